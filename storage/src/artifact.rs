@@ -158,19 +158,93 @@ impl Artifact {
 }
 
 /// The file of an artifact: `models/<name>/<number>.art`, where a name may have several parts
-/// and every byte that some file system could take amiss is written as `%XX`.
+/// and every byte that some file system could take amiss is written as `%XX`. The number alone
+/// makes it unique; the name is for people, and a very long one is cut.
 pub fn artifact_file(name: &str, number: u64) -> String {
-    let mut file = format!("{MODELS_DIR}/");
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => file.push(char::from(byte)),
-            b'/' if !file.ends_with('/') => file.push('/'),
-            _ => file.push_str(&format!("%{byte:02X}")),
+    const LONGEST: usize = 120;
+    let mut file = MODELS_DIR.to_owned();
+    for part in name.split('/') {
+        file.push('/');
+        let end = file.len() + LONGEST;
+        for byte in part.bytes() {
+            if file.len() >= end {
+                break;
+            }
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => file.push(char::from(byte)),
+                _ => file.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        if part.is_empty() {
+            file.push('%');
         }
     }
-    if !file.ends_with('/') {
-        file.push('/');
-    }
-    file.push_str(&format!("{number:010}.art"));
+    file.push_str(&format!("/{number:010}.art"));
     file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::MemDirectory;
+
+    fn sample() -> (Arc<dyn Directory>, FileRef) {
+        let dir: Arc<dyn Directory> = Arc::new(MemDirectory::new());
+        let mut artifact = StagedArtifact::create(&dir, "Home Page/../ease", 4).expect("starts");
+        artifact.write_all(b"weights").expect("written");
+        assert_eq!(artifact.payload_len(), 7);
+        let staged = artifact.finish().expect("finished");
+        assert_eq!(staged.name(), "Home Page/../ease");
+        let file = staged.publish().expect("published");
+        (dir, file)
+    }
+
+    #[test]
+    fn what_is_published_is_read() {
+        let (dir, file) = sample();
+        assert_eq!(file.name, "models/%48ome%20%50age/%2E%2E/ease/0000000004.art");
+        let artifact = Artifact::open(&*dir, &file).expect("opens");
+        assert_eq!((artifact.number(), artifact.checksum()), (4, file.checksum));
+        assert_eq!(&artifact.blob().expect("verifies")[..], b"weights");
+    }
+
+    #[test]
+    fn every_flipped_byte_and_truncation_is_found() {
+        let (dir, file) = sample();
+        let sound = dir.read(&file.name).expect("read").expect("there");
+        let read = |bytes: &[u8]| {
+            Artifact::from_blob(Blob::copy_from(bytes), PathBuf::from("a.art"))
+                .and_then(|artifact| artifact.blob())
+        };
+        assert!(read(&sound).is_ok());
+        for at in 0..sound.len() {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 0x10;
+            assert!(read(&damaged).is_err(), "byte {at}");
+            assert!(read(&sound[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_removed() {
+        let dir: Arc<dyn Directory> = Arc::new(MemDirectory::new());
+        drop(StagedArtifact::create(&dir, "a", 1).expect("starts"));
+        drop(StagedArtifact::create(&dir, "a", 1).and_then(|a| a.finish()).expect("finished"));
+        assert_eq!(dir.list("tmp").expect("lists"), []);
+    }
+
+    #[test]
+    fn names_stay_inside_and_apart() {
+        let names = ["", "/", "a", "A", "a/", "/a", "a//b", "a/b", "..", "a%2E", "a.", "é", "con:"];
+        let mut files: Vec<String> = names.iter().map(|name| artifact_file(name, 1)).collect();
+        for file in &files {
+            assert!(crate::directory::validate(file).is_ok(), "{file}");
+            assert!(file.is_ascii() && file.starts_with("models/"), "{file}");
+        }
+        let long = artifact_file(&"x".repeat(5000), 1);
+        assert!(long.split('/').all(|part| part.len() < 200), "{long}");
+        files.sort();
+        files.dedup();
+        assert_eq!(files.len(), names.len(), "different names have different files: {files:?}");
+    }
 }

@@ -170,3 +170,53 @@ impl fmt::Debug for DatabaseId {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::MemDirectory;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = MemDirectory::new();
+        assert_eq!(Format::read(&dir).expect("no file is no error"), None);
+        let format = Format::new(DatabaseId(std::array::from_fn(|i| i as u8)));
+        format.write(&dir).expect("written");
+        assert_eq!(Format::read(&dir).expect("read").as_ref(), Some(&format));
+        assert_eq!(format.id.to_string(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        format.admit(&dir, Access::Write).expect("our own format");
+    }
+
+    #[test]
+    fn every_flipped_byte_and_truncation_is_found() {
+        let dir = MemDirectory::new();
+        let sound = Format::new(DatabaseId([9; 16])).encode();
+        for at in 0..sound.len() {
+            let mut damaged = sound;
+            damaged[at] ^= 0x20;
+            dir.replace(FORMAT_FILE, &damaged).expect("written");
+            assert!(Format::read(&dir).is_err(), "byte {at}");
+            dir.replace(FORMAT_FILE, &sound[..at]).expect("written");
+            assert!(Format::read(&dir).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_what_it_asks_for() {
+        let dir = MemDirectory::new();
+        let ours = Format::new(DatabaseId([9; 16]));
+        let newer = Format { version: 2, ..ours.clone() };
+        newer.admit(&dir, Access::Read).expect("it says that we can read it");
+        let refused = newer.admit(&dir, Access::Write).expect_err("but not write");
+        assert!(matches!(refused, Error::UnsupportedFormat { found: 2, .. }));
+        let newer = Format { oldest_reader: 2, ..newer };
+        assert!(newer.admit(&dir, Access::Read).is_err());
+        let flagged = Format { write_flags: 4, ..ours.clone() };
+        flagged.admit(&dir, Access::Read).expect("only writers must know the flag");
+        assert!(matches!(
+            flagged.admit(&dir, Access::Write),
+            Err(Error::UnknownFlags { flags: 4, .. })
+        ));
+        assert!(Format { read_flags: 1, ..ours }.admit(&dir, Access::Read).is_err());
+    }
+}
