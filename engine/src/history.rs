@@ -1,0 +1,88 @@
+//! What a model is asked with and what it answers: a history in rows, the live items beside it,
+//! scores and reasons.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tastedb_storage::ItemId;
+
+use crate::{EmbeddingMatrix, Error, Result};
+
+/// The score of a row that a model has nothing to say about. [`crate::top_k`] never returns it.
+pub const UNSCORED: f32 = f32::NAN;
+
+/// What a person has done so far, as item rows with weights, in the order it happened. A dislike has
+/// a negative weight. A row may occur more than once; its weights add up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct History<'a> {
+    /// Item rows (of the model's [`crate::model::Model::items`], or of [`ScoreInput::items`] for a
+    /// live model) and weights.
+    pub entries: &'a [(u32, f32)],
+}
+
+impl<'a> History<'a> {
+    /// The history made of these entries.
+    pub fn new(entries: &'a [(u32, f32)]) -> History<'a> {
+        History { entries }
+    }
+
+    /// Whether nothing has happened.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// What is known about the items beside the interactions.
+#[derive(Clone, Debug, Default)]
+pub struct SideData {
+    /// The embeddings of the items, by modality.
+    pub embeddings: BTreeMap<String, Arc<EmbeddingMatrix>>,
+    /// When items came to be, where that is not the order of their ids: ascending by item.
+    pub created: Vec<(ItemId, i64)>,
+}
+
+impl SideData {
+    /// The embeddings of a modality.
+    pub fn modality(&self, name: &str) -> Result<&Arc<EmbeddingMatrix>> {
+        self.embeddings.get(name).ok_or_else(|| Error::NoSuchModality {
+            name: name.to_owned(),
+            known: self.embeddings.keys().cloned().collect(),
+        })
+    }
+}
+
+/// One question to a model.
+#[derive(Clone, Copy, Debug)]
+pub struct ScoreInput<'a> {
+    /// What the person has done.
+    pub history: History<'a>,
+    /// The live catalogue, ascending. It is the row space of live models; the others have their own
+    /// and ignore it.
+    pub items: &'a [ItemId],
+    /// What is known about the live items now.
+    pub side: &'a SideData,
+    /// Vectors to search with, by modality, as in `FOR VECTOR`.
+    pub vectors: &'a [(&'a str, &'a [f32])],
+}
+
+/// How a model filled the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// There was nothing to go on; the scores mean nothing.
+    No,
+    /// Every row has a finite score.
+    Dense,
+    /// Rows without a real score hold [`UNSCORED`].
+    Touched,
+}
+
+/// A part of why an item was scored as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    /// The entry of the history that speaks for the item.
+    pub entry: usize,
+    /// Its share of everything that speaks for the item, in 0..=1.
+    pub share: f32,
+    /// The modality that linked the two, for models that look at content.
+    pub modality: Option<String>,
+}

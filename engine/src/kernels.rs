@@ -1,0 +1,176 @@
+//! The inner loops of scoring, compiled for the instruction set found at run time.
+//!
+//! They are plain loops that vectorise by themselves. None uses a fused multiply-add and every sum
+//! has a fixed shape, so a result does not depend on the machine, whatever its vectors' width.
+
+use bytemuck::{Pod, Zeroable};
+use pulp::Arch;
+
+/// The number of floats in a [`Line`].
+pub(crate) const LANES: usize = 16;
+
+/// One cache line of floats: what rows of dense matrices are padded to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub(crate) [f32; LANES]);
+
+/// The length of a padded row.
+pub(crate) fn stride(n: usize) -> usize {
+    n.next_multiple_of(LANES)
+}
+
+/// `out += Σ weight · row`. Rows are at least as long as `out`.
+pub(crate) fn add_rows(out: &mut [f32], rows: &[(&[f32], f32)]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut groups = rows.chunks_exact(8);
+            for group in &mut groups {
+                add_eight(out, group);
+            }
+            for (row, weight) in groups.remainder() {
+                for (sum, value) in out.iter_mut().zip(*row) {
+                    *sum += *weight * *value;
+                }
+            }
+        },
+    );
+}
+
+/// Eight rows at once, so that `out` passes through the registers once for all of them.
+#[inline(always)]
+fn add_eight(out: &mut [f32], group: &[(&[f32], f32)]) {
+    let n = out.len();
+    let [a, b, c, d, e, f, g, h] = group else { return };
+    let (ra, rb, rc, rd) = (&a.0[..n], &b.0[..n], &c.0[..n], &d.0[..n]);
+    let (re, rf, rg, rh) = (&e.0[..n], &f.0[..n], &g.0[..n], &h.0[..n]);
+    for i in 0..n {
+        let near = (ra[i] * a.1 + rb[i] * b.1) + (rc[i] * c.1 + rd[i] * d.1);
+        let far = (re[i] * e.1 + rf[i] * f.1) + (rg[i] * g.1 + rh[i] * h.1);
+        out[i] += near + far;
+    }
+}
+
+/// `out = −z · scale`, entry by entry.
+pub(crate) fn negate_scaled(out: &mut [f32], scale: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (value, factor) in out.iter_mut().zip(scale) {
+                *value = -(*value * *factor);
+            }
+        },
+    );
+}
+
+/// `out *= factor`.
+pub(crate) fn scale(out: &mut [f32], factor: f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for value in out.iter_mut() {
+                *value *= factor;
+            }
+        },
+    );
+}
+
+/// The inner products of `query` with each row of a padded matrix, into `out`.
+pub(crate) fn dot_rows(matrix: &[f32], stride: usize, query: &[f32], out: &mut [f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (row, value) in matrix.chunks_exact(stride).zip(out.iter_mut()) {
+                *value = dot_lanes(row, query);
+            }
+        },
+    );
+}
+
+/// For each row of a padded matrix, the largest inner product with any of the queries, where that
+/// is above what `out` holds.
+pub(crate) fn max_dot_rows(matrix: &[f32], stride: usize, queries: &[&[f32]], out: &mut [f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (row, value) in matrix.chunks_exact(stride).zip(out.iter_mut()) {
+                for query in queries {
+                    *value = value.max(dot_lanes(row, query));
+                }
+            }
+        },
+    );
+}
+
+/// The inner product of two vectors of the same length.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || dot_lanes(a, b),
+    )
+}
+
+/// Sixteen partial sums, added up in a fixed tree.
+#[inline(always)]
+fn dot_lanes(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; LANES];
+    let (a_lines, b_lines) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (a_rest, b_rest) = (a_lines.remainder(), b_lines.remainder());
+    for (x, y) in a_lines.zip(b_lines) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    for (lane, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
+        sums[lane] += x * y;
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0]
+}
+
+/// Whether any value is above the threshold. NaN is above nothing.
+#[inline(always)]
+pub(crate) fn any_above(values: &[f32], threshold: f32) -> bool {
+    values.iter().fold(false, |any, value| any | (*value > threshold))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn adding_rows_agrees_with_the_plain_sum(
+            n in 1usize..70, h in 0usize..20, seed in any::<u32>(),
+        ) {
+            let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) ^ seed) % 17;
+            let rows: Vec<Vec<f32>> =
+                (0..h).map(|r| (0..n).map(|c| value(r * 71 + c) as f32).collect()).collect();
+            let given: Vec<(&[f32], f32)> =
+                rows.iter().enumerate().map(|(r, row)| (row.as_slice(), r as f32 - 3.0)).collect();
+            let mut out = vec![1f32; n];
+            add_rows(&mut out, &given);
+            for (column, got) in out.iter().enumerate() {
+                let expected: f32 =
+                    1.0 + given.iter().map(|(row, weight)| row[column] * weight).sum::<f32>();
+                prop_assert_eq!(*got, expected);
+            }
+        }
+
+        #[test]
+        fn inner_products_agree_with_the_plain_sum(n in 0usize..70, seed in any::<u32>()) {
+            let value = |i: usize| f32::from((((i as u32) ^ seed) % 11) as u8) - 5.0;
+            let a: Vec<f32> = (0..n).map(value).collect();
+            let b: Vec<f32> = (0..n).map(|i| value(i + 1000)).collect();
+            let expected: f32 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
+            prop_assert_eq!(dot(&a, &b), expected);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Dense linear algebra: the only door to `faer`.
+//!
+//! Work is cut into tiles that rayon hands to threads, each computed by one thread; how tiles are
+//! cut does not depend on the number of threads, so neither does the result. Between tiles the work
+//! can be cancelled.
+
+mod inverse;
+mod panels;
+
+pub(crate) use inverse::{InverseError, invert};
+pub(crate) use panels::{PANEL, Panels, panels_len};

@@ -1,0 +1,272 @@
+//! `content`: items whose embeddings are near those of the history.
+//!
+//! Nothing is learned: a model is a choice of modalities, weights and a way to put a history
+//! together. It is live, so an item is served from the moment it has an embedding.
+//!
+//! - `mean`: cosine with the weighted mean of the history's embeddings, each of length one
+//! - `max`: the largest cosine with any item of the history that is not disliked
+//!
+//! Per modality, then summed by the modalities' weights. An item without any of the embeddings is
+//! not scored; one that lacks some counts zero there.
+
+use std::io::Write;
+
+use tastedb_storage::ItemId;
+
+use super::file::{Sections, Writer, corrupt};
+use super::{Algorithm, Model, shares};
+use crate::embedding_matrix::normalise;
+use crate::kernels::{Line, add_rows, dot, dot_rows, max_dot_rows};
+use crate::options::Checked;
+use crate::{
+    Dataset, EmbeddingMatrix, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason,
+    Result, ScoreInput, Served, SideData, UNSCORED, Work,
+};
+
+const NAME: &str = "content";
+const FORMAT: u32 = 1;
+
+pub(super) const ALGORITHM: Algorithm = Algorithm {
+    name: NAME,
+    summary: "items whose embeddings are near those of the history",
+    options: &[
+        OptionSpec {
+            name: "modalities",
+            kind: OptionKind::Text { default: "" },
+            help: "which, as 'text, image:0.5' with weights; empty: all alike",
+        },
+        OptionSpec {
+            name: "history",
+            kind: OptionKind::Choice(&["mean", "max"]),
+            help: "how the items of a history are put together",
+        },
+    ],
+    needs_embeddings: true,
+    fit,
+    load,
+    format: FORMAT,
+};
+
+struct Content {
+    items: Vec<ItemId>,
+    modalities: Vec<(String, f32)>,
+    by_max: bool,
+    options: Vec<(String, OptionValue)>,
+}
+
+fn fit(
+    data: &Dataset,
+    side: &SideData,
+    options: &ModelOptions,
+    _: &Work,
+) -> Result<Box<dyn Model>> {
+    let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    let mut modalities = parse(checked.text("modalities"))?;
+    if modalities.is_empty() {
+        modalities = side.embeddings.keys().map(|name| (name.clone(), 1.0)).collect();
+    }
+    for (name, _) in &modalities {
+        side.modality(name)?;
+    }
+    if modalities.is_empty() {
+        return Err(Error::EmptyTraining { algorithm: NAME, why: "the items have no embeddings" });
+    }
+    let by_max = checked.text("history") == "max";
+    let options = checked.into_list();
+    Ok(Box::new(Content { items: data.items.clone(), modalities, by_max, options }))
+}
+
+/// Reads `name[:weight], …`.
+fn parse(text: &str) -> Result<Vec<(String, f32)>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let (name, weight) = part.split_once(':').unwrap_or((part, "1"));
+            let weight = weight.trim().parse().ok().filter(|weight: &f32| weight.is_finite());
+            match weight {
+                Some(weight) => Ok((name.trim().to_owned(), weight)),
+                None => Err(Error::InvalidOption {
+                    algorithm: NAME.to_owned(),
+                    option: "modalities".to_owned(),
+                    why: format!("has no weight after the colon in '{part}'"),
+                    known: vec!["name".to_owned(), "name:weight".to_owned()],
+                }),
+            }
+        })
+        .collect()
+}
+
+fn load(sections: &Sections) -> Result<Box<dyn Model>> {
+    let names = sections.array::<u8>("modalities")?;
+    let names = std::str::from_utf8(&names).map_err(|_| corrupt("a modality is not text"))?;
+    let names: Vec<&str> = names.lines().collect();
+    let weights = sections.array_of::<f32>("weights", names.len())?;
+    let modalities = names.into_iter().map(str::to_owned).zip(weights.iter().copied()).collect();
+    let options = sections.options()?;
+    let history = options.iter().find(|(name, _)| name == "history");
+    let by_max = history.is_some_and(|(_, value)| *value == OptionValue::Text("max".to_owned()));
+    Ok(Box::new(Content { items: sections.items()?, modalities, by_max, options }))
+}
+
+impl Content {
+    /// The modalities of the model that the live items have.
+    fn live<'a>(
+        &'a self,
+        input: &ScoreInput<'a>,
+    ) -> impl Iterator<Item = (&'a EmbeddingMatrix, f32)> {
+        let side = input.side;
+        self.modalities.iter().filter_map(|(name, weight)| {
+            side.embeddings.get(name).map(|matrix| (matrix.as_ref(), *weight))
+        })
+    }
+
+    /// Adds one modality's part to the scores of the items that have an embedding. Rows that are
+    /// not scored yet hold [`UNSCORED`].
+    fn add(
+        matrix: &EmbeddingMatrix,
+        weight: f32,
+        items: &[ItemId],
+        queries: &[&[f32]],
+        out: &mut [f32],
+    ) {
+        let mut near = vec![f32::NEG_INFINITY; matrix.len()];
+        match queries {
+            [query] => dot_rows(matrix.data(), matrix.stride(), query, &mut near),
+            _ => max_dot_rows(matrix.data(), matrix.stride(), queries, &mut near),
+        }
+        let add = |score: &mut f32, near: f32| {
+            *score = if score.is_nan() { weight * near } else { *score + weight * near };
+        };
+        if matrix.ids() == items {
+            out.iter_mut().zip(near).for_each(|(score, near)| add(score, near));
+            return;
+        }
+        let mut row = 0;
+        for (id, near) in matrix.ids().iter().zip(near) {
+            while items.get(row).is_some_and(|item| item < id) {
+                row += 1;
+            }
+            if items.get(row) == Some(id) {
+                add(&mut out[row], near);
+            }
+        }
+    }
+}
+
+/// The embeddings of the history's items in one modality, with the entry and its weight.
+fn embedded<'a>(
+    matrix: &'a EmbeddingMatrix,
+    input: &ScoreInput<'a>,
+) -> Vec<(usize, &'a [f32], f32)> {
+    let items = input.items;
+    let entries = input.history.entries.iter().enumerate();
+    entries
+        .filter_map(|(entry, (row, weight))| {
+            let at = matrix.row_of(*items.get(*row as usize)?)?;
+            Some((entry, matrix.padded(at), *weight))
+        })
+        .collect()
+}
+
+/// What to look near to in one modality: nothing, one vector, or several for `max`.
+fn queries(matrix: &EmbeddingMatrix, input: &ScoreInput<'_>, by_max: bool) -> Vec<Vec<Line>> {
+    let own = embedded(matrix, input);
+    let given = input.vectors.iter().filter(|(name, _)| *name == matrix.modality());
+    let given: Vec<Vec<Line>> =
+        given.filter_map(|(_, vector)| matrix.normalised(vector).ok()).collect();
+    let mut rows: Vec<(&[f32], f32)> =
+        own.iter().map(|(_, vector, weight)| (*vector, *weight)).collect();
+    rows.extend(given.iter().map(|vector| (bytemuck::cast_slice(vector), 1.0)));
+    if by_max {
+        rows.retain(|(_, weight)| *weight > 0.0);
+        return rows.iter().map(|(row, _)| bytemuck::pod_collect_to_vec(row)).collect();
+    }
+    let mut sum = vec![0f32; matrix.stride()];
+    add_rows(&mut sum, &rows);
+    let mut mean = vec![Line::default(); matrix.stride() / crate::kernels::LANES];
+    normalise(&sum, bytemuck::cast_slice_mut(&mut mean));
+    if sum.iter().all(|value| *value == 0.0) { Vec::new() } else { vec![mean] }
+}
+
+impl Model for Content {
+    fn algorithm(&self) -> &'static str {
+        NAME
+    }
+
+    fn items(&self) -> &[ItemId] {
+        &self.items
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served {
+        out.fill(UNSCORED);
+        let mut served = Served::No;
+        for (matrix, weight) in self.live(input) {
+            let queries = queries(matrix, input, self.by_max);
+            let queries: Vec<&[f32]> =
+                queries.iter().map(|query| bytemuck::cast_slice(query)).collect();
+            if !queries.is_empty() && !matrix.is_empty() {
+                Content::add(matrix, weight, input.items, &queries, out);
+                served = Served::Touched;
+            }
+        }
+        served
+    }
+
+    fn similar(&self, input: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
+        out.fill(UNSCORED);
+        let Some(item) = input.items.get(item_row as usize) else { return Served::No };
+        let mut served = Served::No;
+        for (matrix, weight) in self.live(input) {
+            if let Some(at) = matrix.row_of(*item) {
+                Content::add(matrix, weight, input.items, &[matrix.padded(at)], out);
+                served = Served::Touched;
+            }
+        }
+        out[item_row as usize] = UNSCORED;
+        served
+    }
+
+    fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {
+        let Some(item) = input.items.get(item_row as usize) else { return Vec::new() };
+        let mut spoken: Vec<(f32, Option<(f32, String)>)> =
+            vec![(0.0, None); input.history.entries.len()];
+        for (matrix, weight) in self.live(input) {
+            let Some(target) = matrix.row_of(*item).map(|at| matrix.padded(at)) else { continue };
+            for (entry, vector, own) in embedded(matrix, input) {
+                let amount = weight * own * dot(vector, target);
+                let (sum, strongest) = &mut spoken[entry];
+                *sum += amount;
+                if strongest.as_ref().is_none_or(|(most, _)| amount > *most) {
+                    *strongest = Some((amount, matrix.modality().to_owned()));
+                }
+            }
+        }
+        let parts = spoken.into_iter().enumerate();
+        shares(
+            parts.map(|(entry, (sum, strongest))| (entry, sum, strongest.map(|(_, name)| name))),
+            k,
+        )
+    }
+
+    fn options(&self) -> Vec<(String, OptionValue)> {
+        self.options.clone()
+    }
+
+    fn memory(&self) -> u64 {
+        size_of_val(self.items.as_slice()) as u64
+    }
+
+    fn save(&self, out: &mut dyn Write) -> Result<()> {
+        let mut writer = Writer::new(NAME, FORMAT);
+        writer.options(&self.options);
+        writer.items(&self.items);
+        let names: Vec<&str> = self.modalities.iter().map(|(name, _)| name.as_str()).collect();
+        writer.owned("modalities", names.join("\n").into_bytes());
+        writer.owned("weights", self.modalities.iter().map(|(_, weight)| *weight).collect());
+        writer.write(out)
+    }
+}

@@ -1,0 +1,303 @@
+//! `ease`: the linear model of items by items with a closed form.
+//!
+//! ```text
+//! P = (Xᵀ W X + λI)⁻¹    W = diag((d_u / mean d)^−2a)    B = I − P · diag(1 / diag P)
+//! score(x) = xB = x − (xP) / diag P
+//! ```
+//!
+//! Only P is kept: in f64 as a triangle, which is what exact updates need, and in f32 as full rows,
+//! which is what scoring streams. A history of h items is a sum of h rows, whoever the person is.
+
+use std::io::Write;
+
+use rayon::prelude::*;
+use tastedb_storage::ItemId;
+
+use super::file::{Array, Sections, Writer, corrupt};
+use super::{Algorithm, Model, shares};
+use crate::kernels::{Line, add_rows, negate_scaled, stride};
+use crate::linalg::{InverseError, PANEL, Panels, invert, panels_len};
+use crate::options::Checked;
+use crate::{
+    Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput,
+    Served, SideData, UNSCORED, Work,
+};
+
+const NAME: &str = "ease";
+const FORMAT: u32 = 1;
+
+pub(super) const ALGORITHM: Algorithm = Algorithm {
+    name: NAME,
+    summary: "a linear model between items in closed form, for catalogues up to some 20,000 items",
+    options: &[
+        OptionSpec {
+            name: "lambda",
+            kind: OptionKind::Real { default: 300.0, min: 1e-6, max: 1e12 },
+            help: "the regularisation; more for dense data",
+        },
+        OptionSpec {
+            name: "user_exponent",
+            kind: OptionKind::Real { default: 0.0, min: 0.0, max: 2.0 },
+            help: "a: how much users with long histories are held back",
+        },
+        OptionSpec {
+            name: "weighting",
+            kind: OptionKind::Choice(&["binary", "weighted"]),
+            help: "whether an interaction counts one if its weight is positive, or its weight",
+        },
+        OptionSpec {
+            name: "memory_limit",
+            kind: OptionKind::Int { default: 8 << 30, min: 1, max: i64::MAX },
+            help: "the bytes that training may take; beyond, it fails before it starts",
+        },
+    ],
+    needs_embeddings: false,
+    fit,
+    load,
+    format: FORMAT,
+};
+
+struct Ease {
+    items: Vec<ItemId>,
+    /// P in full rows of `stride` floats.
+    rows: Rows,
+    /// 1 / diag P.
+    scale: Vec<f32>,
+    /// The triangle of P.
+    triangle: Array<f64>,
+    binary: bool,
+    options: Vec<(String, OptionValue)>,
+}
+
+enum Rows {
+    Owned(Vec<Line>),
+    Loaded(Array<f32>),
+}
+
+impl Rows {
+    fn all(&self) -> &[f32] {
+        match self {
+            Rows::Owned(lines) => bytemuck::cast_slice(lines),
+            Rows::Loaded(values) => values,
+        }
+    }
+}
+
+/// The size of a model.
+pub(super) fn model_bytes(n_items: u64) -> u64 {
+    let triangle = n_items.saturating_mul(n_items.saturating_add(PANEL as u64)).saturating_mul(4);
+    triangle.saturating_add(n_items.saturating_mul(n_items.saturating_add(28)).saturating_mul(4))
+}
+
+/// The memory that training takes at most.
+pub(super) fn peak_bytes(n_items: u64) -> u64 {
+    // The rows are made when the two blocks of columns are no longer needed.
+    let columns = n_items.saturating_mul(2 * 8 * PANEL as u64);
+    let rows = n_items.saturating_mul(n_items).saturating_mul(4);
+    model_bytes(n_items).saturating_add(columns.saturating_sub(rows))
+}
+
+fn fit(
+    data: &Dataset,
+    _: &SideData,
+    options: &ModelOptions,
+    work: &Work,
+) -> Result<Box<dyn Model>> {
+    let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    let binary = checked.text("weighting") == "binary";
+    if data.n_pairs() == 0 {
+        return Err(Error::EmptyTraining { algorithm: NAME, why: "there are no interactions" });
+    }
+    let (needed, limit) = (peak_bytes(data.n_items() as u64), checked.int("memory_limit") as u64);
+    if needed > limit {
+        return Err(Error::TooLarge { algorithm: NAME, needed, limit });
+    }
+    let mut matrix =
+        gram(data, checked.real("lambda"), checked.real("user_exponent"), binary, work)?;
+    invert(&mut matrix, "inverse", work).map_err(|error| match error {
+        InverseError::Cancelled => Error::Cancelled,
+        InverseError::NotPositiveDefinite => {
+            Error::NotPositiveDefinite { algorithm: NAME, option: "lambda" }
+        }
+    })?;
+    let n = data.n_items();
+    let mut rows = vec![Line::default(); n * stride(n) / crate::kernels::LANES];
+    matrix.write_rows(bytemuck::cast_slice_mut(&mut rows), stride(n));
+    let scale = (0..n).map(|item| matrix.diagonal(item).recip() as f32).collect();
+    Ok(Box::new(Ease {
+        items: data.items.clone(),
+        rows: Rows::Owned(rows),
+        scale,
+        triangle: Array::Owned(matrix.into_inner()),
+        binary,
+        options: checked.into_list(),
+    }))
+}
+
+/// Xᵀ W X + λI. Every entry is summed over the users in their order by one thread.
+fn gram(
+    data: &Dataset,
+    lambda: f64,
+    exponent: f64,
+    binary: bool,
+    work: &Work,
+) -> Result<Panels<Vec<f64>>> {
+    let value = |x: f32| match binary {
+        true => f64::from(u8::from(x > 0.0)),
+        false => f64::from(x),
+    };
+    let by_user: Vec<f64> = data.by_user.values().iter().map(|x| value(*x)).collect();
+    let mean_degree = data.n_pairs() as f64 / data.n_users() as f64;
+    let user_weight: Vec<f64> = (0..data.n_users())
+        .map(|user| (data.by_user.degree(user) as f64 / mean_degree).powf(-2.0 * exponent))
+        .collect();
+    let mut matrix = Panels::zeros(data.n_items());
+    work.step("co-occurrences", 0, 1)?;
+    matrix.columns_mut().into_par_iter().with_max_len(16).for_each(|(item, column)| {
+        if work.cancel.is_cancelled() {
+            return;
+        }
+        column[0] = lambda;
+        let (users, weights) = data.by_item.row(item);
+        for (user, x) in users.iter().zip(weights) {
+            let factor = value(*x) * user_weight[*user as usize];
+            if factor == 0.0 {
+                continue;
+            }
+            let range = data.by_user.range(*user as usize);
+            let others = &data.by_user.indices()[range.clone()];
+            let first = others.partition_point(|other| (*other as usize) < item);
+            for (other, x) in others[first..].iter().zip(&by_user[range][first..]) {
+                column[*other as usize - item] += factor * x;
+            }
+        }
+    });
+    work.step("co-occurrences", 1, 1)?;
+    Ok(matrix)
+}
+
+fn load(sections: &Sections) -> Result<Box<dyn Model>> {
+    let items = sections.items()?;
+    let n = items.len();
+    let rows = n.checked_mul(stride(n)).ok_or_else(|| corrupt("it has too many items"))?;
+    let options = sections.options()?;
+    let weighting = options.iter().find(|(name, _)| name == "weighting");
+    let binary = weighting.is_none_or(|(_, value)| *value == OptionValue::Text("binary".into()));
+    let scale = sections.array_of::<f32>("scale", n)?.to_vec();
+    if scale.iter().any(|value| !value.is_finite()) {
+        return Err(corrupt("a number of it is none"));
+    }
+    Ok(Box::new(Ease {
+        rows: Rows::Loaded(sections.array_of("rows", rows)?),
+        triangle: sections.array_of("triangle", panels_len(n))?,
+        items,
+        scale,
+        binary,
+        options,
+    }))
+}
+
+impl Ease {
+    fn row(&self, item: u32) -> Option<&[f32]> {
+        let stride = stride(self.items.len());
+        let start = (item as usize).checked_mul(stride)?;
+        self.rows.all().get(start..start.checked_add(stride)?)
+    }
+
+    /// The history as the training saw one: each item once, and counting one if need be.
+    fn history(&self, entries: &[(u32, f32)]) -> Vec<(u32, f32)> {
+        let n = self.items.len();
+        let mut x: Vec<(u32, f32)> =
+            entries.iter().copied().filter(|(row, _)| (*row as usize) < n).collect();
+        x.sort_by_key(|(row, _)| *row);
+        x.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            kept.1 += if same { later.1 } else { 0.0 };
+            same
+        });
+        if self.binary {
+            x.iter_mut().for_each(|(_, weight)| *weight = sign(*weight));
+        }
+        x.retain(|(_, weight)| *weight != 0.0 && weight.is_finite());
+        x
+    }
+
+    fn score_rows(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
+        let rows: Vec<(&[f32], f32)> =
+            x.iter().filter_map(|(row, weight)| Some((self.row(*row)?, *weight))).collect();
+        if rows.is_empty() {
+            out.fill(UNSCORED);
+            return Served::No;
+        }
+        out.fill(0.0);
+        add_rows(out, &rows);
+        negate_scaled(out, &self.scale);
+        for (row, weight) in x {
+            out[*row as usize] += weight;
+        }
+        Served::Dense
+    }
+}
+
+/// 1, −1 or 0.
+fn sign(weight: f32) -> f32 {
+    f32::from(i8::from(weight > 0.0) - i8::from(weight < 0.0))
+}
+
+impl Model for Ease {
+    fn algorithm(&self) -> &'static str {
+        NAME
+    }
+
+    fn items(&self) -> &[ItemId] {
+        &self.items
+    }
+
+    fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served {
+        self.score_rows(&self.history(input.history.entries), out)
+    }
+
+    fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
+        match self.score_rows(&self.history(&[(item_row, 1.0)]), out) {
+            Served::No => Served::No,
+            _ => {
+                out[item_row as usize] = UNSCORED;
+                Served::Touched
+            }
+        }
+    }
+
+    fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {
+        let Some(row) = self.row(item_row) else { return Vec::new() };
+        let scale = self.scale[item_row as usize];
+        let entries = input.history.entries.iter().enumerate();
+        let known = entries
+            .filter(|(_, (other, _))| (*other as usize) < self.items.len() && *other != item_row);
+        let spoken = known.map(|(entry, (other, weight))| {
+            let weight = if self.binary { sign(*weight) } else { *weight };
+            (entry, -weight * row[*other as usize] * scale, None)
+        });
+        shares(spoken, k)
+    }
+
+    fn options(&self) -> Vec<(String, OptionValue)> {
+        self.options.clone()
+    }
+
+    fn memory(&self) -> u64 {
+        (size_of_val(self.items.as_slice())
+            + size_of_val(self.rows.all())
+            + size_of_val(self.scale.as_slice())
+            + size_of_val(&*self.triangle)) as u64
+    }
+
+    fn save(&self, out: &mut dyn Write) -> Result<()> {
+        let mut writer = Writer::new(NAME, FORMAT);
+        writer.options(&self.options);
+        writer.items(&self.items);
+        writer.array("scale", &self.scale);
+        writer.array("rows", self.rows.all());
+        writer.array("triangle", &self.triangle);
+        writer.write(out)
+    }
+}

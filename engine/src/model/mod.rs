@@ -1,0 +1,170 @@
+//! Models: what was learned from a dataset, able to score, explain, save and load itself.
+//!
+//! A model is immutable and never holds a user: a person is always the history given with the
+//! question, so a click changes the next answer and forgetting a user needs no change to state kept
+//! per user. Scores of one model are comparable with each other, not with those of another.
+
+mod content;
+mod ease;
+mod estimate;
+mod file;
+mod item_knn;
+mod latest;
+mod popular;
+mod trending;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use tastedb_storage::ItemId;
+
+use crate::{
+    Dataset, Error, ModelOptions, OptionSpec, OptionValue, Reason, Result, ScoreInput, Served,
+    SideData, Work,
+};
+
+pub use estimate::{Estimate, estimate};
+pub use file::Bytes;
+
+/// A trained recommender.
+///
+/// Scoring never fails: rows or vectors that do not fit the model are left out, and a model with
+/// nothing to go on says [`Served::No`].
+pub trait Model: Send + Sync {
+    /// The name of the algorithm that made it.
+    fn algorithm(&self) -> &'static str;
+
+    /// The items it knows, ascending: item row `r` is `items()[r]`.
+    fn items(&self) -> &[ItemId];
+
+    /// Whether it scores the live catalogue, [`ScoreInput::items`], instead of the items it was
+    /// trained on. Rows in and out are then rows of that catalogue, so an item that was inserted
+    /// after the training is served too.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// Scores every row into `out`, which is as long as [`Model::items`] or, for a live model,
+    /// [`ScoreInput::items`].
+    fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served;
+
+    /// Scores every row by how well it goes with one item. The item itself is not scored, and the
+    /// history in the input is ignored.
+    fn similar(&self, input: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served;
+
+    /// The up to `k` entries of the history that speak most for an item, best first. It is empty
+    /// for models that do not look at the history.
+    fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason>;
+
+    /// The options it was trained with, defaults included.
+    fn options(&self) -> Vec<(String, OptionValue)>;
+
+    /// The memory it takes, in bytes, the pages of a mapped file included.
+    fn memory(&self) -> u64;
+
+    /// Writes it so that [`load`] can read it.
+    fn save(&self, out: &mut dyn Write) -> Result<()>;
+}
+
+/// An algorithm that models can be trained with.
+#[derive(Debug)]
+pub struct Algorithm {
+    /// Its name in statements.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// The options it understands.
+    pub options: &'static [OptionSpec],
+    /// Whether it learns from embeddings.
+    pub needs_embeddings: bool,
+    fit: fn(&Dataset, &SideData, &ModelOptions, &Work) -> Result<Box<dyn Model>>,
+    load: fn(&file::Sections) -> Result<Box<dyn Model>>,
+    format: u32,
+}
+
+static ALGORITHMS: [Algorithm; 6] = [
+    content::ALGORITHM,
+    ease::ALGORITHM,
+    item_knn::ALGORITHM,
+    latest::ALGORITHM,
+    popular::ALGORITHM,
+    trending::ALGORITHM,
+];
+
+/// Every algorithm there is, by name.
+pub fn algorithms() -> &'static [Algorithm] {
+    &ALGORITHMS
+}
+
+/// The algorithm of a name.
+pub fn algorithm(name: &str) -> Result<&'static Algorithm> {
+    ALGORITHMS.iter().find(|algorithm| algorithm.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        Error::NoSuchAlgorithm {
+            name: name.to_owned(),
+            known: ALGORITHMS.iter().map(|algorithm| algorithm.name).collect(),
+        }
+    })
+}
+
+/// Checks options without training.
+pub fn check_options(name: &str, options: &ModelOptions) -> Result<()> {
+    let algorithm = algorithm(name)?;
+    crate::options::Checked::new(algorithm.name, algorithm.options, options).map(drop)
+}
+
+/// Trains a model. The same data, options and seed give the same model, bit for bit, on any number
+/// of threads. (No algorithm so far draws random numbers; the seed is for those that will.)
+pub fn fit(
+    name: &str,
+    data: &Dataset,
+    side: &SideData,
+    options: &ModelOptions,
+    _seed: u64,
+    work: &Work,
+) -> Result<Box<dyn Model>> {
+    let algorithm = algorithm(name)?;
+    work.check()?;
+    work.install(|| (algorithm.fit)(data, side, options, work))
+}
+
+/// Reads a model that [`Model::save`] wrote. The bytes are kept and used in place as far as the
+/// model allows, so that opening one costs little. Whether they are the bytes that were written is
+/// storage's to check; here they are only never trusted to be well formed.
+pub fn load(bytes: Arc<dyn Bytes>) -> Result<Box<dyn Model>> {
+    let sections = file::Sections::read(bytes)?;
+    let algorithm = ALGORITHMS
+        .iter()
+        .find(|algorithm| algorithm.name == sections.algorithm())
+        .ok_or_else(|| Error::CorruptModel {
+            what: format!("its algorithm, {:?}, does not exist", sections.algorithm()),
+        })?;
+    if sections.format() > algorithm.format {
+        return Err(Error::UnsupportedModel {
+            found: sections.format(),
+            supported: algorithm.format,
+        });
+    }
+    (algorithm.load)(&sections)
+}
+
+/// Shares of what speaks for an item, from signed contributions of history entries: the up to `k`
+/// largest of the positive ones.
+fn shares(
+    contributions: impl Iterator<Item = (usize, f32, Option<String>)>,
+    k: usize,
+) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = contributions
+        .filter(|(_, amount, _)| *amount > 0.0)
+        .map(|(entry, share, modality)| Reason { entry, share, modality })
+        .collect();
+    let total: f64 = reasons.iter().map(|reason| f64::from(reason.share)).sum();
+    reasons.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.entry.cmp(&b.entry)));
+    reasons.truncate(k);
+    for reason in &mut reasons {
+        reason.share = (f64::from(reason.share) / total) as f32;
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests;

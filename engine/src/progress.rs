@@ -1,0 +1,103 @@
+//! How long work says how far it is, and how it is stopped.
+//!
+//! The library never prints: it reports to a [`Progress`], and looks at a [`CancelToken`] between
+//! blocks of work, some tens of milliseconds apart.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::{Error, Result};
+
+/// Where long work reports. It may be called from several threads.
+pub trait Progress: Send + Sync {
+    /// `done` of `total` steps of `stage` are finished; `note` is a short remark or empty.
+    fn report(&self, stage: &str, done: u64, total: u64, note: &str);
+}
+
+/// Reports to nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn report(&self, _stage: &str, _done: u64, _total: u64, _note: &str) {}
+}
+
+/// Stops work that was given a clone of it. Once cancelled it stays so.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// A token that nobody has cancelled.
+    pub fn new() -> CancelToken {
+        CancelToken::default()
+    }
+
+    /// Asks the work to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the work was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The circumstances of long work: whom to tell, when to stop, how many threads to use. They never
+/// change the result.
+#[derive(Clone)]
+pub struct Work {
+    /// Where to report.
+    pub progress: Arc<dyn Progress>,
+    /// What stops the work.
+    pub cancel: CancelToken,
+    /// The number of threads; 0 means one for each core.
+    pub threads: usize,
+}
+
+impl Work {
+    /// Work on all cores that reports to nobody and that nobody stops.
+    pub fn quiet() -> Work {
+        Work { progress: Arc::new(Silent), cancel: CancelToken::new(), threads: 0 }
+    }
+
+    /// Fails with [`Error::Cancelled`] once the token was cancelled.
+    pub fn check(&self) -> Result<()> {
+        if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Reports, and fails if the work was cancelled.
+    pub fn step(&self, stage: &str, done: u64, total: u64) -> Result<()> {
+        self.check()?;
+        self.progress.report(stage, done, total, "");
+        Ok(())
+    }
+
+    /// Runs `f` with rayon limited to the number of threads asked for.
+    pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        if self.threads == 0 {
+            return f();
+        }
+        match rayon::ThreadPoolBuilder::new().num_threads(self.threads).build() {
+            Ok(pool) => pool.install(f),
+            // The system has no threads to spare; the shared pool gives the same result.
+            Err(_) => f(),
+        }
+    }
+}
+
+impl Default for Work {
+    fn default() -> Work {
+        Work::quiet()
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work")
+            .field("cancel", &self.cancel)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
