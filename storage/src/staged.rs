@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::directory::{Blob, Directory, TMP_DIR, io_error, join, parent};
 use crate::error::{Error, Result};
-use crate::segment::blocks::BlockWriter;
+use crate::segment::blocks::{BlockFile, BlockWriter};
 
 /// A published file as the manifest names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,13 @@ impl FileRef {
             }),
             None => Err(Error::MissingFile { path: path() }),
         }
+    }
+
+    /// Reads the whole file and compares it with what was recorded.
+    pub fn verify(&self, dir: &dyn Directory) -> Result<()> {
+        let file = BlockFile::open(self.open(dir)?, dir.path(&self.name))?;
+        self.confirm(dir, file.checksum())?;
+        file.verify_all()
     }
 
     /// Compares the checksum that the file has with the recorded one.
