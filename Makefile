@@ -1,0 +1,41 @@
+# What this project can do, by name. `make` alone prints the list.
+#
+# Everything is built with --release: one profile serves run, test, clippy, doc and bench, so that
+# RocksDB and DataFusion (some 20 minutes on two cores) are compiled once. Set CARGO_TARGET_DIR to
+# a folder outside the checkout to keep that work between checkouts.
+
+CARGO ?= cargo
+
+.PHONY: help setup demo test check bench fmt
+
+help:
+	@echo "make demo              the whole story on a small made-up catalogue"
+	@echo "make demo DATA=FOLDER  the same on MovieLens (as GroupLens ships it, or split into csv files)"
+	@echo "make test              every test"
+	@echo "make check             formatting, lints, documentation, and that the benches compile"
+	@echo "make bench             the benchmarks"
+	@echo "make fmt               format the sources"
+	@echo "make setup             install what the build needs and this machine lacks (Debian, Ubuntu)"
+
+setup:
+	@sh scripts/setup
+
+# DATA=FOLDER takes MovieLens from there; DB=PATH keeps the database that the demo makes.
+demo: setup
+	$(CARGO) run --release --bin tastedb -- demo $(if $(DATA),--data "$(DATA)") $(if $(DB),--db "$(DB)")
+
+test: setup
+	$(CARGO) test --release --workspace
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release -p tastedb --lib --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
+	$(CARGO) bench --profile release --no-run
+
+bench: setup
+	$(CARGO) bench --profile release
+
+fmt:
+	$(CARGO) fmt --all
