@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::format_file::Access;
 
 /// The name of the file.
-pub const LOCK_FILE: &str = "LOCK";
+pub(crate) const LOCK_FILE: &str = "LOCK";
 
 /// A held lock, released on drop.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -25,7 +25,7 @@ impl Lock {
     ///
     /// For [`Access::Read`] a directory without a `LOCK` file (a copy on read-only media, say)
     /// has nobody to keep out, and needs none.
-    pub fn acquire(root: &Path, access: Access) -> Result<Option<Lock>> {
+    pub(crate) fn acquire(root: &Path, access: Access) -> Result<Option<Lock>> {
         let path = root.join(LOCK_FILE);
         let opened = match access {
             Access::Write => {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Examiner, ProblemKind, Report, record};
 use crate::artifact::{Artifact, MODELS_DIR};
+use crate::codec::Place;
 use crate::directory::{Blob, Directory, TMP_DIR, walk};
 use crate::key;
 use crate::kv::Cf;
@@ -20,7 +21,7 @@ impl Examiner<'_> {
             if key::artifact_name(key).is_none() {
                 this.report.add(ProblemKind::Damaged, record(cf, key), "not an artifact's key");
             }
-            let file = match manifest::decode_artifact(key, value) {
+            let file = match manifest::decode_file(value, Place { cf, key }) {
                 Ok(file) => file,
                 Err(error) => return this.report.error(record(cf, key), &error),
             };

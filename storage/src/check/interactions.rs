@@ -62,8 +62,7 @@ impl Examiner<'_> {
         for id in tables {
             let Some(table) = self.table(id) else { continue };
             let mut tallies = [Tally::default(), Tally::default()];
-            for (tally, direction) in
-                tallies.iter_mut().zip([Direction::ByUser, Direction::ByItem])
+            for (tally, direction) in tallies.iter_mut().zip([Direction::ByUser, Direction::ByItem])
             {
                 self.check_lists(&table, direction, &mut |fact| {
                     tally.add(fact);
@@ -107,12 +106,7 @@ impl Examiner<'_> {
         }
     }
 
-    fn check_lists(
-        &mut self,
-        table: &Table,
-        direction: Direction,
-        each: &mut dyn FnMut(Fact),
-    ) {
+    fn check_lists(&mut self, table: &Table, direction: Direction, each: &mut dyn FnMut(Fact)) {
         let Some(link) = table.link.clone() else { return };
         let (owners, others) = match direction {
             Direction::ByUser => (link.user_table, link.item_table),
@@ -127,7 +121,8 @@ impl Examiner<'_> {
         let mut here = Here::default();
         self.scan(cf, &key::of_table(table.id), &mut |this, key, bytes| {
             let place = Place { cf, key };
-            let Some((entity, first)) = key::chunk_parts(key).filter(|_| key.len() == key::CHUNK_LEN)
+            let Some((entity, first)) =
+                key::chunk_parts(key).filter(|_| key.len() == key::CHUNK_LEN)
             else {
                 return this.report.add(ProblemKind::Damaged, record(cf, key), "not a list's key");
             };

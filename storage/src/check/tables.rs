@@ -40,15 +40,17 @@ impl Examiner<'_> {
         last_interaction: u64,
         last_file: u64,
     ) {
-        let Some(state) = state else { return };
-        let last_entity = self.entities.values().filter_map(RoaringTreemap::max).max();
+        // A copy hands out the next ids.
+        let Some(mut state) = state else { return };
         let last_table = self.catalog.tables().map(|table| u64::from(table.id.0)).max();
-        let used = [
-            ("row", last_entity, state.next_entity),
-            ("interaction", Some(last_interaction), state.next_interaction),
+        let mut used = vec![
+            ("interaction", Some(last_interaction), state.new_interaction().0),
             ("file", Some(last_file), state.next_file),
-            ("table", last_table, u64::from(state.next_table)),
+            ("table", last_table, u64::from(state.new_table().0)),
         ];
+        for (table, ids) in &self.entities {
+            used.push(("row", ids.max(), state.new_entity(*table)));
+        }
         for (what, used, next) in used {
             if let Some(used) = used.filter(|used| *used >= next) {
                 let place = record(Cf::Catalog, &key::STATE);
@@ -59,15 +61,14 @@ impl Examiner<'_> {
     }
 
     fn read_catalog(&mut self) -> Option<State> {
-        let mut state = None;
+        let state = State::load(&*self.view);
+        if let Err(error) = &state {
+            self.report.error(record(Cf::Catalog, &key::STATE), error);
+        }
         let everything = Range { from: Vec::new(), to: vec![u8::MAX; 64] };
         self.scan(Cf::Catalog, &everything, &mut |this, key, value| {
             let place = Place { cf: Cf::Catalog, key };
             if key == key::STATE {
-                match State::decode(value, place) {
-                    Ok(found) => state = Some(found),
-                    Err(error) => this.report.error(record(Cf::Catalog, key), &error),
-                }
                 return;
             }
             let mut from = Decoder::new(value, place);
@@ -80,11 +81,11 @@ impl Examiner<'_> {
                 Err(error) => this.report.error(record(Cf::Catalog, key), &error),
             }
         });
-        if state.is_none() && self.catalog.tables().next().is_some() {
+        if matches!(state, Ok(None)) && self.catalog.tables().next().is_some() {
             let place = record(Cf::Catalog, &key::STATE);
             self.report.add(ProblemKind::Missing, place, "the record of the counters");
         }
-        state
+        state.unwrap_or_default()
     }
 
     fn check_table_definitions(&mut self) {

@@ -61,13 +61,7 @@ impl BlockWriter {
     /// Writes what remains, the sums and the trailer, and syncs the file.
     pub(crate) fn finish(mut self) -> io::Result<Sealed> {
         self.end_block()?;
-        let mut tail = std::mem::take(&mut self.sums);
-        tail.extend_from_slice(&self.len.to_le_bytes());
-        tail.extend_from_slice(&BLOCK_LOG2.to_le_bytes());
-        tail.extend_from_slice(&VERSION.to_le_bytes());
-        let checksum = xxh3_64(&tail);
-        tail.extend_from_slice(&checksum.to_le_bytes());
-        tail.extend_from_slice(&MAGIC);
+        let (tail, checksum) = end(std::mem::take(&mut self.sums), self.len);
         self.file.write_all(&tail)?;
         self.file.flush()?;
         self.file.sync()?;
@@ -100,6 +94,25 @@ impl Write for BlockWriter {
         // A block is written when it is full; `finish` writes the last one.
         Ok(())
     }
+}
+
+/// Block sums and trailer behind content of this length, and the file's checksum.
+fn end(sums: Vec<u8>, content_len: u64) -> (Vec<u8>, u64) {
+    let mut tail = sums;
+    tail.extend_from_slice(&content_len.to_le_bytes());
+    tail.extend_from_slice(&BLOCK_LOG2.to_le_bytes());
+    tail.extend_from_slice(&VERSION.to_le_bytes());
+    let checksum = xxh3_64(&tail);
+    tail.extend_from_slice(&checksum.to_le_bytes());
+    tail.extend_from_slice(&MAGIC);
+    (tail, checksum)
+}
+
+/// What belongs behind the content.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn tail(content: &[u8]) -> Vec<u8> {
+    let sums = content.chunks(BLOCK).flat_map(|block| xxh3_64(block).to_le_bytes()).collect();
+    end(sums, content.len() as u64).0
 }
 
 /// A container being read: its trailer is verified, its blocks are when first touched.
