@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use half::f16;
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::{Examiner, ProblemKind, record};
 use crate::codec::Place;
-use crate::directory::Directory;
 use crate::id::{ColumnId, TableId};
 use crate::key;
 use crate::kv::Cf;
@@ -38,13 +38,13 @@ impl Examiner<'_> {
                 );
             };
             this.report.checked.pending += 1;
-            let Some((dim, _)) = this.vector_column(table, column, &record(cf, key)) else {
+            let Some((dim, element)) = this.vector_column(table, column, &record(cf, key)) else {
                 return;
             };
-            if value.len() != dim as usize * 4 {
+            if value.len() != dim as usize * element.bytes() {
                 let detail = format!("{} bytes for {dim} numbers", value.len());
                 this.report.add(ProblemKind::Damaged, record(cf, key), detail);
-            } else if value.chunks_exact(4).any(|bytes| !is_finite(bytes)) {
+            } else if !is_finite(value, element) {
                 let detail = "a number is not finite";
                 this.report.add(ProblemKind::Invalid, record(cf, key), detail);
             }
@@ -213,6 +213,9 @@ impl Examiner<'_> {
     }
 }
 
-fn is_finite(bytes: &[u8]) -> bool {
-    bytes.as_array::<4>().is_some_and(|bytes| f32::from_le_bytes(*bytes).is_finite())
+fn is_finite(bytes: &[u8], element: Element) -> bool {
+    match element {
+        Element::F32 => bytes.as_chunks::<4>().0.iter().all(|x| f32::from_le_bytes(*x).is_finite()),
+        Element::F16 => bytes.as_chunks::<2>().0.iter().all(|x| f16::from_le_bytes(*x).is_finite()),
+    }
 }

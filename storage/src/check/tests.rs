@@ -10,14 +10,15 @@ use roaring::RoaringBitmap;
 use super::{ProblemKind, Report, check, check_store};
 use crate::adjacency::{self, Chunk, Direction};
 use crate::artifact::StagedArtifact;
+use crate::backup::{Backup, restore};
 use crate::catalog::{Column, KeyType, Link, OnUnknown, Role, Table};
 use crate::codec::Encoder;
-use crate::directory::{Directory, MemDirectory, OsDirectory};
+use crate::directory::{Directory, MemDirectory, OsDirectory, walk};
 use crate::error::Error;
 use crate::format_file::{Access, DatabaseId, FORMAT_FILE, Format};
 use crate::id::{ColumnId, TableId};
 use crate::key;
-use crate::kv::{Batch, Cf, Kv, KvOptions, KvView, RocksKv};
+use crate::kv::{Batch, Cf, Kv, KvOptions, RocksKv};
 use crate::lock::Lock;
 use crate::manifest::encode_file;
 use crate::row;
@@ -388,6 +389,7 @@ fn broken_embeddings_are_found() {
     finds(Mismatch, "it has 2 numbers of F32", |b| {
         let mut items = items();
         items.columns[1].ty = ColumnType::Vector { dim: 2, element: Element::F16 };
+        b.delete(Cf::Pending, key::pending(ITEMS, TEXT, 3));
         put_table(b, &items);
     });
 }
@@ -468,4 +470,106 @@ fn a_database_on_disk_is_checked_without_changing_it() {
     bytes[200] ^= 1;
     dir.replace(&segment, &bytes).expect("written");
     only(&check(&root).expect("checked"), ProblemKind::Damaged, &segment);
+}
+
+/// A closed database on disk.
+fn on_disk(root: &std::path::Path) -> (FileRef, FileRef) {
+    let dir: Arc<dyn Directory> = Arc::new(OsDirectory::create(root).expect("created"));
+    let _lock = Lock::acquire(root, Access::Write).expect("free");
+    let kv = RocksKv::open(&root.join("kv"), &KvOptions::default()).expect("opens");
+    let made = sample(kv, dir);
+    made.kv.flush().expect("flushed");
+    made.kv.sync().expect("synced");
+    // Something in the log too.
+    made.write(|b| b.put(Cf::Records, b"model/other".to_vec(), b"popular".to_vec()));
+    made.kv.sync().expect("synced");
+    (made.segment, made.artifact)
+}
+
+#[test]
+fn a_flipped_byte_in_any_file_is_found_and_the_file_named() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let root = place.path().join("db");
+    on_disk(&root);
+    assert_eq!(check(&root).expect("checked").problems, []);
+    let dir = OsDirectory::open(&root).expect("opens");
+    let mut missed = Vec::new();
+    let mut unnamed = Vec::new();
+    for (name, len) in walk(&dir, "").expect("walks") {
+        let last = name.rsplit('/').next().unwrap_or_default().to_owned();
+        if len == 0 || last == "IDENTITY" || last.starts_with("LOG") || last.starts_with("OPTIONS")
+        {
+            continue;
+        }
+        let sound = dir.read(&name).expect("read").expect("there");
+        let step = (sound.len() / 40).max(1);
+        for at in (0..sound.len()).step_by(step) {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 0x41;
+            dir.replace(&name, &bytes).expect("written");
+            let report = check(&root).expect("the check itself does not fail");
+            if report.is_sound() {
+                missed.push(format!("{name} at {at} of {len}"));
+            } else if !report.problems.iter().any(|p| p.to_string().contains(&last)) {
+                unnamed.push(format!("{name} at {at} of {len}: {:?}", report.problems));
+            }
+        }
+        dir.replace(&name, &sound).expect("written");
+    }
+    assert_eq!(check(&root).expect("checked").problems, [], "restored");
+    assert!(missed.is_empty(), "went unnoticed: {missed:#?}");
+    assert!(unnamed.is_empty(), "the file is not named: {unnamed:#?}");
+}
+
+#[test]
+fn a_backup_is_a_database_and_restores_to_one() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let at = |name: &str| place.path().join(name);
+    let dir: Arc<dyn Directory> = Arc::new(OsDirectory::create(&at("db")).expect("created"));
+    let kv = RocksKv::open(&at("db/kv"), &KvOptions::default()).expect("opens");
+    let made = sample(kv, Arc::clone(&dir));
+    let format = Format::read(&*dir).expect("read").expect("there");
+    let files = [made.segment.clone(), made.artifact.clone()];
+
+    let backup = Backup::begin(&at("backup")).expect("begins");
+    made.kv.checkpoint(&backup.kv_path()).expect("copied");
+    // What is written meanwhile is not in it.
+    made.write(|b| b.put(Cf::Records, b"later".to_vec(), Vec::new()));
+    backup.finish(&*dir, &files, &format).expect("finished");
+    let report = check(&at("backup")).expect("checked");
+    assert_eq!((report.problems.len(), report.checked.records), (0, 1));
+    assert_eq!((report.checked.segments, report.leftovers.len()), (1, 0));
+    assert!(matches!(Backup::begin(&at("backup")), Err(Error::DatabaseExists { .. })));
+
+    let restored = restore(&at("backup"), &at("restored")).expect("restored");
+    assert_eq!(restored.checked, report.checked);
+    let report = check(&at("restored")).expect("checked");
+    assert_eq!((report.problems.len(), report.checked.interactions), (0, 5));
+    let again = restore(&at("backup"), &at("restored"));
+    assert!(matches!(again, Err(Error::DatabaseExists { .. })));
+    // The restored database is its own: opening and changing it leaves the backup alone.
+    let kv = RocksKv::open(&at("restored/kv"), &KvOptions::default()).expect("opens");
+    let mut batch = Batch::default();
+    batch.delete(Cf::Records, b"model/home".to_vec());
+    kv.write(batch).and_then(|()| kv.compact()).expect("changed");
+    drop(kv);
+    assert_eq!(check(&at("backup")).expect("checked").checked.records, 1);
+
+    // Damage: neither backed up nor restored.
+    let bytes = dir.read(&files[0].name).expect("read").expect("there");
+    let out = OsDirectory::open(&at("backup")).expect("opens");
+    let mut damaged = bytes.clone();
+    damaged[300] ^= 1;
+    out.replace(&files[0].name, &damaged).expect("written");
+    let refused = restore(&at("backup"), &at("other")).expect_err("damaged");
+    assert!(matches!(&refused, Error::Unsound { first, .. } if first.contains(&files[0].name)));
+    dir.replace(&files[0].name, &damaged).expect("written");
+    let backup = Backup::begin(&at("second")).expect("begins");
+    made.kv.checkpoint(&backup.kv_path()).expect("copied");
+    assert!(backup.finish(&*dir, &files, &format).is_err());
+    for name in ["other", "other.partial", "second", "second.partial"] {
+        assert!(!OsDirectory::exists(&at(name)), "{name} was left behind");
+    }
+    assert!(matches!(restore(&at("nothing"), &at("other")), Err(Error::Io { .. })));
+    assert!(matches!(restore(place.path(), &at("other")), Err(Error::NotADatabase { .. })));
 }

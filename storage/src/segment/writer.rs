@@ -64,6 +64,16 @@ impl SegmentWriter {
         self.end_row(vector.len())
     }
 
+    /// Appends the next vector as the bytes of its elements, little-endian: how a pending
+    /// embedding is stored.
+    pub fn push_bytes(&mut self, vector: &[u8]) -> Result<()> {
+        self.row.clear();
+        self.row.extend_from_slice(vector);
+        let element = self.header.element.bytes();
+        // A torn element counts as one, and is refused as a wrong dimension.
+        self.end_row(vector.len().div_ceil(element))
+    }
+
     /// Appends the next vector from another segment, bit for bit where the element is the same.
     pub fn push_vector(&mut self, vector: Vector<'_>) -> Result<()> {
         match (vector, self.header.element) {
@@ -86,7 +96,10 @@ impl SegmentWriter {
     }
 
     fn end_row(&mut self, dim: usize) -> Result<()> {
-        if dim != self.header.dim as usize || self.pushed == self.header.rows {
+        if dim != self.header.dim as usize
+            || self.row.len() as u64 != self.header.stride()
+            || self.pushed == self.header.rows
+        {
             return Err(self.out.misuse("a row does not fit the segment being written"));
         }
         self.out.put(&self.row)?;
