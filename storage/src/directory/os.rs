@@ -3,9 +3,11 @@
 //! This is the door to `std::fs` (with `lock.rs` for the lock file); no other module of the
 //! libraries may use it. Every sync asks for the strongest form that the platform has.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Blob, Directory, Entry, EntryKind, FileWriter, io_error, join, parent, validate};
 use crate::error::{Error, Result};
@@ -15,6 +17,9 @@ use crate::segment::map;
 #[derive(Debug, Clone)]
 pub struct OsDirectory {
     root: PathBuf,
+    /// Directories that this process knows to be durable. One that merely exists may have been
+    /// made just before a crash or a failed sync.
+    durable: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl OsDirectory {
@@ -25,7 +30,7 @@ impl OsDirectory {
         if !meta.is_dir() {
             return Err(fail(io::Error::new(io::ErrorKind::NotADirectory, "not a directory")));
         }
-        Ok(OsDirectory { root: root.to_owned() })
+        Ok(OsDirectory { root: root.to_owned(), durable: Arc::default() })
     }
 
     /// Uses a directory, creating it and its missing parents; they are durable on return.
@@ -86,8 +91,20 @@ impl Directory for OsDirectory {
     }
 
     fn make_dir(&self, dir: &str) -> Result<()> {
-        let path = self.at(dir, "create directory")?;
-        create_dir_durably(&path).map_err(|e| io_error(path, "create directory", e))
+        self.at(dir, "create directory")?;
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = dir.match_indices('/').map(|(at, _)| at).chain([dir.len()]);
+        for name in ends.map(|end| &dir[..end]) {
+            if name.is_empty() || durable.contains(name) {
+                continue;
+            }
+            let path = self.path(name);
+            create_dir(&path)
+                .and_then(|()| sync_path(&self.path(parent(name))))
+                .map_err(|e| io_error(path, "create directory", e))?;
+            durable.insert(name.to_owned());
+        }
+        Ok(())
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn FileWriter>> {
@@ -119,6 +136,8 @@ impl Directory for OsDirectory {
 
     fn remove_dir(&self, dir: &str) -> Result<()> {
         let path = self.at(dir, "remove directory")?;
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        durable.retain(|name| !name.starts_with(dir));
         match fs::remove_dir(&path) {
             Err(e)
                 if e.kind() != io::ErrorKind::NotFound
@@ -255,13 +274,17 @@ fn create_dir_durably(path: &Path) -> io::Result<()> {
         at = above;
     }
     for dir in missing.iter().rev() {
-        match fs::create_dir(dir) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
-            other => other?,
-        }
+        create_dir(dir)?;
         sync_path(&parent_path(dir))?;
     }
     Ok(())
+}
+
+fn create_dir(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other,
+    }
 }
 
 /// Syncs a directory. Windows neither can nor needs to.
