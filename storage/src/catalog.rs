@@ -134,10 +134,8 @@ impl Table {
 
     /// The same as [`column_by_id`](Table::column_by_id), with an error that names both.
     pub(crate) fn need_column(&self, id: ColumnId) -> Result<&Column> {
-        self.column_by_id(id).ok_or_else(|| Error::NoSuchColumn {
-            table: self.name.clone(),
-            column: id.to_string(),
-        })
+        self.column_by_id(id)
+            .ok_or_else(|| Error::NoSuchColumn { table: self.name.clone(), column: id.to_string() })
     }
 
     /// The link of an interaction table.

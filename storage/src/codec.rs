@@ -81,10 +81,6 @@ impl<'a> Encoder<'a> {
         self.put(value);
     }
 
-    pub(crate) fn bytes(&mut self, value: &[u8]) {
-        self.put(value);
-    }
-
     /// A value, tagged with its kind.
     #[inline]
     pub(crate) fn value(&mut self, value: &Value) {
@@ -247,10 +243,6 @@ impl<'a> Decoder<'a> {
 
     #[inline]
     pub(crate) fn str(&mut self) -> Result<&'a str> {
-        self.take()
-    }
-
-    pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
         self.take()
     }
 

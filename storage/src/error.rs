@@ -149,6 +149,12 @@ pub enum Error {
     /// An earlier write or sync failed; what is durable is unknown until the database is reopened.
     #[error("an earlier write failed; reopen the database")]
     Poisoned,
+    /// The operation is not possible with this kind of database.
+    #[error("{what}")]
+    Unsupported {
+        /// What is not possible.
+        what: &'static str,
+    },
     /// The database was opened for reading only.
     #[error("the database is open read-only")]
     ReadOnly,
@@ -224,6 +230,14 @@ pub enum Error {
         /// The column.
         column: String,
     },
+    /// The operation needs a vector column.
+    #[error("column `{column}` of table `{table}` does not hold vectors")]
+    NotAVector {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// A value has another type than its column.
     #[error("column `{column}` of table `{table}` holds {expected}, not {}", actual.type_name())]
     TypeMismatch {
@@ -288,6 +302,9 @@ pub enum Error {
         /// The interaction that has the key.
         id: InteractionId,
     },
+    /// An operation of the transaction failed half-way: it can only be rolled back.
+    #[error("the transaction failed and can only be rolled back")]
+    Aborted,
     /// A savepoint call that does not fit the transaction's state.
     #[error("{what}")]
     Savepoint {

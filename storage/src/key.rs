@@ -103,12 +103,7 @@ pub(crate) fn deleted(table: TableId, column: ColumnId, number: u64) -> Vec<u8> 
 }
 
 fn manifest(tag: u8, table: TableId, column: ColumnId, number: u64) -> Vec<u8> {
-    concat(&[
-        &[tag],
-        &table.0.to_be_bytes(),
-        &column.0.to_be_bytes(),
-        &number.to_be_bytes(),
-    ])
+    concat(&[&[tag], &table.0.to_be_bytes(), &column.0.to_be_bytes(), &number.to_be_bytes()])
 }
 
 /// Table, column and number of a segment's key.

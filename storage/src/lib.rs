@@ -24,22 +24,36 @@
 
 mod adjacency;
 pub mod artifact;
+pub mod backup;
 mod catalog;
+mod changes;
+pub mod check;
 mod codec;
+mod commit;
 pub mod directory;
+mod embedding;
 mod error;
 pub mod format_file;
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzzing;
+mod hash;
 mod id;
 mod key;
 pub mod kv;
 mod list;
 mod lock;
+mod manifest;
 mod overlay;
+mod poison;
 mod read;
 mod row;
 mod scan;
 pub mod segment;
+mod snapshot;
 pub mod staged;
+mod state;
+mod store;
+mod txn;
 mod value;
 mod varint;
 
@@ -47,8 +61,13 @@ pub use artifact::{Staged, StagedArtifact};
 pub use catalog::{
     Catalog, Column, ColumnSpec, KeyType, Link, LinkSpec, OnUnknown, Role, Table, TableSpec,
 };
+pub use changes::{Change, Changes};
 pub use directory::Blob;
 pub use error::{Error, Result};
+pub use format_file::DatabaseId;
 pub use id::{ColumnId, EntityId, InteractionId, ItemId, TableId, UserId};
 pub use read::{Interaction, InteractionIter, Read, Row, RowIter};
+pub use snapshot::Snapshot;
+pub use store::{Create, Options, Stats, Store};
+pub use txn::{Deleted, Put, WriteTxn};
 pub use value::{ColumnType, Element, Value};

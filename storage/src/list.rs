@@ -61,8 +61,7 @@ impl List {
                 list.last = entry?.id;
             }
             list.all_loaded = !chunk.has_older;
-            list.tail =
-                Held { entries: chunk.entries.to_vec(), stored: true, changed: false };
+            list.tail = Held { entries: chunk.entries.to_vec(), stored: true, changed: false };
             Ok(())
         })?;
         Ok(list)
@@ -155,6 +154,11 @@ impl List {
             held.entries.clear();
         }
         Ok(())
+    }
+
+    /// Whether there is nothing to write.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        !self.tail.changed && self.chunks.values().all(|held| !held.changed)
     }
 
     /// Adds the changed chunks to a batch.

@@ -5,6 +5,7 @@
 //! the entries that were there when it was set.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::key::Range;
 use crate::kv::{Batch, Cf};
@@ -45,7 +46,10 @@ impl Overlay {
             return Vec::new();
         }
         self.map(cf)
-            .range::<[u8], _>(range.from.as_slice()..range.to.as_slice())
+            .range::<[u8], _>((
+                Bound::Included(range.from.as_slice()),
+                Bound::Excluded(range.to.as_slice()),
+            ))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
     }

@@ -70,12 +70,8 @@ pub trait Read {
     fn interactions(&self, table: TableId, columns: &[ColumnId]) -> Result<InteractionIter>;
 
     /// One embedding.
-    fn embedding(
-        &self,
-        table: TableId,
-        column: ColumnId,
-        id: EntityId,
-    ) -> Result<Option<Vec<f32>>>;
+    fn embedding(&self, table: TableId, column: ColumnId, id: EntityId)
+    -> Result<Option<Vec<f32>>>;
 
     /// All embeddings of a column in ascending order of ids.
     fn embeddings(

@@ -43,9 +43,9 @@ impl Projection {
                 .iter()
                 .position(|column| column.id == *id && column.is_live())
                 .ok_or_else(|| Error::NoSuchColumn {
-                    table: table.name.clone(),
-                    column: id.to_string(),
-                })?;
+                table: table.name.clone(),
+                column: id.to_string(),
+            })?;
             resolved.push((*id, at));
             let index = usize::from(id.0);
             if slots.len() <= index {
@@ -144,6 +144,21 @@ pub(crate) fn encode_entity<'v>(
     out
 }
 
+/// The record that leads from a key to its id.
+pub(crate) fn encode_id(id: EntityId) -> Vec<u8> {
+    let mut out = Vec::with_capacity(9);
+    Encoder::new(&mut out).u64(id);
+    out
+}
+
+/// The id in such a record.
+pub(crate) fn decode_id(bytes: &[u8], place: Place<'_>) -> Result<EntityId> {
+    let mut from = Decoder::new(bytes, place);
+    let id = from.u64()?;
+    from.finish()?;
+    Ok(id)
+}
+
 /// An entity's key.
 pub(crate) fn decode_key<'a>(bytes: &'a [u8], place: Place<'a>) -> Result<&'a str> {
     Decoder::new(bytes, place).str()
@@ -205,9 +220,11 @@ pub(crate) fn complete(table: &Table, given: &[(ColumnId, Value)]) -> Result<Vec
 
 /// Where a live column stands in the table.
 pub(crate) fn position(table: &Table, id: ColumnId) -> Result<usize> {
-    table.columns.iter().position(|column| column.id == id && column.is_live()).ok_or_else(|| {
-        Error::NoSuchColumn { table: table.name.clone(), column: id.to_string() }
-    })
+    table
+        .columns
+        .iter()
+        .position(|column| column.id == id && column.is_live())
+        .ok_or_else(|| Error::NoSuchColumn { table: table.name.clone(), column: id.to_string() })
 }
 
 /// Pairs of column and value for [`encode`], from values aligned with the table's columns.
@@ -224,13 +241,38 @@ pub(crate) fn decode_aligned(
     bytes: &[u8],
     place: Place<'_>,
 ) -> Result<Vec<Value>> {
-    let live = Projection::all(table).decode(bytes, place)?;
+    Projection::all(table).decode(bytes, place).map(|values| align(table, values))
+}
+
+/// Values of the live columns, as values of all columns.
+fn align(table: &Table, live: Vec<Value>) -> Vec<Value> {
     let mut live = live.into_iter();
-    Ok(table
-        .columns
-        .iter()
-        .map(|column| if column.is_live() { live.next().unwrap_or(Value::Null) } else { Value::Null })
-        .collect())
+    let mut next = |column: &Column| column.is_live().then(|| live.next()).flatten();
+    table.columns.iter().map(|column| next(column).unwrap_or(Value::Null)).collect()
+}
+
+/// The key of a stored entity, and its values aligned with the table's columns.
+pub(crate) fn decode_entity_aligned(
+    table: &Arc<Table>,
+    bytes: &[u8],
+    place: Place<'_>,
+) -> Result<(String, Vec<Value>)> {
+    let mut from = Decoder::new(bytes, place);
+    let key = from.str()?.to_owned();
+    let values = Projection::all(table).read(&mut from)?;
+    Ok((key, align(table, values)))
+}
+
+/// Puts given values among values aligned with the table's columns.
+pub(crate) fn assign(
+    table: &Table,
+    values: &mut [Value],
+    given: &[(ColumnId, Value)],
+) -> Result<()> {
+    for (column, value) in given {
+        values[position(table, *column)?].clone_from(value);
+    }
+    Ok(())
 }
 
 /// Rows of a table in ascending order of ids.
@@ -259,7 +301,7 @@ impl Iterator for RowIter {
             return Some(Err(place.corrupted("the key has no id")));
         };
         Some(decode_entity(value, place, &self.projection).map(|(key, values)| Row {
-            id: id as EntityId,
+            id,
             key,
             values,
         }))

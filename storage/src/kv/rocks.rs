@@ -80,8 +80,8 @@ impl RocksKv {
         db_options.set_max_log_file_size(1 << 20);
         db_options.set_stats_dump_period_sec(0);
         db_options.set_stats_persist_period_sec(0);
-        let families =
-            Cf::ALL.map(|cf| ColumnFamilyDescriptor::new(cf.name(), cf_options(cf, options, &cache)));
+        let families = Cf::ALL
+            .map(|cf| ColumnFamilyDescriptor::new(cf.name(), cf_options(cf, options, &cache)));
         let db = match options.access {
             Access::Write => DB::open_cf_descriptors(&db_options, path, families),
             Access::Read => DB::open_cf_descriptors_read_only(&db_options, path, families, false),
@@ -355,7 +355,9 @@ mod tests {
         let dir = Path::new("/db/kv");
         let found = |message| named_file(dir, message);
         assert_eq!(
-            found("Corruption: block checksum mismatch: stored = 1, computed = 2 in /db/kv/000012.sst offset 0 size 9"),
+            found(
+                "Corruption: block checksum mismatch: stored = 1, computed = 2 in /db/kv/000012.sst offset 0 size 9"
+            ),
             Some(PathBuf::from("/db/kv/000012.sst"))
         );
         assert_eq!(
