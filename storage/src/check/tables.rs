@@ -140,7 +140,7 @@ impl Examiner<'_> {
         let mut from = Vec::new();
         let bounds = known
             .into_iter()
-            .map(|id| key::of_table(id))
+            .map(key::of_table)
             .chain([Range { from: vec![u8::MAX; 64], to: Vec::new() }]);
         for next in bounds {
             let gap = Range { from, to: next.from };
