@@ -103,6 +103,101 @@ pub enum Error {
         /// The newest format that can be read.
         supported: u32,
     },
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] tastedb_storage::Error),
+    /// A record of the engine's own does not make sense.
+    #[error("the record `{record}` is damaged: {what}")]
+    CorruptRecord {
+        /// The record.
+        record: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Text that only the query layer can compile was met without one.
+    #[error("{what} is SQL, and this program is built without the `sql` feature")]
+    NeedsSql {
+        /// What the text belongs to.
+        what: String,
+    },
+    /// A name cannot be used.
+    #[error("`{name}` cannot be the name of a model: {why}")]
+    InvalidName {
+        /// The name.
+        name: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// No table is called that.
+    #[error("no table `{0}`")]
+    NoSuchTable(String),
+    /// A table of another role was wanted.
+    #[error("`{table}` cannot be used here: {wanted}")]
+    WrongRole {
+        /// The table.
+        table: String,
+        /// What is wanted.
+        wanted: &'static str,
+    },
+    /// A column is needed that the table lacks.
+    #[error("table `{table}` has no column {what}, which this needs")]
+    MissingColumn {
+        /// The table.
+        table: String,
+        /// What is missing: a name or a description.
+        what: &'static str,
+    },
+    /// A model was asked about a table that it does not learn from.
+    #[error("model `{model}` does not learn from this table")]
+    WrongTable {
+        /// The model.
+        model: String,
+    },
+    /// No model and no built-in source is called that.
+    #[error("no model `{name}`; there are {}", list(known))]
+    NoSuchModel {
+        /// The name asked for.
+        name: String,
+        /// Models and built-in sources.
+        known: Vec<String>,
+    },
+    /// The name is taken.
+    #[error("{what} `{name}` exists already")]
+    AlreadyExists {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// Something needs a trained model and there is none.
+    #[error("{what} needs a trained model: CREATE MODEL and TRAIN MODEL one first")]
+    NeedsModel {
+        /// What needs it.
+        what: &'static str,
+    },
+    /// An evaluation without held-out interactions.
+    #[error("there is nothing held out to evaluate on")]
+    NothingHeldOut,
+    /// Something changed while the work went on, so its result does not fit any more.
+    #[error("{what}")]
+    Conflict {
+        /// What changed.
+        what: String,
+    },
+    /// Parsed and understood, but not built yet.
+    #[error("{what} is not supported yet")]
+    NotSupported {
+        /// What is asked for.
+        what: &'static str,
+    },
+    /// Code that was given to the engine from above, such as a projection, failed.
+    #[error("{what}")]
+    Expression {
+        /// What went wrong.
+        what: String,
+        /// The error of the layer above.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Writing a model failed.
     #[error("writing the model failed")]
     Write(#[source] io::Error),

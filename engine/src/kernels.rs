@@ -14,6 +14,13 @@ pub(crate) const LANES: usize = 16;
 #[repr(C, align(64))]
 pub(crate) struct Line(pub(crate) [f32; LANES]);
 
+/// A copy of a vector in padded lines.
+pub(crate) fn lines(vector: &[f32]) -> Vec<Line> {
+    let mut lines = vec![Line::default(); vector.len().div_ceil(LANES)];
+    bytemuck::cast_slice_mut(&mut lines)[..vector.len()].copy_from_slice(vector);
+    lines
+}
+
 /// The length of a padded row.
 pub(crate) fn stride(n: usize) -> usize {
     n.next_multiple_of(LANES)
@@ -58,18 +65,6 @@ pub(crate) fn negate_scaled(out: &mut [f32], scale: &[f32]) {
         || {
             for (value, factor) in out.iter_mut().zip(scale) {
                 *value = -(*value * *factor);
-            }
-        },
-    );
-}
-
-/// `out *= factor`.
-pub(crate) fn scale(out: &mut [f32], factor: f32) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for value in out.iter_mut() {
-                *value *= factor;
             }
         },
     );

@@ -1,4 +1,7 @@
-//! Meaning for TasteDB: datasets, models, scoring and evaluation over in-memory data.
+//! Meaning for TasteDB: datasets, models, recommendation and evaluation over a store.
+//!
+//! [`Engine`] is the door: it trains, recommends and evaluates. It knows no SQL and no bytes on
+//! disk; those are the layers above and below.
 //!
 //! Nothing here prints, reads a clock or draws from an unseeded generator: the same data, options
 //! and seed give the same model and the same rows. Dense positions are `u32` rows of one dataset or
@@ -6,23 +9,38 @@
 
 mod dataset;
 mod embedding_matrix;
+mod engine;
 mod error;
+mod evaluate_run;
 mod history;
 mod kernels;
 mod linalg;
+mod live;
 mod matrix;
 mod options;
 mod progress;
+mod projection;
+mod recommend;
+mod registry;
 mod topk;
+mod train;
 
 pub mod evaluate;
 pub mod model;
 
 pub use dataset::{Dataset, Pair, UNKNOWN_TIME};
 pub use embedding_matrix::EmbeddingMatrix;
+pub use engine::Engine;
 pub use error::{Error, Result};
+pub use evaluate_run::{Evaluation, EvaluationRequest, EvaluationRow};
 pub use history::{History, Reason, ScoreInput, Served, SideData, UNSCORED};
+pub use live::{Cached, EntityIndex, Live};
 pub use matrix::Csr;
+pub use model::Estimate;
 pub use options::{ModelOptions, OptionKind, OptionSpec, OptionValue};
 pub use progress::{CancelToken, Progress, Silent, Work};
-pub use topk::{Allow, BitSet, Scored, top_k};
+pub use projection::{PlainProjection, Projection, ProjectionCompiler, time_column};
+pub use recommend::{Context, ItemReason, Recommendation, Request, Response, Seen, Source, Stage};
+pub use registry::{BUILT_IN, Existing, ModelDefinition, ModelInfo, ModelVersion, NewModel};
+pub use topk::{Allow, Scored, top_k};
+pub use train::{TrainPlan, TrainRequest};

@@ -5,10 +5,14 @@
 
 use std::cmp::Ordering;
 
+use fixedbitset::FixedBitSet;
 use pulp::Arch;
 use roaring::RoaringBitmap;
 
 use crate::kernels::any_above;
+
+/// Rows in one word of a bit set.
+const WORD: usize = usize::BITS as usize;
 
 /// A row and its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,101 +23,13 @@ pub struct Scored {
     pub score: f32,
 }
 
-/// A set of rows below a fixed bound.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BitSet {
-    words: Vec<u64>,
-    len: usize,
-}
-
-impl BitSet {
-    /// The empty set of rows below `len`.
-    pub fn new(len: usize) -> BitSet {
-        BitSet { words: vec![0; len.div_ceil(64)], len }
-    }
-
-    /// The set of all rows below `len`.
-    pub fn full(len: usize) -> BitSet {
-        let mut words = vec![u64::MAX; len.div_ceil(64)];
-        if let (Some(last), rest @ 1..) = (words.last_mut(), len % 64) {
-            *last = (1 << rest) - 1;
-        }
-        BitSet { words, len }
-    }
-
-    /// The bound: rows are below it.
-    pub fn bound(&self) -> usize {
-        self.len
-    }
-
-    /// Puts a row in. A row beyond the bound is ignored.
-    pub fn insert(&mut self, row: u32) {
-        if (row as usize) < self.len {
-            self.words[row as usize / 64] |= 1 << (row % 64);
-        }
-    }
-
-    /// Takes a row out.
-    pub fn remove(&mut self, row: u32) {
-        if (row as usize) < self.len {
-            self.words[row as usize / 64] &= !(1 << (row % 64));
-        }
-    }
-
-    /// Whether a row is in.
-    pub fn contains(&self, row: u32) -> bool {
-        self.words.get(row as usize / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
-    }
-
-    /// The number of rows in the set.
-    pub fn count(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
-    }
-
-    /// Puts in every row of another set that is below the bound.
-    pub fn union_with(&mut self, other: &BitSet) {
-        for (word, more) in self.words.iter_mut().zip(&other.words) {
-            *word |= more;
-        }
-        if let (Some(last), rest @ 1..) = (self.words.last_mut(), self.len % 64) {
-            *last &= (1 << rest) - 1;
-        }
-    }
-
-    /// Keeps only rows that are in another set too.
-    pub fn intersect_with(&mut self, other: &BitSet) {
-        for (at, word) in self.words.iter_mut().enumerate() {
-            *word &= other.words.get(at).copied().unwrap_or(0);
-        }
-    }
-
-    /// The rows in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().enumerate().flat_map(|(at, word)| {
-            let mut left = *word;
-            std::iter::from_fn(move || {
-                if left == 0 {
-                    return None;
-                }
-                let bit = left.trailing_zeros();
-                left &= left - 1;
-                Some(at as u32 * 64 + bit)
-            })
-        })
-    }
-
-    fn word(&self, at: usize) -> u64 {
-        self.words.get(at).copied().unwrap_or(0)
-    }
-}
-
 /// The rows that may be returned.
 #[derive(Clone, Copy, Debug)]
 pub enum Allow<'a> {
     /// Every row.
     All,
     /// The rows of a set.
-    Bits(&'a BitSet),
+    Bits(&'a FixedBitSet),
     /// The rows of a bitmap.
     Bitmap(&'a RoaringBitmap),
 }
@@ -140,8 +56,8 @@ pub fn top_k(scores: &[f32], k: usize, allow: Allow<'_>) -> Vec<Scored> {
         Allow::Bits(bits) => Arch::new().dispatch(
             #[inline(always)]
             || {
-                for (at, block) in scores.chunks(64).enumerate() {
-                    let mut word = bits.word(at);
+                for (at, block) in scores.chunks(WORD).enumerate() {
+                    let mut word = bits.as_slice().get(at).copied().unwrap_or(0);
                     if word == 0 || (best.full && !any_above(block, best.threshold)) {
                         continue;
                     }
@@ -149,7 +65,7 @@ pub fn top_k(scores: &[f32], k: usize, allow: Allow<'_>) -> Vec<Scored> {
                         let offset = word.trailing_zeros() as usize;
                         word &= word - 1;
                         if let Some(score) = block.get(offset) {
-                            best.offer((at * 64 + offset) as u32, *score);
+                            best.offer((at * WORD + offset) as u32, *score);
                         }
                     }
                 }

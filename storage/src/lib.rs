@@ -43,8 +43,6 @@ pub mod kv;
 mod list;
 mod lock;
 mod manifest;
-#[cfg(test)]
-mod order_tests;
 mod overlay;
 mod poison;
 mod read;

@@ -8,13 +8,14 @@
 
 mod metrics;
 
+use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
 pub use metrics::{Metric, parse_metric};
 
 use crate::model::Model;
-use crate::{Allow, BitSet, History, Result, ScoreInput, Served, SideData, UNSCORED, Work, top_k};
+use crate::{Allow, History, Result, ScoreInput, Served, SideData, UNSCORED, Work, top_k};
 
 /// Users between two looks at the cancel token.
 const BLOCK: usize = 512;
@@ -261,7 +262,7 @@ struct Tally {
     users: Vec<u64>,
     unserved: Vec<u64>,
     /// By model, group and metric, for coverage only: the items shown.
-    shown: Vec<BitSet>,
+    shown: Vec<FixedBitSet>,
 }
 
 impl Tally {
@@ -269,8 +270,8 @@ impl Tally {
         let groups = run.task.groups.len() + 1;
         let cells = run.models.len() * groups * run.metrics.len();
         let coverage = |at: usize| match run.metrics[at % run.metrics.len()] {
-            Metric::Coverage(_) => BitSet::new(run.task.items.len()),
-            _ => BitSet::default(),
+            Metric::Coverage(_) => FixedBitSet::with_capacity(run.task.items.len()),
+            _ => FixedBitSet::new(),
         };
         Tally {
             sums: vec![(0.0, 0.0); cells],
@@ -295,7 +296,10 @@ impl Tally {
                     *squares += value * value;
                     if let Metric::Coverage(k) = run.metrics[at] {
                         let shown = &mut self.shown[start + at];
-                        seen.shown[model].iter().take(k).for_each(|row| shown.insert(*row));
+                        seen.shown[model]
+                            .iter()
+                            .take(k)
+                            .for_each(|row| shown.insert(*row as usize));
                     }
                 }
             }
@@ -315,7 +319,7 @@ impl Tally {
                     let users = self.users[group];
                     let (value, standard_error) = match metric {
                         Metric::Coverage(_) => {
-                            let shown = self.shown[start + at].count() as f64;
+                            let shown = self.shown[start + at].count_ones(..) as f64;
                             (shown / run.task.items.len().max(1) as f64, None)
                         }
                         _ => mean(self.sums[start + at], users),

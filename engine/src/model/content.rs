@@ -16,7 +16,7 @@ use tastedb_storage::ItemId;
 use super::file::{Sections, Writer, corrupt};
 use super::{Algorithm, Model, shares};
 use crate::embedding_matrix::normalise;
-use crate::kernels::{Line, add_rows, dot, dot_rows, max_dot_rows};
+use crate::kernels::{Line, add_rows, dot, dot_rows, lines, max_dot_rows};
 use crate::options::Checked;
 use crate::{
     Dataset, EmbeddingMatrix, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason,
@@ -179,7 +179,7 @@ fn queries(matrix: &EmbeddingMatrix, input: &ScoreInput<'_>, by_max: bool) -> Ve
     rows.extend(given.iter().map(|vector| (bytemuck::cast_slice(vector), 1.0)));
     if by_max {
         rows.retain(|(_, weight)| *weight > 0.0);
-        return rows.iter().map(|(row, _)| bytemuck::pod_collect_to_vec(row)).collect();
+        return rows.iter().map(|(row, _)| lines(row)).collect();
     }
     let mut sum = vec![0f32; matrix.stride()];
     add_rows(&mut sum, &rows);

@@ -11,7 +11,6 @@ use crate::codec::{Decoder, Place};
 use crate::id::TableId;
 use crate::key::{self, Range};
 use crate::kv::Cf;
-use crate::row;
 use crate::state::State;
 
 impl Examiner<'_> {
@@ -140,7 +139,7 @@ impl Examiner<'_> {
         let mut from = Vec::new();
         let bounds = known
             .into_iter()
-            .map(key::of_table)
+            .map(|id| key::of_table(id))
             .chain([Range { from: vec![u8::MAX; 64], to: Vec::new() }]);
         for next in bounds {
             let gap = Range { from, to: next.from };
@@ -177,7 +176,7 @@ impl Examiner<'_> {
                 this.report.add(ProblemKind::Invalid, place(), detail);
             }
             match this.view.get(Cf::Ids, &key::id(table.id, name)) {
-                Ok(Some(bytes)) if bytes == row::encode_id(id) => {}
+                Ok(Some(bytes)) if bytes == id.to_be_bytes() => {}
                 Ok(Some(_)) => {
                     let detail = format!("the key `{name}` leads to another row");
                     this.report.add(ProblemKind::Mismatch, place(), detail);
@@ -196,9 +195,8 @@ impl Examiner<'_> {
         let mut seen = RoaringTreemap::new();
         let cf = Cf::Ids;
         self.scan(cf, &key::of_table(table.id), &mut |this, key, value| {
-            let id = match row::decode_id(value, Place { cf, key }) {
-                Ok(id) => id,
-                Err(error) => return this.report.error(record(cf, key), &error),
+            let Some(id) = value.as_array::<8>().map(|bytes| u64::from_be_bytes(*bytes)) else {
+                return this.report.add(ProblemKind::Damaged, record(cf, key), "not an id");
             };
             let place = || format!("table `{}`, id record {}", table.name, record(cf, key));
             if !this.has_row(table.id, id) {

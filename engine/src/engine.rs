@@ -1,0 +1,110 @@
+//! The engine over one open database: the one place where the layers above meet models.
+//!
+//! It owns no data. What it keeps in memory (loaded models, item indexes, counts, embedding
+//! matrices) is derived from a snapshot and brought up to date from the store's list of recent
+//! changes; dropping it costs time, never rows.
+
+use std::sync::Arc;
+
+use tastedb_storage::{Snapshot, Store, WriteTxn};
+
+use crate::error::Result;
+use crate::evaluate_run::{self, Evaluation, EvaluationRequest};
+use crate::live::Live;
+use crate::progress::Work;
+use crate::projection::ProjectionCompiler;
+use crate::recommend::{self, Request, Response};
+use crate::registry::{ModelDefinition, ModelInfo, ModelVersion, NewModel, Registry};
+use crate::train::{self, TrainPlan, TrainRequest};
+
+/// Models, recommendations and evaluation over one [`Store`]. Cheap to clone; shared by threads.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    live: Live,
+    registry: Registry,
+}
+
+impl Engine {
+    /// An engine over `store`. `compiler` turns the SQL text of a model's `WEIGHT` and `WHERE`
+    /// into code; without one, models that have such text are refused with an error.
+    pub fn new(store: Store, compiler: Option<Arc<dyn ProjectionCompiler>>) -> Engine {
+        Engine {
+            inner: Arc::new(Inner { store, live: Live::new(), registry: Registry::new(compiler) }),
+        }
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The last durable state.
+    pub fn snapshot(&self) -> Snapshot {
+        self.inner.store.snapshot()
+    }
+
+    /// What is kept in memory of the tables: row indexes, counts, embedding matrices.
+    pub fn live(&self) -> &Live {
+        &self.inner.live
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    // ---- models ---------------------------------------------------------------------------
+
+    /// Creates a model within `txn`: its definition only, nothing is trained. Checks the name, the
+    /// algorithm, the options and the expressions.
+    pub fn create_model(&self, txn: &mut WriteTxn, new: NewModel) -> Result<ModelDefinition> {
+        self.registry().create(txn, new)
+    }
+
+    /// Drops a model with all its versions within `txn`; false where there is none of that name.
+    pub fn drop_model(&self, txn: &mut WriteTxn, name: &str) -> Result<bool> {
+        self.registry().drop_model(txn, name)
+    }
+
+    /// The definition of a model, or [`Error::NoSuchModel`](crate::Error::NoSuchModel).
+    pub fn model(&self, snapshot: &Snapshot, name: &str) -> Result<ModelDefinition> {
+        self.registry().definition(snapshot, name)
+    }
+
+    /// Every model, by name, with its serving version if it has been trained.
+    pub fn models(&self, snapshot: &Snapshot) -> Result<Vec<ModelInfo>> {
+        self.registry().list(snapshot)
+    }
+
+    /// Trains a model from the current snapshot and publishes the result as its next version.
+    /// Readers and writers go on; a cancelled or failed run leaves the old version serving.
+    pub fn train(&self, request: &TrainRequest, work: &Work) -> Result<ModelVersion> {
+        train::train(self, request, work)
+    }
+
+    /// What a training run on all cores would read, cost and hold, before any of it is spent.
+    pub fn plan_training(&self, request: &TrainRequest) -> Result<TrainPlan> {
+        train::plan(self, request)
+    }
+
+    // ---- answers --------------------------------------------------------------------------
+
+    /// Answers one request on `snapshot`.
+    pub fn recommend(&self, snapshot: &Snapshot, request: &Request) -> Result<Response> {
+        recommend::recommend(self, snapshot, request)
+    }
+
+    /// Measures models on held-out interactions.
+    pub fn evaluate(
+        &self,
+        snapshot: &Snapshot,
+        request: &EvaluationRequest,
+        work: &Work,
+    ) -> Result<Evaluation> {
+        evaluate_run::evaluate(self, snapshot, request, work)
+    }
+}

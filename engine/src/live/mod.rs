@@ -1,0 +1,198 @@
+//! What is kept in memory of the tables, always as of the snapshot that asks.
+//!
+//! All of it is derived: it follows the store's list of recent changes and is rebuilt where that
+//! list is too short.
+
+mod cached;
+mod counts;
+mod entity_index;
+mod trend;
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tastedb_storage::{
+    Change, Column, ColumnId, ColumnType, ItemId, Read, Snapshot, Store, TableId,
+};
+
+pub use cached::Cached;
+pub use entity_index::EntityIndex;
+
+use crate::embedding_matrix::EmbeddingMatrix;
+use crate::error::Result;
+use crate::history::SideData;
+
+/// Caches by table. One per open database.
+#[derive(Default)]
+pub struct Live {
+    entities: Keyed<TableId, EntityIndex>,
+    counts: Keyed<TableId, Vec<u32>>,
+    trends: Keyed<TableId, trend::Trend>,
+    embeddings: Keyed<(TableId, ColumnId), EmbeddingMatrix>,
+}
+
+/// One cache per key, made when first asked for.
+struct Keyed<K, T>(Mutex<HashMap<K, Arc<Cached<T>>>>);
+
+impl<K, T> Default for Keyed<K, T> {
+    fn default() -> Self {
+        Keyed(Mutex::new(HashMap::new()))
+    }
+}
+
+impl<K: Hash + Eq, T> Keyed<K, T> {
+    fn at(&self, key: K) -> Arc<Cached<T>> {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.entry(key).or_default().clone()
+    }
+}
+
+impl Live {
+    pub(crate) fn new() -> Live {
+        Live::default()
+    }
+
+    /// Ids and keys of a user or item table.
+    pub fn entities(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+    ) -> Result<Arc<EntityIndex>> {
+        self.entities.at(table).get(
+            store,
+            snapshot,
+            |change| match change {
+                Change::Row { table: t, .. } => *t == table,
+                Change::Schema => true,
+                _ => false,
+            },
+            |old| match old {
+                None => EntityIndex::build(snapshot, table),
+                Some((index, changes)) => index.patched(snapshot, table, changes),
+            },
+        )
+    }
+
+    /// How many interactions each item has in one table, by item id.
+    pub(crate) fn counts(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+    ) -> Result<Arc<Vec<u32>>> {
+        self.counts.at(table).get(
+            store,
+            snapshot,
+            |change| in_table(change, table),
+            |old| match old {
+                None => counts::build(snapshot, table),
+                Some((counts, changes)) => counts::patched(counts, snapshot, table, changes),
+            },
+        )
+    }
+
+    /// Time-decayed interactions of each item in one table, by item id.
+    pub(crate) fn trend(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+    ) -> Result<Arc<trend::Trend>> {
+        self.trends.at(table).get(
+            store,
+            snapshot,
+            |change| in_table(change, table),
+            |old| match old {
+                None => trend::Trend::build(snapshot, table),
+                Some((trend, changes)) => trend.patched(snapshot, table, changes),
+            },
+        )
+    }
+
+    /// The embeddings of every vector column of an item table.
+    pub(crate) fn side_data(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+    ) -> Result<SideData> {
+        let mut side = SideData::default();
+        let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(side) };
+        for column in table.columns() {
+            if let ColumnType::Vector { .. } = column.ty {
+                let matrix = self.embeddings(store, snapshot, table.id, column)?;
+                side.embeddings.insert(column.name.clone(), matrix);
+            }
+        }
+        Ok(side)
+    }
+
+    /// The embeddings of one vector column, rows normalised to length one.
+    pub fn embeddings(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+        column: &Column,
+    ) -> Result<Arc<EmbeddingMatrix>> {
+        let ColumnType::Vector { dim, .. } = column.ty else {
+            return Ok(Arc::new(EmbeddingMatrix::new(column.name.clone(), 0)));
+        };
+        let id = column.id;
+        self.embeddings.at((table, id)).get(
+            store,
+            snapshot,
+            |change| match change {
+                Change::Embedding { table: t, column: c, .. } => *t == table && *c == id,
+                Change::Schema => true,
+                _ => false,
+            },
+            |old| {
+                let touched = old.and_then(|(matrix, changes)| Some((matrix, touched(changes)?)));
+                let Some((matrix, touched)) = touched else {
+                    let mut matrix = EmbeddingMatrix::new(column.name.clone(), dim as usize);
+                    let mut bad = None;
+                    snapshot.embeddings(table, id, &mut |item, vector| {
+                        if let Err(error) = matrix.set(ItemId(item), vector) {
+                            bad.get_or_insert(error);
+                        }
+                        Ok(())
+                    })?;
+                    return bad.map_or(Ok(matrix), Err);
+                };
+                let mut matrix = matrix.clone();
+                for item in touched {
+                    match snapshot.embedding(table, id, item.0)? {
+                        Some(vector) => matrix.set(item, &vector)?,
+                        None => matrix.remove(item),
+                    }
+                }
+                Ok(matrix)
+            },
+        )
+    }
+}
+
+/// The items whose embeddings changed; `None` where the column itself did.
+fn touched(changes: &[Change]) -> Option<Vec<ItemId>> {
+    let mut items = Vec::with_capacity(changes.len());
+    for change in changes {
+        match change {
+            Change::Embedding { id, .. } => items.push(ItemId(*id)),
+            _ => return None,
+        }
+    }
+    items.sort_unstable();
+    items.dedup();
+    Some(items)
+}
+
+fn in_table(change: &Change, table: TableId) -> bool {
+    match change {
+        Change::Interaction { table: t, .. } => *t == table,
+        Change::Schema => true,
+        _ => false,
+    }
+}

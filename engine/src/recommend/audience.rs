@@ -1,0 +1,148 @@
+//! `RECOMMEND people FOR ITEM`: who would like it.
+//!
+//! Every user's history is folded into the model and asked for the score of the one item. That is
+//! a pass over all users, in parallel: an answer for a campaign, not for a page view.
+
+use std::sync::Arc;
+
+use fixedbitset::FixedBitSet;
+use rayon::prelude::*;
+use tastedb_storage::{ItemId, Read, Snapshot, TableId, UserId};
+
+use super::context::project;
+use super::pipeline::Trace;
+use super::request::{Context, Request, Seen};
+use super::response::{Recommendation, Response};
+use super::source::row_in;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::history::{History, ScoreInput, Served, SideData, UNSCORED};
+use crate::live::EntityIndex;
+use crate::registry::Serving;
+use crate::topk::{self, Allow};
+
+pub(super) fn recommend(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    request: &Request,
+) -> Result<Response> {
+    let mut trace = Trace::start();
+    let [Context::Item(item)] = request.contexts[..] else {
+        return Err(Error::NotSupported { what: "recommending users for anything but one ITEM" });
+    };
+    let serving = serving(engine, snapshot, request)?;
+    let definition = &serving.definition;
+    let users = engine.live().entities(engine.store(), snapshot, request.table)?;
+    let items = crate::train::item_table(snapshot, definition)?;
+    let items = engine.live().entities(engine.store(), snapshot, items)?;
+    trace.stage("plan", || format!("{} users, source: {}", users.len(), definition.name));
+
+    let mut allowed = match &request.candidates {
+        Some(candidates) => FixedBitSet::clone(candidates),
+        None => FixedBitSet::with_capacity(users.len()),
+    };
+    allowed.grow(users.len());
+    if request.candidates.is_none() {
+        allowed.insert_range(..);
+    }
+    if request.seen.contains(&Seen::Default) {
+        for (_, user) in snapshot.audience(definition.table, item)? {
+            if let Some(row) = users.row_of(user.0) {
+                allowed.set(row as usize, false);
+            }
+        }
+    }
+    trace.stage("candidates", || format!("{} of {} users", allowed.count_ones(..), users.len()));
+
+    let mut scores = vec![UNSCORED; users.len()];
+    if let Some(row) = row_in(&serving, &items, item) {
+        let side = crate::train::side_data(engine, snapshot, definition)?;
+        let ask = Ask { snapshot, serving: &serving, items: &items, side: &side, row };
+        let rows: Vec<usize> = allowed.ones().collect();
+        let found: Vec<f32> = rows
+            .par_iter()
+            .map_init(Vec::new, |scratch, row| ask.score(UserId(users.id(*row as u32)), scratch))
+            .collect::<Result<_>>()?;
+        for (row, score) in rows.into_iter().zip(found) {
+            scores[row] = score;
+        }
+    }
+    trace.stage("score", || format!("item {}", items.row_of(item.0).map_or("?", |r| items.key(r))));
+
+    let wanted = request.k.saturating_add(request.offset);
+    let best = topk::top_k(&scores, wanted.min(users.len()), Allow::Bits(&allowed));
+    let name: Arc<str> = definition.name.as_str().into();
+    let rows = best
+        .into_iter()
+        .skip(request.offset)
+        .map(|best| Recommendation {
+            id: users.id(best.row),
+            row: best.row,
+            score: best.score,
+            source: name.clone(),
+            model_version: Some(serving.version.version),
+            reasons: Vec::new(),
+        })
+        .collect();
+    trace.stage("rank", || format!("{wanted} wanted"));
+    Ok(Response { rows, entities: users, notices: Vec::new(), trace: trace.finish() })
+}
+
+/// The model that answers: the one named, or the oldest trained one whose users are this table.
+fn serving(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Arc<Serving>> {
+    match &request.sources[..] {
+        [source] => engine.registry().serving(snapshot, &source.name),
+        [] => {
+            let catalog = snapshot.catalog();
+            let on_users = catalog
+                .tables()
+                .filter_map(|table| table.link.as_ref())
+                .filter(|link| link.user_table == request.table);
+            for link in on_users {
+                if let Some(serving) = engine.registry().default_for(snapshot, link.item_table)? {
+                    return Ok(serving);
+                }
+            }
+            Err(Error::NeedsModel { what: "recommending users for an item" })
+        }
+        _ => Err(Error::NotSupported { what: "recommending users from several sources" }),
+    }
+}
+
+struct Ask<'a> {
+    snapshot: &'a Snapshot,
+    serving: &'a Serving,
+    items: &'a EntityIndex,
+    side: &'a SideData,
+    row: u32,
+}
+
+impl Ask<'_> {
+    /// What the model makes of the item for one user; unscored where it has nothing to go on.
+    fn score(&self, user: UserId, scratch: &mut Vec<f32>) -> Result<f32> {
+        let projection = self.serving.projection.as_ref();
+        let table: TableId = self.serving.definition.table;
+        let history = self.snapshot.history(table, user, projection.columns())?;
+        let mut entries: Vec<(u32, f32)> = Vec::with_capacity(history.len());
+        project(projection, &history, |row, weight| {
+            let item: ItemId = row.item;
+            entries.extend(row_in(self.serving, self.items, item).map(|row| (row, weight)));
+        })?;
+        let model = &self.serving.model;
+        let rows = if model.is_live() { self.items.len() } else { model.items().len() };
+        scratch.clear();
+        scratch.resize(rows, UNSCORED);
+        let input = ScoreInput {
+            history: History::new(&entries),
+            items: self.items.items(),
+            side: self.side,
+            vectors: &[],
+        };
+        Ok(match model.score(&input, scratch) {
+            Served::No => UNSCORED,
+            Served::Dense | Served::Touched => {
+                scratch.get(self.row as usize).copied().unwrap_or(UNSCORED)
+            }
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! The stages of one recommendation of items, in order.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use fixedbitset::FixedBitSet;
+use tastedb_storage::{Read, Role, Snapshot, Table, TableId};
+
+use super::blend::Blend;
+use super::request::Request;
+use super::response::{Recommendation, Response, Stage};
+use super::source::{self, Asked, Kind, Resolved, Scores, Setting};
+use super::{audience, seen};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::history::Served;
+use crate::live::EntityIndex;
+use crate::topk::{self, Allow};
+
+/// Answers a request.
+pub(crate) fn recommend(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    request: &Request,
+) -> Result<Response> {
+    let table = snapshot
+        .catalog()
+        .table_by_id(request.table)
+        .ok_or_else(|| Error::NoSuchTable(request.table.to_string()))?;
+    match table.role {
+        Role::Item => items(engine, snapshot, request),
+        Role::User => audience::recommend(engine, snapshot, request),
+        Role::Interaction => Err(Error::WrongRole {
+            table: table.name.clone(),
+            wanted: "RECOMMEND takes a table of items or of users",
+        }),
+    }
+}
+
+/// The interaction table that counts where no model names one: the oldest on these items.
+pub(super) fn default_interactions(snapshot: &Snapshot, items: TableId) -> Option<TableId> {
+    let on_items = |table: &&Table| table.link.as_ref().is_some_and(|l| l.item_table == items);
+    snapshot.catalog().tables().filter(on_items).map(|table| table.id).min()
+}
+
+/// Collects what was done, for `EXPLAIN ANALYZE`.
+pub(super) struct Trace {
+    stages: Vec<Stage>,
+    since: Instant,
+}
+
+impl Trace {
+    pub(super) fn start() -> Trace {
+        Trace { stages: Vec::new(), since: Instant::now() }
+    }
+
+    pub(super) fn stage(&mut self, name: &str, detail: impl FnOnce() -> String) {
+        let now = Instant::now();
+        let elapsed = now - self.since;
+        self.stages.push(Stage { name: name.to_string(), detail: detail(), elapsed });
+        self.since = now;
+    }
+
+    pub(super) fn finish(self) -> Vec<Stage> {
+        self.stages
+    }
+}
+
+fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Response> {
+    let mut trace = Trace::start();
+    let entities = engine.live().entities(engine.store(), snapshot, request.table)?;
+    let sources = Resolved::all(engine, snapshot, request)?;
+    let tables = interaction_tables(snapshot, request, &sources);
+    trace.stage("plan", || {
+        let names: Vec<&str> = sources.iter().map(|s| s.name.as_ref()).collect();
+        format!("{} rows, sources: {}", entities.len(), names.join(", "))
+    });
+
+    let mut allowed = allowed_rows(request, &entities);
+    seen::mask(snapshot, request, &tables, &entities, &mut allowed)?;
+    let candidates = allowed.count_ones(..);
+    trace.stage("candidates", || format!("{candidates} of {} rows", entities.len()));
+
+    let setting = Setting {
+        engine,
+        snapshot,
+        request,
+        entities: &entities,
+        interactions: request.interactions.or_else(|| tables.first().copied()),
+    };
+    let mut notices = Vec::new();
+    let mut answered: Vec<(&Resolved, Scores)> = Vec::new();
+    let mut asked: Vec<Option<Asked>> = Vec::new();
+    for source in &sources {
+        let (scores, input) = source.score(&setting)?;
+        trace.stage("score", || format!("{}: {:?}", source.name, scores.served));
+        if scores.served == Served::No {
+            notices.push(format!("`{}` has nothing to go on here", source.name));
+        } else {
+            answered.push((source, scores));
+            asked.push(input);
+        }
+    }
+
+    let wanted = request.k.saturating_add(request.offset).min(candidates);
+    let mut rows = Vec::with_capacity(wanted);
+    if !answered.is_empty() {
+        let blend = Blend::new(&answered, &allowed);
+        for best in topk::top_k(&blend.scores, wanted, Allow::Bits(&allowed)) {
+            let by = blend.strongest(best.row);
+            let (source, _) = &answered[by];
+            rows.push(Recommendation {
+                id: entities.id(best.row),
+                row: best.row,
+                score: best.score,
+                source: source.name.clone(),
+                model_version: source.version(),
+                reasons: match (&source.kind, &asked[by]) {
+                    (Kind::Model(serving), Some(asked)) if request.reasons > 0 => {
+                        source::reasons(serving, asked, &setting, best.row, request.reasons)
+                    }
+                    _ => Vec::new(),
+                },
+            });
+        }
+        trace.stage("rank", || format!("{} of {wanted} rows", rows.len()));
+    }
+    if rows.len() < wanted {
+        let before = rows.len();
+        fall_back(&setting, &mut allowed, wanted, &mut rows)?;
+        trace.stage("fallback", || format!("{} rows by popularity", rows.len() - before));
+    }
+    rows.drain(..request.offset.min(rows.len()));
+    Ok(Response { rows, entities, notices, trace: trace.finish() })
+}
+
+/// The tables whose interactions count as seen: those of the models, or the default one.
+fn interaction_tables(
+    snapshot: &Snapshot,
+    request: &Request,
+    sources: &[Resolved],
+) -> Vec<TableId> {
+    let mut tables: Vec<TableId> = request.interactions.into_iter().collect();
+    for table in sources.iter().filter_map(Resolved::interactions) {
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    if tables.is_empty() {
+        tables.extend(default_interactions(snapshot, request.table));
+    }
+    tables
+}
+
+fn allowed_rows(request: &Request, entities: &EntityIndex) -> FixedBitSet {
+    match &request.candidates {
+        Some(candidates) => {
+            let mut allowed = FixedBitSet::clone(candidates);
+            // A filter over fewer rows says nothing about the rest: they are out.
+            allowed.grow(entities.len());
+            allowed
+        }
+        None => {
+            let mut allowed = FixedBitSet::with_capacity(entities.len());
+            allowed.insert_range(..);
+            allowed
+        }
+    }
+}
+
+/// Fills up with what is popular among the candidates that are left, so that k rows come back
+/// whenever k exist. Their scores continue below the last one, so that score follows rank.
+fn fall_back(
+    setting: &Setting<'_>,
+    allowed: &mut FixedBitSet,
+    wanted: usize,
+    rows: &mut Vec<Recommendation>,
+) -> Result<()> {
+    for row in rows.iter() {
+        allowed.set(row.row as usize, false);
+    }
+    let popularity = source::popularity(setting)?;
+    let best = topk::top_k(&popularity, wanted - rows.len(), Allow::Bits(allowed));
+    let top = best.first().map_or(0.0, |first| first.score).max(1.0);
+    let floor = rows.last().map(|last| last.score);
+    let name: Arc<str> = "popular (fallback)".into();
+    rows.extend(best.into_iter().map(|best| Recommendation {
+        id: setting.entities.id(best.row),
+        row: best.row,
+        score: match floor {
+            None => best.score,
+            Some(floor) => floor - 1.0 + best.score / (top + 1.0),
+        },
+        source: name.clone(),
+        model_version: None,
+        reasons: Vec::new(),
+    }));
+    Ok(())
+}

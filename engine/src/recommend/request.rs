@@ -1,0 +1,97 @@
+//! What a caller asks for: for whom, from which sources, among which candidates.
+//!
+//! Ids here are already resolved; text keys and SQL belong to the layers above.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fixedbitset::FixedBitSet;
+use tastedb_storage::{ColumnId, ItemId, TableId, UserId};
+
+/// One `RECOMMEND`.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The table to recommend from: a table of items, or of users (`FOR ITEM` only).
+    pub table: TableId,
+    /// For whom or what, in the order written; histories are joined.
+    pub contexts: Vec<Context>,
+    /// Where scores come from; empty: the database's default model.
+    pub sources: Vec<Source>,
+    /// Rows of the table's [`EntityIndex`](crate::EntityIndex) that may be returned; `None`: all.
+    pub candidates: Option<Arc<FixedBitSet>>,
+    /// What of the user's own history is left out.
+    pub seen: Vec<Seen>,
+    /// How many rows to return at most.
+    pub k: usize,
+    /// How many of the best rows to skip.
+    pub offset: usize,
+    /// Whether to tell the reasons of each row.
+    pub reasons: usize,
+    /// The interaction table whose histories count where no model names one.
+    pub interactions: Option<TableId>,
+    /// Seed of sources that draw at random.
+    pub seed: u64,
+}
+
+/// For whom or what.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Context {
+    /// A user, by their stored history.
+    User(UserId),
+    /// An item: what is similar to it, or, from a table of users, who would like it.
+    Item(ItemId),
+    /// An anonymous visitor who looked at these items, oldest first.
+    Session(Vec<ItemId>),
+    /// Items that are liked.
+    Likes(Vec<ItemId>),
+    /// Items that are disliked: they count against.
+    Dislikes(Vec<ItemId>),
+    /// A vector in the space of an embedding column of the item table.
+    Vector(ColumnId, Vec<f32>),
+}
+
+/// Where scores come from, and how much they count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// A model's name or a built-in one: `popular`, `trending`, `latest`, `random`.
+    pub name: String,
+    /// Its share where several sources are blended.
+    pub weight: f32,
+}
+
+/// Interactions of the context's user that rule an item out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// Any interaction in the table that the sources learn from.
+    Default,
+    /// Interactions of one kind, in a column of that name, and not older than `within` before
+    /// `now`. `keep`: the reverse, only such items remain.
+    Kind {
+        /// The value of the `kind` column; `None`: any.
+        kind: Option<String>,
+        /// How far back; `None`: ever.
+        within: Option<Duration>,
+        /// The present, in microseconds since 1970; given by the caller.
+        now: i64,
+        /// `seen(…)` without NOT: only items that were seen.
+        keep: bool,
+    },
+}
+
+impl Request {
+    /// The best `k` rows of `table` for one context, seen items left out.
+    pub fn new(table: TableId, context: Context, k: usize) -> Request {
+        Request {
+            table,
+            contexts: vec![context],
+            sources: Vec::new(),
+            candidates: None,
+            seen: vec![Seen::Default],
+            k,
+            offset: 0,
+            reasons: 0,
+            interactions: None,
+            seed: 0,
+        }
+    }
+}

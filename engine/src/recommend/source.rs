@@ -1,0 +1,278 @@
+//! Where scores come from: a trained model, or a ranking that needs none.
+//!
+//! A source answers in the positions of the live item table, whatever rows its model has inside:
+//! what the model does not know is [`UNSCORED`].
+
+use std::sync::Arc;
+
+use tastedb_storage::{ItemId, Read, Snapshot, TableId};
+
+use super::context::Folded;
+use super::request::{Context, Request};
+use super::response::ItemReason;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::history::{History, ScoreInput, Served, SideData, UNSCORED};
+use crate::live::EntityIndex;
+use crate::registry::{Alignment, Serving};
+
+/// One resolved source.
+pub(super) struct Resolved {
+    /// As it is shown.
+    pub(super) name: Arc<str>,
+    pub(super) weight: f32,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    Model(Arc<Serving>),
+    Popular,
+    Trending,
+    Latest,
+    Random,
+}
+
+/// Scores of one source over the live rows.
+pub(super) struct Scores {
+    pub(super) values: Vec<f32>,
+    pub(super) served: Served,
+}
+
+/// What the sources of one request share.
+pub(super) struct Setting<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) request: &'a Request,
+    pub(super) entities: &'a Arc<EntityIndex>,
+    /// The interaction table of built-in sources.
+    pub(super) interactions: Option<TableId>,
+}
+
+/// A model's view of a request: its input, kept to explain the answer.
+pub(super) struct Asked {
+    /// Items of the history with their weights, aligned with `entries`.
+    pub(super) history: Vec<ItemId>,
+    entries: Vec<(u32, f32)>,
+    side: SideData,
+    vectors: Vec<(String, Vec<f32>)>,
+}
+
+impl Resolved {
+    /// The sources of a request, or the default ones, with a remark where there is no model.
+    pub(super) fn all(
+        engine: &Engine,
+        snapshot: &Snapshot,
+        request: &Request,
+    ) -> Result<Vec<Resolved>> {
+        if request.sources.is_empty() {
+            let kind = match engine.registry().default_for(snapshot, request.table)? {
+                Some(serving) => Kind::Model(serving),
+                None => Kind::Popular,
+            };
+            return Ok(vec![Resolved { name: kind.name().into(), weight: 1.0, kind }]);
+        }
+        let mut resolved = Vec::with_capacity(request.sources.len());
+        for source in &request.sources {
+            if !source.weight.is_finite() {
+                return Err(Error::NotFinite { what: "the weight of a source" });
+            }
+            let kind = match source.name.as_str() {
+                "popular" => Kind::Popular,
+                "trending" => Kind::Trending,
+                "latest" => Kind::Latest,
+                "random" => Kind::Random,
+                name => {
+                    let serving = engine.registry().serving(snapshot, name)?;
+                    let items = crate::train::item_table(snapshot, &serving.definition)?;
+                    if items != request.table {
+                        return Err(Error::WrongTable { model: name.to_string() });
+                    }
+                    Kind::Model(serving)
+                }
+            };
+            resolved.push(Resolved {
+                name: source.name.as_str().into(),
+                weight: source.weight,
+                kind,
+            });
+        }
+        Ok(resolved)
+    }
+
+    /// The interaction table that this source learns from.
+    pub(super) fn interactions(&self) -> Option<TableId> {
+        match &self.kind {
+            Kind::Model(serving) => Some(serving.definition.table),
+            Kind::Popular | Kind::Trending | Kind::Latest | Kind::Random => None,
+        }
+    }
+
+    pub(super) fn version(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Model(serving) => Some(serving.version.version),
+            Kind::Popular | Kind::Trending | Kind::Latest | Kind::Random => None,
+        }
+    }
+
+    /// Scores every live row; with what was asked, where a model answered.
+    pub(super) fn score(&self, setting: &Setting<'_>) -> Result<(Scores, Option<Asked>)> {
+        let ids = setting.entities.ids();
+        let values: Vec<f32> = match &self.kind {
+            Kind::Model(serving) => return score_model(serving, setting),
+            Kind::Popular => popularity(setting)?,
+            Kind::Trending => {
+                let Some(table) = setting.interactions else { return Ok(nothing(ids.len())) };
+                let live = setting.engine.live();
+                let trend = live.trend(setting.engine.store(), setting.snapshot, table)?;
+                let of = |id: &u64| trend.scores.get(*id as usize).copied().unwrap_or(0.0) as f32;
+                ids.iter().map(of).collect()
+            }
+            // Ids rise in the order of insertion; f32 holds positions exactly up to 2^24 and in
+            // the right order beyond.
+            Kind::Latest => (0..ids.len()).map(|row| row as f32).collect(),
+            Kind::Random => ids.iter().map(|id| uniform(setting.request.seed, *id)).collect(),
+        };
+        Ok((Scores { values, served: Served::Dense }, None))
+    }
+}
+
+impl Kind {
+    fn name(&self) -> &str {
+        match self {
+            Kind::Model(serving) => &serving.definition.name,
+            Kind::Popular => "popular",
+            Kind::Trending => "trending",
+            Kind::Latest => "latest",
+            Kind::Random => "random",
+        }
+    }
+}
+
+fn nothing(rows: usize) -> (Scores, Option<Asked>) {
+    (Scores { values: vec![UNSCORED; rows], served: Served::No }, None)
+}
+
+/// Interactions of each live row: what fallbacks rank by.
+pub(super) fn popularity(setting: &Setting<'_>) -> Result<Vec<f32>> {
+    let ids = setting.entities.ids();
+    let Some(table) = setting.interactions else { return Ok(vec![0.0; ids.len()]) };
+    let counts = setting.engine.live().counts(setting.engine.store(), setting.snapshot, table)?;
+    Ok(ids.iter().map(|id| counts.get(*id as usize).copied().unwrap_or(0) as f32).collect())
+}
+
+fn score_model(serving: &Arc<Serving>, setting: &Setting<'_>) -> Result<(Scores, Option<Asked>)> {
+    let live_rows = setting.entities.len();
+    let asked = Asked::new(serving, setting)?;
+    let rows = if serving.model.is_live() { live_rows } else { serving.model.items().len() };
+    let mut values = vec![UNSCORED; rows];
+    let similar = setting.request.contexts.iter().find_map(|context| match context {
+        Context::Item(item) => Some(*item),
+        _ => None,
+    });
+    let served = match similar {
+        Some(item) => match row_in(serving, setting.entities, item) {
+            Some(row) => {
+                asked.with(setting, |input| serving.model.similar(input, row, &mut values))
+            }
+            None => Served::No,
+        },
+        None => asked.with(setting, |input| serving.model.score(input, &mut values)),
+    };
+    if served == Served::No {
+        return Ok(nothing(live_rows));
+    }
+    if serving.model.is_live() {
+        return Ok((Scores { values, served }, Some(asked)));
+    }
+    let (values, served) = match serving.alignment(setting.entities).as_ref() {
+        Alignment::Same => (values, served),
+        Alignment::Map(map) => {
+            let mut live = vec![UNSCORED; live_rows];
+            for (value, row) in values.iter().zip(map) {
+                if let Some(slot) = live.get_mut(*row as usize) {
+                    *slot = *value;
+                }
+            }
+            (live, Served::Touched)
+        }
+    };
+    Ok((Scores { values, served }, Some(asked)))
+}
+
+/// The row that a model knows an item by.
+pub(super) fn row_in(serving: &Serving, entities: &EntityIndex, item: ItemId) -> Option<u32> {
+    if serving.model.is_live() { entities.row_of(item.0) } else { serving.row_of(item) }
+}
+
+impl Asked {
+    fn new(serving: &Serving, setting: &Setting<'_>) -> Result<Asked> {
+        let request = setting.request;
+        let folded: Folded = super::context::fold(
+            setting.snapshot,
+            &request.contexts,
+            Some(serving.definition.table),
+            Some(serving.projection.as_ref()),
+        )?;
+        let mut history = Vec::with_capacity(folded.entries.len());
+        let mut entries = Vec::with_capacity(folded.entries.len());
+        for (item, weight) in folded.entries {
+            if let Some(row) = row_in(serving, setting.entities, item) {
+                history.push(item);
+                entries.push((row, weight));
+            }
+        }
+        let side = crate::train::side_data(setting.engine, setting.snapshot, &serving.definition)?;
+        let table = setting.snapshot.catalog().table_by_id(request.table);
+        let mut vectors = Vec::new();
+        for context in &request.contexts {
+            if let Context::Vector(column, vector) = context
+                && let Some(column) = table.and_then(|t| t.column_by_id(*column))
+            {
+                vectors.push((column.name.clone(), vector.clone()));
+            }
+        }
+        Ok(Asked { history, entries, side, vectors })
+    }
+
+    /// The input as models take it.
+    pub(super) fn with<R>(
+        &self,
+        setting: &Setting<'_>,
+        ask: impl FnOnce(&ScoreInput<'_>) -> R,
+    ) -> R {
+        let vectors: Vec<(&str, &[f32])> =
+            self.vectors.iter().map(|(name, v)| (name.as_str(), v.as_slice())).collect();
+        ask(&ScoreInput {
+            history: History::new(&self.entries),
+            items: setting.entities.items(),
+            side: &self.side,
+            vectors: &vectors,
+        })
+    }
+}
+
+/// What of the history speaks for a row, strongest first.
+pub(super) fn reasons(
+    serving: &Serving,
+    asked: &Asked,
+    setting: &Setting<'_>,
+    row: u32,
+    k: usize,
+) -> Vec<ItemReason> {
+    let item = ItemId(setting.entities.id(row));
+    let Some(row) = row_in(serving, setting.entities, item) else { return Vec::new() };
+    let found = asked.with(setting, |input| serving.model.explain(input, row, k));
+    let named = |reason: crate::history::Reason| {
+        let item = asked.history.get(reason.entry)?.0;
+        Some(ItemReason { item, share: reason.share, modality: reason.modality })
+    };
+    found.into_iter().filter_map(named).collect()
+}
+
+/// A number in 0..1 that depends on the seed and the id only (splitmix64's finalizer).
+fn uniform(seed: u64, id: u64) -> f32 {
+    let mut z = seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 24) as f32
+}

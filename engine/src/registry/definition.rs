@@ -1,0 +1,153 @@
+//! What a model is asked to be (`CREATE MODEL`) and what one training run made of it.
+//!
+//! Both are small records in the database, next to the rows; the numbers a model learned are a
+//! published file that the version names. Expressions are kept as the text they were written in:
+//! the engine does not know SQL, it asks its [`ProjectionCompiler`](crate::ProjectionCompiler).
+
+use tastedb_storage::TableId;
+
+use super::fields::Fields;
+use crate::error::Result;
+use crate::options::{ModelOptions, OptionValue};
+
+/// A model as it was created.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelDefinition {
+    /// Its name, unique in the database.
+    pub name: String,
+    /// The algorithm: `ease`, `item_knn`, `content`, `popular`, `trending`, `latest`.
+    pub algorithm: String,
+    /// The interaction table that it learns from.
+    pub table: TableId,
+    /// The SQL expression of an interaction's weight; without it every interaction counts 1.
+    pub weight: Option<String>,
+    /// The SQL condition that an interaction must meet.
+    pub filter: Option<String>,
+    /// The settings given at creation.
+    pub options: ModelOptions,
+    /// The order of creation: the model that was created first serves where none is named.
+    pub created: u64,
+    /// The statement that created it, as written.
+    pub statement: String,
+}
+
+/// One training run: what it used, what it cost, where its result is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelVersion {
+    /// Rises by one with each run.
+    pub version: u64,
+    /// The generation of the snapshot that was read.
+    pub generation: u64,
+    /// The statement that trained it, as written.
+    pub statement: String,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Users, items and user-item pairs in the training data.
+    pub users: u64,
+    /// Items in the catalogue at the time, with or without interactions.
+    pub items: u64,
+    /// Distinct user-item pairs.
+    pub pairs: u64,
+    /// Every setting in force: given, or the default.
+    pub options: Vec<(String, String)>,
+    /// Bytes of that file.
+    pub bytes: u64,
+    /// Seconds that reading the data took.
+    pub read_seconds: f64,
+    /// Seconds that fitting took.
+    pub fit_seconds: f64,
+}
+
+/// Reads back what [`OptionValue`]'s `Display` wrote.
+fn option_value(text: &str) -> OptionValue {
+    if let Some(word) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        return OptionValue::Text(word.to_string());
+    }
+    match text {
+        "true" => OptionValue::Bool(true),
+        "false" => OptionValue::Bool(false),
+        number => match number.parse() {
+            Ok(int) => OptionValue::Int(int),
+            Err(_) => number
+                .parse()
+                .map_or_else(|_| OptionValue::Text(number.to_string()), OptionValue::Real),
+        },
+    }
+}
+
+impl ModelDefinition {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::new();
+        fields
+            .set("name", &self.name)
+            .set("algorithm", &self.algorithm)
+            .set("table", self.table)
+            .set_opt("weight", self.weight.as_ref())
+            .set_opt("filter", self.filter.as_ref())
+            .set("created", self.created)
+            .set("statement", &self.statement);
+        for (name, value) in self.options.iter() {
+            fields.set(&format!("option.{name}"), value);
+        }
+        fields.encode()
+    }
+
+    pub(super) fn decode(record: &str, bytes: &[u8]) -> Result<ModelDefinition> {
+        let fields = Fields::decode(record, bytes)?;
+        let mut options = ModelOptions::new();
+        for (name, value) in fields.with_prefix("option.") {
+            options.set(name, option_value(value));
+        }
+        Ok(ModelDefinition {
+            name: fields.text(record, "name")?.to_string(),
+            algorithm: fields.text(record, "algorithm")?.to_string(),
+            table: TableId(fields.number(record, "table")?),
+            weight: fields.get("weight").map(str::to_string),
+            filter: fields.get("filter").map(str::to_string),
+            options,
+            created: fields.number(record, "created")?,
+            statement: fields.text(record, "statement")?.to_string(),
+        })
+    }
+}
+
+impl ModelVersion {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::new();
+        fields
+            .set("version", self.version)
+            .set("generation", self.generation)
+            .set("statement", &self.statement)
+            .set("seed", self.seed)
+            .set("users", self.users)
+            .set("items", self.items)
+            .set("pairs", self.pairs)
+            .set("bytes", self.bytes)
+            .set("read_seconds", self.read_seconds)
+            .set("fit_seconds", self.fit_seconds);
+        for (name, value) in &self.options {
+            fields.set(&format!("option.{name}"), value);
+        }
+        fields.encode()
+    }
+
+    pub(super) fn decode(record: &str, bytes: &[u8]) -> Result<ModelVersion> {
+        let fields = Fields::decode(record, bytes)?;
+        Ok(ModelVersion {
+            version: fields.number(record, "version")?,
+            generation: fields.number(record, "generation")?,
+            statement: fields.text(record, "statement")?.to_string(),
+            seed: fields.number(record, "seed")?,
+            users: fields.number(record, "users")?,
+            items: fields.number(record, "items")?,
+            pairs: fields.number(record, "pairs")?,
+            options: fields
+                .with_prefix("option.")
+                .map(|(n, v)| (n.to_string(), v.to_string()))
+                .collect(),
+            bytes: fields.number(record, "bytes")?,
+            read_seconds: fields.number(record, "read_seconds")?,
+            fit_seconds: fields.number(record, "fit_seconds")?,
+        })
+    }
+}

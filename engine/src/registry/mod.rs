@@ -1,0 +1,333 @@
+//! Models as the database knows them: definitions, versions, and the loaded ones that serve.
+//!
+//! Records: `model/<name>` holds the definition, `version/<name>` the serving version. The file
+//! of a version is the artifact of the model's name. A model is loaded when it is first
+//! asked for and kept until another version serves.
+
+mod definition;
+mod fields;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tastedb_storage::{Catalog, ItemId, Read, Role, Snapshot, Table, TableId, WriteTxn};
+
+pub use definition::{ModelDefinition, ModelVersion};
+
+use crate::error::{Error, Result};
+use crate::live::EntityIndex;
+use crate::model::{self, Model};
+use crate::options::ModelOptions;
+use crate::projection::{PlainProjection, Projection, ProjectionCompiler};
+
+const DEFINITIONS: &str = "model/";
+const VERSIONS: &str = "version/";
+
+/// Sources that need no model; their names are taken.
+pub const BUILT_IN: [&str; 4] = ["popular", "trending", "latest", "random"];
+
+/// A model to create.
+#[derive(Clone, Debug, Default)]
+pub struct NewModel {
+    /// Its name: letters, digits, `_` and `-`, not one of the built-in sources.
+    pub name: String,
+    /// The algorithm; `None`: the database's choice.
+    pub algorithm: Option<String>,
+    /// The interaction table that it learns from.
+    pub table: String,
+    /// The text of `WEIGHT`.
+    pub weight: Option<String>,
+    /// The text of `WHERE`.
+    pub filter: Option<String>,
+    /// The settings of `WITH`.
+    pub options: ModelOptions,
+    /// The statement, as written.
+    pub statement: String,
+    /// What to do where the name is taken.
+    pub existing: Existing,
+}
+
+/// What `CREATE MODEL` does where the name is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// An error.
+    #[default]
+    Refuse,
+    /// Nothing: the old one stays (`IF NOT EXISTS`).
+    Keep,
+    /// The old one is dropped with its versions (`OR REPLACE`).
+    Replace,
+}
+
+/// A model in a listing.
+#[derive(Clone, Debug)]
+pub struct ModelInfo {
+    /// What it is.
+    pub definition: ModelDefinition,
+    /// What serves; `None` until it is trained.
+    pub serving: Option<ModelVersion>,
+}
+
+/// A loaded model version, ready to answer.
+pub(crate) struct Serving {
+    pub(crate) definition: ModelDefinition,
+    pub(crate) version: ModelVersion,
+    pub(crate) model: Box<dyn Model>,
+    pub(crate) projection: Arc<dyn Projection>,
+    alignment: Mutex<Option<(Arc<EntityIndex>, Arc<Alignment>)>>,
+}
+
+/// Where a model's rows are among the live rows of the item table.
+pub(crate) enum Alignment {
+    /// Row for row the same.
+    Same,
+    /// `live[model_row]`, or `u32::MAX` where the item is gone.
+    Map(Vec<u32>),
+}
+
+impl Serving {
+    /// How the model's rows lie in `entities`.
+    pub(crate) fn alignment(&self, entities: &Arc<EntityIndex>) -> Arc<Alignment> {
+        let mut kept = self.alignment.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, alignment)) = kept.as_ref()
+            && Arc::ptr_eq(of, entities)
+        {
+            return alignment.clone();
+        }
+        let items = self.model.items();
+        let same = items.len() == entities.len()
+            && items.iter().zip(entities.ids()).all(|(a, b)| a.0 == *b);
+        let alignment = Arc::new(if same {
+            Alignment::Same
+        } else {
+            let row = |item: &ItemId| entities.row_of(item.0).unwrap_or(u32::MAX);
+            Alignment::Map(items.iter().map(row).collect())
+        });
+        *kept = Some((entities.clone(), alignment.clone()));
+        alignment
+    }
+
+    /// The model's row of an item.
+    pub(crate) fn row_of(&self, item: ItemId) -> Option<u32> {
+        let items = self.model.items();
+        let first = items.first()?.0;
+        let guess = item.0.checked_sub(first)? as usize;
+        if items.get(guess) == Some(&item) {
+            return Some(guess as u32);
+        }
+        items.binary_search(&item).ok().map(|row| row as u32)
+    }
+}
+
+/// The models of one database.
+pub(crate) struct Registry {
+    compiler: Option<Arc<dyn ProjectionCompiler>>,
+    loaded: Mutex<HashMap<String, Arc<Serving>>>,
+}
+
+impl Registry {
+    pub(crate) fn new(compiler: Option<Arc<dyn ProjectionCompiler>>) -> Registry {
+        Registry { compiler, loaded: Mutex::new(HashMap::new()) }
+    }
+
+    /// The projection of a model over its table.
+    pub(crate) fn projection(
+        &self,
+        snapshot: &Snapshot,
+        definition: &ModelDefinition,
+    ) -> Result<Arc<dyn Projection>> {
+        let table = self.table(snapshot, definition)?;
+        self.compile(
+            snapshot.catalog(),
+            table,
+            definition.weight.as_deref(),
+            definition.filter.as_deref(),
+        )
+    }
+
+    fn compile(
+        &self,
+        catalog: &Catalog,
+        table: &Table,
+        weight: Option<&str>,
+        filter: Option<&str>,
+    ) -> Result<Arc<dyn Projection>> {
+        match (&self.compiler, weight, filter) {
+            (_, None, None) => Ok(Arc::new(PlainProjection::new(table, None)?)),
+            (Some(compiler), ..) => compiler.compile(catalog, table, weight, filter),
+            (None, _, None) => Ok(Arc::new(PlainProjection::new(table, weight)?)),
+            (None, _, Some(filter)) => {
+                Err(Error::NeedsSql { what: format!("the condition `{filter}` of a model") })
+            }
+        }
+    }
+
+    fn table<'a>(&self, snapshot: &'a Snapshot, definition: &ModelDefinition) -> Result<&'a Table> {
+        snapshot.catalog().table_by_id(definition.table).ok_or_else(|| Error::CorruptRecord {
+            record: format!("{DEFINITIONS}{}", definition.name),
+            what: format!("its table {} does not exist", definition.table),
+        })
+    }
+
+    pub(crate) fn create(&self, txn: &mut WriteTxn, new: NewModel) -> Result<ModelDefinition> {
+        let name = new.name.clone();
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || name.len() > 100 || !name.chars().all(word) {
+            return Err(Error::InvalidName { name, why: "use letters, digits, `_` and `-`" });
+        }
+        if BUILT_IN.contains(&name.as_str()) {
+            return Err(Error::InvalidName { name, why: "it is the name of a built-in source" });
+        }
+        let catalog = txn.catalog().clone();
+        let table =
+            catalog.table(&new.table).ok_or_else(|| Error::NoSuchTable(new.table.clone()))?;
+        if table.role != Role::Interaction {
+            return Err(Error::WrongRole {
+                table: table.name.clone(),
+                wanted: "a model learns from a table of interactions",
+            });
+        }
+        let algorithm = match &new.algorithm {
+            Some(algorithm) => algorithm.to_ascii_lowercase(),
+            None => return Err(Error::NotSupported { what: "CREATE MODEL without USING" }),
+        };
+        model::check_options(&algorithm, &new.options)?;
+        self.compile(&catalog, table, new.weight.as_deref(), new.filter.as_deref())?;
+        let record = format!("{DEFINITIONS}{name}");
+        if let Some(bytes) = txn.record(&record)? {
+            match new.existing {
+                Existing::Refuse => {
+                    return Err(Error::AlreadyExists { what: "model", name });
+                }
+                Existing::Keep => return ModelDefinition::decode(&record, &bytes),
+                Existing::Replace => remove(txn, &name)?,
+            }
+        }
+        let mut created = 1;
+        for (record, bytes) in txn.records(DEFINITIONS)? {
+            created = created.max(ModelDefinition::decode(&record, &bytes)?.created + 1);
+        }
+        let definition = ModelDefinition {
+            name,
+            algorithm,
+            table: table.id,
+            weight: new.weight,
+            filter: new.filter,
+            options: new.options,
+            created,
+            statement: new.statement,
+        };
+        txn.put_record(&record, &definition.encode());
+        Ok(definition)
+    }
+
+    pub(crate) fn drop_model(&self, txn: &mut WriteTxn, name: &str) -> Result<bool> {
+        if txn.record(&format!("{DEFINITIONS}{name}"))?.is_none() {
+            return Ok(false);
+        }
+        remove(txn, name)?;
+        Ok(true)
+    }
+
+    pub(crate) fn definition(&self, snapshot: &impl Read, name: &str) -> Result<ModelDefinition> {
+        let record = format!("{DEFINITIONS}{name}");
+        match snapshot.record(&record)? {
+            Some(bytes) => ModelDefinition::decode(&record, &bytes),
+            None => {
+                Err(Error::NoSuchModel { name: name.to_string(), known: self.names(snapshot)? })
+            }
+        }
+    }
+
+    /// The names that may follow USING: models, then built-in sources.
+    pub(crate) fn names(&self, snapshot: &impl Read) -> Result<Vec<String>> {
+        let models = snapshot.records(DEFINITIONS)?;
+        let names = models.iter().map(|(record, _)| record[DEFINITIONS.len()..].to_string());
+        Ok(names.chain(BUILT_IN.map(str::to_string)).collect())
+    }
+
+    pub(crate) fn version(&self, snapshot: &impl Read, name: &str) -> Result<Option<ModelVersion>> {
+        let record = format!("{VERSIONS}{name}");
+        snapshot.record(&record)?.map(|bytes| ModelVersion::decode(&record, &bytes)).transpose()
+    }
+
+    pub(crate) fn list(&self, snapshot: &Snapshot) -> Result<Vec<ModelInfo>> {
+        let mut models = Vec::new();
+        for (record, bytes) in snapshot.records(DEFINITIONS)? {
+            let definition = ModelDefinition::decode(&record, &bytes)?;
+            let serving = self.version(snapshot, &definition.name)?;
+            models.push(ModelInfo { definition, serving });
+        }
+        Ok(models)
+    }
+
+    /// The trained model that answers where a RECOMMEND names none: the oldest one on `table`'s
+    /// items. Training another model does not change what an application gets.
+    pub(crate) fn default_for(
+        &self,
+        snapshot: &Snapshot,
+        items: TableId,
+    ) -> Result<Option<Arc<Serving>>> {
+        let mut best: Option<ModelDefinition> = None;
+        for model in self.list(snapshot)? {
+            let table = self.table(snapshot, &model.definition)?;
+            let fits = table.link.as_ref().is_some_and(|link| link.item_table == items);
+            if fits
+                && model.serving.is_some()
+                && best.as_ref().is_none_or(|b| model.definition.created < b.created)
+            {
+                best = Some(model.definition);
+            }
+        }
+        best.map(|definition| self.serving(snapshot, &definition.name)).transpose()
+    }
+
+    /// The loaded serving version of a model as of `snapshot`.
+    pub(crate) fn serving(&self, snapshot: &Snapshot, name: &str) -> Result<Arc<Serving>> {
+        let Some(version) = self.version(snapshot, name)? else {
+            // Tells apart a model that does not exist from one that is not trained.
+            self.definition(snapshot, name)?;
+            return Err(Error::NotFitted { model: name.to_string() });
+        };
+        {
+            let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(serving) = loaded.get(name).filter(|s| s.version == version) {
+                return Ok(serving.clone());
+            }
+        }
+        let definition = self.definition(snapshot, name)?;
+        let blob = snapshot.artifact(name)?.ok_or_else(|| Error::CorruptRecord {
+            record: format!("{VERSIONS}{name}"),
+            what: "its file is missing".to_string(),
+        })?;
+        let model = model::load(Arc::new(blob))?;
+        let projection = self.projection(snapshot, &definition)?;
+        let serving = Arc::new(Serving {
+            definition,
+            version,
+            model,
+            projection,
+            alignment: Mutex::new(None),
+        });
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was dropped since is let go of here, the one place where the map grows.
+        loaded.retain(|name, _| !matches!(snapshot.record(&format!("{VERSIONS}{name}")), Ok(None)));
+        loaded.insert(name.to_string(), serving.clone());
+        Ok(serving)
+    }
+
+    /// Names a freshly trained version in the transaction that publishes its file.
+    pub(crate) fn publish(&self, txn: &mut WriteTxn, name: &str, version: &ModelVersion) {
+        txn.put_record(&format!("{VERSIONS}{name}"), &version.encode());
+    }
+}
+
+fn remove(txn: &mut WriteTxn, name: &str) -> Result<()> {
+    let record = format!("{VERSIONS}{name}");
+    if txn.record(&record)?.is_some() {
+        txn.unpublish(name);
+        txn.delete_record(&record);
+    }
+    txn.delete_record(&format!("{DEFINITIONS}{name}"));
+    Ok(())
+}
