@@ -50,8 +50,8 @@ fn read_all(reader: &SegmentReader) {
 
 /// Bytes of keys and of records of every column family.
 pub fn keys(bytes: &[u8]) {
-    drop((key::entity_id(bytes), key::chunk_parts(bytes), key::pending_parts(bytes)));
-    drop((key::segment_parts(bytes), key::artifact_name(bytes), key::table_of(bytes)));
+    let _ = (key::entity_id(bytes), key::chunk_parts(bytes), key::pending_parts(bytes));
+    let _ = (key::segment_parts(bytes), key::artifact_name(bytes), key::table_of(bytes));
     let range = key::prefix(bytes);
     assert!(range.from < range.to && range.from == bytes);
     for cf in [Cf::Entities, Cf::ByUser, Cf::ByItem, Cf::Manifest, Cf::Catalog] {

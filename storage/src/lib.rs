@@ -43,6 +43,8 @@ pub mod kv;
 mod list;
 mod lock;
 mod manifest;
+#[cfg(test)]
+mod order_tests;
 mod overlay;
 mod poison;
 mod read;

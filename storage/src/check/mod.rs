@@ -108,9 +108,12 @@ struct Examiner<'a> {
     named: BTreeSet<String>,
 }
 
+/// What a scan does with each key and value.
+type EachRecord<'e, T> = dyn FnMut(&mut T, &[u8], &[u8]) + 'e;
+
 impl Examiner<'_> {
     /// Reads a range to its end or to the first block that cannot be read.
-    fn scan(&mut self, cf: Cf, range: &Range, each: &mut dyn FnMut(&mut Self, &[u8], &[u8])) {
+    fn scan(&mut self, cf: Cf, range: &Range, each: &mut EachRecord<'_, Self>) {
         let mut cursor = match self.view.scan(cf, &range.from, &range.to) {
             Ok(cursor) => cursor,
             Err(error) => return self.report.error(cf, &error),
@@ -123,7 +126,7 @@ impl Examiner<'_> {
                 Ok(Some((key, value))) => {
                     each(self, key, value);
                     // A point read goes through the filter blocks, which a scan does not touch.
-                    if n % 16 == 0 {
+                    if n.is_multiple_of(16) {
                         self.point_read(cf, key);
                     }
                     last.clear();

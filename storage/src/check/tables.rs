@@ -11,6 +11,7 @@ use crate::codec::{Decoder, Place};
 use crate::id::TableId;
 use crate::key::{self, Range};
 use crate::kv::Cf;
+use crate::row;
 use crate::state::State;
 
 impl Examiner<'_> {
@@ -139,7 +140,7 @@ impl Examiner<'_> {
         let mut from = Vec::new();
         let bounds = known
             .into_iter()
-            .map(|id| key::of_table(id))
+            .map(key::of_table)
             .chain([Range { from: vec![u8::MAX; 64], to: Vec::new() }]);
         for next in bounds {
             let gap = Range { from, to: next.from };
@@ -176,7 +177,7 @@ impl Examiner<'_> {
                 this.report.add(ProblemKind::Invalid, place(), detail);
             }
             match this.view.get(Cf::Ids, &key::id(table.id, name)) {
-                Ok(Some(bytes)) if bytes == id.to_be_bytes() => {}
+                Ok(Some(bytes)) if bytes == row::encode_id(id) => {}
                 Ok(Some(_)) => {
                     let detail = format!("the key `{name}` leads to another row");
                     this.report.add(ProblemKind::Mismatch, place(), detail);
@@ -195,8 +196,9 @@ impl Examiner<'_> {
         let mut seen = RoaringTreemap::new();
         let cf = Cf::Ids;
         self.scan(cf, &key::of_table(table.id), &mut |this, key, value| {
-            let Some(id) = value.as_array::<8>().map(|bytes| u64::from_be_bytes(*bytes)) else {
-                return this.report.add(ProblemKind::Damaged, record(cf, key), "not an id");
+            let id = match row::decode_id(value, Place { cf, key }) {
+                Ok(id) => id,
+                Err(error) => return this.report.error(record(cf, key), &error),
             };
             let place = || format!("table `{}`, id record {}", table.name, record(cf, key));
             if !this.has_row(table.id, id) {

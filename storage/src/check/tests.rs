@@ -96,7 +96,7 @@ fn put_row(batch: &mut Batch, table: TableId, id: u64, name: &str) {
     let title = Value::Text(format!("title {id}"));
     let values = if table == ITEMS { vec![(ColumnId(0), &title)] } else { Vec::new() };
     batch.put(Cf::Entities, key::entity(table, id).to_vec(), row::encode_entity(name, 0, values));
-    batch.put(Cf::Ids, key::id(table, name), id.to_be_bytes().to_vec());
+    batch.put(Cf::Ids, key::id(table, name), row::encode_id(id));
 }
 
 /// A list of one chunk.
@@ -253,15 +253,15 @@ fn broken_rows_are_found() {
     use ProblemKind::{Damaged, Dangling, Invalid, Mismatch, Missing};
     finds(Missing, "`u2` does not lead to the row", |b| b.delete(Cf::Ids, key::id(USERS, "u2")));
     finds(Dangling, "row 9 does not exist", |b| {
-        b.put(Cf::Ids, key::id(USERS, "u9"), 9_u64.to_be_bytes().to_vec());
+        b.put(Cf::Ids, key::id(USERS, "u9"), row::encode_id(9));
     });
     finds(Mismatch, "row 1", |b| {
-        b.put(Cf::Ids, key::id(USERS, "alias"), 1_u64.to_be_bytes().to_vec());
+        b.put(Cf::Ids, key::id(USERS, "alias"), row::encode_id(1));
     });
     finds(Mismatch, "row", |b| {
-        b.put(Cf::Ids, key::id(USERS, "u2"), 1_u64.to_be_bytes().to_vec());
+        b.put(Cf::Ids, key::id(USERS, "u2"), row::encode_id(1));
     });
-    finds(Damaged, "not an id", |b| {
+    finds(Damaged, "ids", |b| {
         b.put(Cf::Ids, key::id(ITEMS, "more"), vec![1, 2]);
     });
     finds(Damaged, "entities", |b| {
