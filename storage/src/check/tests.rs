@@ -559,7 +559,7 @@ fn a_backup_is_a_database_and_restores_to_one() {
     let bytes = dir.read(&files[0].name).expect("read").expect("there");
     let out = OsDirectory::open(&at("backup")).expect("opens");
     let mut damaged = bytes.clone();
-    damaged[300] ^= 1;
+    damaged[200] ^= 1;
     out.replace(&files[0].name, &damaged).expect("written");
     let refused = restore(&at("backup"), &at("other")).expect_err("damaged");
     assert!(matches!(&refused, Error::Unsound { first, .. } if first.contains(&files[0].name)));

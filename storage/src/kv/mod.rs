@@ -8,8 +8,10 @@
 
 #[cfg(any(test, feature = "testing"))]
 mod fault;
+mod log;
 mod merged;
 mod rocks;
+mod table;
 
 use std::fmt;
 use std::path::Path;

@@ -12,17 +12,19 @@
 //! Invariant: a [`rocksdb::Snapshot`] or iterator never outlives its database, because each is
 //! kept beside an `Arc` of it and dropped first. That is the only unsafe code here.
 
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::{
-    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
-    DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Env, LogLevel, Options, ReadOptions,
-    Snapshot, WriteBatch, WriteOptions,
+    AsRawPtr, BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor,
+    CompactOptions, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Env, LogLevel, Options,
+    ReadOptions, Snapshot, WriteBatch, WriteOptions,
 };
 
 use crate::error::{Error, Result};
 use crate::format_file::Access;
+use crate::kv::log;
 use crate::kv::{Batch, Cf, Cursor, Entry, Kv, KvSize, KvView, Op};
 
 /// How to open RocksDB.
@@ -46,6 +48,7 @@ impl Default for KvOptions {
 pub struct RocksKv {
     db: Arc<DB>,
     cache: Cache,
+    in_memory: bool,
 }
 
 impl RocksKv {
@@ -82,12 +85,22 @@ impl RocksKv {
         db_options.set_stats_persist_period_sec(0);
         let families = Cf::ALL
             .map(|cf| ColumnFamilyDescriptor::new(cf.name(), cf_options(cf, options, &cache)));
+        if env.is_none() {
+            log::verify(path)?;
+        }
         let db = match options.access {
             Access::Write => DB::open_cf_descriptors(&db_options, path, families),
             Access::Read => DB::open_cf_descriptors_read_only(&db_options, path, families, false),
         };
-        let db = db.map_err(|error| fail(path, "open", None, error))?;
-        Ok(RocksKv { db: Arc::new(db), cache })
+        let db = db.map_err(|error| match fail(path, "open", None, error) {
+            // RocksDB names its manifest for damage in any file that it reads while it opens.
+            Error::CorruptedKv { path: named, message } if env.is_none() => {
+                let path = log::find_damaged(path).unwrap_or(named);
+                Error::CorruptedKv { path, message }
+            }
+            other => other,
+        })?;
+        Ok(RocksKv { db: Arc::new(db), cache, in_memory: env.is_some() })
     }
 
     fn fail(&self, op: &'static str, cf: Option<Cf>, error: rocksdb::Error) -> Error {
@@ -99,7 +112,8 @@ fn cf_options(cf: Cf, options: &KvOptions, cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     table.set_block_size(8 << 10);
-    table.set_format_version(5);
+    // The first version whose footer has a checksum too.
+    table.set_format_version(6);
     table.set_checksum_type(rocksdb::ChecksumType::XXH3);
     let point_reads =
         matches!(cf, Cf::Entities | Cf::Ids | Cf::ByUser | Cf::ByItem | Cf::Pending | Cf::Records);
@@ -149,6 +163,10 @@ impl Kv for RocksKv {
     }
 
     fn sync(&self) -> Result<()> {
+        // RocksDB's environment in memory has no syncs, and nothing to make durable.
+        if self.in_memory {
+            return Ok(());
+        }
         self.db.flush_wal(true).map_err(|error| self.fail("sync", None, error))
     }
 
@@ -177,19 +195,22 @@ impl Kv for RocksKv {
             .map_err(|error| self.fail("copy", None, error))
     }
 
+    #[expect(unsafe_code, reason = "the safe wrapper does not offer RocksDB's verification")]
     fn verify(&self) -> Result<()> {
-        for cf in Cf::ALL {
-            let mut read = ReadOptions::default();
-            read.set_verify_checksums(true);
-            read.fill_cache(false);
-            let mut iter = self.db.raw_iterator_cf_opt(handle(&self.db, cf)?, read);
-            iter.seek_to_first();
-            while iter.valid() {
-                iter.next();
+        let mut message = std::ptr::null_mut();
+        // SAFETY: the database is open as long as `self.db` lives, and the call only reads it. On
+        // failure it sets `message` to a C string that is ours to free.
+        let message = unsafe {
+            librocksdb_sys::rocksdb_verify_checksum(self.db.as_raw_ptr(), &raw mut message);
+            if message.is_null() {
+                return Ok(());
             }
-            iter.status().map_err(|error| self.fail("read", Some(cf), error))?;
-        }
-        Ok(())
+            let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+            librocksdb_sys::rocksdb_free(message.cast());
+            text
+        };
+        let path = named_file(self.db.path(), &message).unwrap_or(self.db.path().to_owned());
+        Err(Error::CorruptedKv { path, message })
     }
 
     fn size(&self) -> KvSize {
