@@ -110,7 +110,7 @@ impl Rows {
             return Rows { to_catalogue: None, to_model: None, n: items.len() };
         }
         let find = |from: &[ItemId], among: &[ItemId]| -> Vec<u32> {
-            let place = |item| among.binary_search(item).map_or(GONE, |row| row as u32);
+            let place = |item: &ItemId| among.binary_search(item).map_or(GONE, |row| row as u32);
             from.iter().map(place).collect()
         };
         Rows {

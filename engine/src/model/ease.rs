@@ -257,6 +257,14 @@ impl Model for Ease {
         self.score_rows(&self.history(input.history.entries), out)
     }
 
+    fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
+        let x = self.history(input.history.entries);
+        let row = self.row(item_row).filter(|_| !x.is_empty())?;
+        let others = x.iter().filter(|(other, _)| *other != item_row);
+        let sum: f32 = others.map(|(other, weight)| weight * row[*other as usize]).sum();
+        Some(-(sum * self.scale[item_row as usize]))
+    }
+
     fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
         match self.score_rows(&self.history(&[(item_row, 1.0)]), out) {
             Served::No => Served::No,

@@ -245,6 +245,17 @@ impl Model for ItemKnn {
         mark_untouched(out)
     }
 
+    fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
+        let mut sum = 0.0;
+        for (row, weight) in input.history.entries {
+            if (*row as usize) < self.items.len() {
+                let (columns, values) = self.neighbours.row(*row as usize);
+                sum += columns.binary_search(&item_row).map_or(0.0, |at| weight * values[at]);
+            }
+        }
+        (sum != 0.0).then_some(sum)
+    }
+
     fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
         out.fill(0.0);
         self.add(item_row, 1.0, out);

@@ -20,7 +20,7 @@ use tastedb_storage::ItemId;
 
 use crate::{
     Dataset, Error, ModelOptions, OptionSpec, OptionValue, Reason, Result, ScoreInput, Served,
-    SideData, Work,
+    SideData, UNSCORED, Work,
 };
 
 pub use estimate::{Estimate, estimate};
@@ -47,6 +47,15 @@ pub trait Model: Send + Sync {
     /// Scores every row into `out`, which is as long as [`Model::items`] or, for a live model,
     /// [`ScoreInput::items`].
     fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served;
+
+    /// The score of one row, the same as [`Model::score`] gives it up to rounding; `None` where that
+    /// gives none. For finding the people who would like an item.
+    fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
+        let n = if self.is_live() { input.items.len() } else { self.items().len() };
+        let mut out = vec![UNSCORED; n];
+        let served = self.score(input, &mut out);
+        out.get(item_row as usize).copied().filter(|score| served != Served::No && !score.is_nan())
+    }
 
     /// Scores every row by how well it goes with one item. The item itself is not scored, and the
     /// history in the input is ignored.

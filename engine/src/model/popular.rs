@@ -86,6 +86,10 @@ impl Model for Fixed {
         if self.items.is_empty() { Served::No } else { Served::Dense }
     }
 
+    fn score_one(&self, _: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
+        self.scores.get(item_row as usize).copied()
+    }
+
     fn similar(&self, _: &ScoreInput<'_>, _: u32, out: &mut [f32]) -> Served {
         out.fill(UNSCORED);
         Served::No

@@ -1,0 +1,122 @@
+//! How long models take to train, evaluate and score on the shared data, with their quality beside.
+//!
+//! `cargo bench -p tastedb-engine --bench models -- [DATASET ALGORITHM [OPTION=VALUE …]]`; without
+//! arguments a fixed list. Latencies are of one thread, for histories of several lengths.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report to")]
+
+#[path = "../tests/shared_data/data.rs"]
+mod data;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tastedb_engine::evaluate::{Metric, evaluate};
+use tastedb_engine::model::{Model, estimate, fit, load};
+use tastedb_engine::{
+    Allow, History, ModelOptions, OptionValue, ScoreInput, SideData, Work, top_k,
+};
+
+fn main() {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    match arguments.as_slice() {
+        [dataset, algorithm, options @ ..] => {
+            let options = options.iter().filter_map(|option| option.split_once('='));
+            measure(dataset, algorithm, &options.collect::<Vec<_>>());
+        }
+        _ => {
+            measure("ml-1m", "ease", &[]);
+            measure("ml-1m", "item_knn", &[("b", "0.4")]);
+            measure("amazon-baby", "ease", &[]);
+            measure("amazon-baby", "item_knn", &[("b", "0.0")]);
+            measure("amazon-sports", "item_knn", &[("b", "0.0")]);
+        }
+    }
+}
+
+fn value(text: &str) -> OptionValue {
+    let int = text.parse().map(OptionValue::Int);
+    let real = || text.parse().map(OptionValue::Real);
+    int.or_else(|_| real()).unwrap_or_else(|_| OptionValue::Text(text.to_owned()))
+}
+
+fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
+    let Some(split) = data::dataset(dataset) else { return };
+    let options: ModelOptions =
+        options.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
+    let (train, side) = (&split.train, SideData::default());
+    println!("\n{dataset} {algorithm} {options:?}");
+    let guess = estimate(
+        algorithm,
+        train.n_users() as u64,
+        train.n_items() as u64,
+        train.n_pairs() as u64,
+        &options,
+        0,
+    )
+    .unwrap();
+    let start = Instant::now();
+    let model = fit(algorithm, train, &side, &options, 0, &Work::quiet()).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "  fit {seconds:.2} s (estimated {:.2}), {:.1} MB (estimated {:.1})",
+        guess.seconds,
+        model.memory() as f64 / 1e6,
+        guess.model_bytes as f64 / 1e6,
+    );
+    let metrics = [10, 20].map(|k| [Metric::Recall(k), Metric::Ndcg(k)]).concat();
+    let start = Instant::now();
+    let found = evaluate(&[model.as_ref()], &split.task(), &metrics, &Work::quiet()).unwrap();
+    let figures: Vec<String> = found
+        .figures
+        .iter()
+        .map(|figure| format!("{} {:.4}", figure.metric, figure.value))
+        .collect();
+    println!("  {} ({:.2} s)", figures.join("  "), start.elapsed().as_secs_f64());
+
+    let mut bytes = Vec::new();
+    model.save(&mut bytes).unwrap();
+    let bytes: Arc<Vec<u8>> = Arc::new(bytes);
+    let start = Instant::now();
+    let loaded = load(bytes).unwrap();
+    println!("  load {:.2} ms", start.elapsed().as_secs_f64() * 1e3);
+    for length in [1, 10, 50, 165, 500, 1000] {
+        latency(loaded.as_ref(), length);
+    }
+}
+
+/// The median time of a scoring call and of the top 20 after it.
+fn latency(model: &dyn Model, length: usize) {
+    let (n, side) = (model.items().len(), SideData::default());
+    let mut out = vec![0f32; n];
+    let mut score = Vec::new();
+    let mut top = Vec::new();
+    for round in 0..200usize {
+        let entries: Vec<(u32, f32)> =
+            (0..length).map(|at| (((round * 7919 + at * 104_729) % n) as u32, 1.0)).collect();
+        let input = ScoreInput {
+            history: History::new(&entries),
+            items: model.items(),
+            side: &side,
+            vectors: &[],
+        };
+        let start = Instant::now();
+        model.score(&input, &mut out);
+        score.push(start.elapsed());
+        let start = Instant::now();
+        let best = top_k(&out, 20, Allow::All);
+        top.push(start.elapsed());
+        assert!(best.len() <= 20);
+    }
+    score.sort();
+    top.sort();
+    let micros = |times: &[std::time::Duration], at: usize| times[at].as_secs_f64() * 1e6;
+    println!(
+        "  history {length:5}: score p50 {:7.1} µs p99 {:7.1} µs, top 20 of {n} p50 {:5.1} µs",
+        micros(&score, 100),
+        micros(&score, 198),
+        micros(&top, 100),
+    );
+}

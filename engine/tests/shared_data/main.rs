@@ -1,0 +1,100 @@
+//! Models on real data: the figures that published implementations and an independent prototype
+//! reach on the same splits.
+//!
+//! The data is not part of the project. It is read from `../shared/data` beside the workspace, or
+//! from the folder that `TASTEDB_DATA` names; where there is none, the tests say that they are
+//! skipped.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod data;
+
+use data::{Split, dataset};
+use tastedb_engine::evaluate::{Metric, evaluate};
+use tastedb_engine::model::{Model, fit};
+use tastedb_engine::{ModelOptions, OptionValue, SideData, Work};
+
+fn train(split: &Split, algorithm: &str, options: ModelOptions) -> Box<dyn Model> {
+    fit(algorithm, &split.train, &SideData::default(), &options, 0, &Work::quiet()).unwrap()
+}
+
+fn figures(split: &Split, models: &[&dyn Model]) -> Vec<(f64, f64)> {
+    let (recall, ndcg) = (Metric::Recall(20), Metric::Ndcg(20));
+    let found = evaluate(models, &split.task(), &[recall, ndcg], &Work::quiet()).unwrap();
+    let of = |model| (found.value(model, recall).unwrap(), found.value(model, ndcg).unwrap());
+    (0..models.len()).map(of).collect()
+}
+
+fn bm25(b: f64) -> ModelOptions {
+    ModelOptions::new()
+        .with("weighting", OptionValue::Text("bm25".to_owned()))
+        .with("k", OptionValue::Int(400))
+        .with("k1", OptionValue::Real(1.2))
+        .with("b", OptionValue::Real(b))
+}
+
+fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
+    assert!((found - expected).abs() <= tolerance, "{what}: {found:.5} instead of {expected}");
+}
+
+/// Ranking by the number of training interactions, to the last of four decimals.
+#[test]
+fn popularity_gives_the_figures_of_the_protocol() {
+    let expected = [
+        ("ml-1m", 6_040, 0.1162, 0.1207),
+        ("ml-100k", 943, 0.1788, 0.1652),
+        ("amazon-baby", 19_445, 0.0495, 0.0212),
+        ("amazon-sports", 35_598, 0.0287, 0.0131),
+        ("tiktok", 6_130, 0.0597, 0.0255),
+        ("gowalla", 29_858, 0.0416, 0.0317),
+        ("yelp2018", 31_668, 0.0125, 0.0101),
+    ];
+    for (name, users, recall, ndcg) in expected {
+        let Some(split) = dataset(name) else { return };
+        assert_eq!(split.cases.len(), users, "{name}");
+        let popular = train(&split, "popular", ModelOptions::new());
+        let found = figures(&split, &[popular.as_ref()])[0];
+        let rounded = (format!("{:.4}", found.0), format!("{:.4}", found.1));
+        assert_eq!(rounded, (format!("{recall:.4}"), format!("{ndcg:.4}")), "{name}");
+    }
+}
+
+/// The library `implicit` at the same settings; neighbours that tie are the only difference.
+#[test]
+fn item_knn_gives_the_figures_of_its_peer() {
+    for (name, b, recall, ndcg) in [
+        ("amazon-baby", 0.0, 0.0831, 0.0389),
+        ("amazon-sports", 0.0, 0.0941, 0.0462),
+        ("ml-1m", 0.4, 0.2068, 0.2153),
+    ] {
+        let Some(split) = dataset(name) else { return };
+        let model = train(&split, "item_knn", bm25(b));
+        let found = figures(&split, &[model.as_ref()])[0];
+        near(found.0, recall, 0.0005, name);
+        near(found.1, ndcg, 0.0005, name);
+    }
+}
+
+#[test]
+fn ease_gives_the_figures_of_an_independent_prototype() {
+    let Some(split) = dataset("amazon-baby") else { return };
+    let options = ModelOptions::new().with("lambda", OptionValue::Real(300.0));
+    let model = train(&split, "ease", options);
+    let found = figures(&split, &[model.as_ref()])[0];
+    near(found.0, 0.0823, 0.0005, "recall");
+    near(found.1, 0.0396, 0.0005, "ndcg");
+}
+
+#[test]
+fn on_dense_data_ease_beats_neighbours_and_neighbours_beat_popularity() {
+    let Some(split) = dataset("ml-1m") else { return };
+    let models = [
+        train(&split, "ease", ModelOptions::new()),
+        train(&split, "item_knn", bm25(0.4)),
+        train(&split, "popular", ModelOptions::new()),
+    ];
+    let models: Vec<&dyn Model> = models.iter().map(AsRef::as_ref).collect();
+    let found = figures(&split, &models);
+    assert!(found[0].1 > found[1].1 + 0.02, "{found:?}");
+    assert!(found[1].1 > found[2].1 + 0.02, "{found:?}");
+}
