@@ -59,19 +59,22 @@ fn popularity_gives_the_figures_of_the_protocol() {
     }
 }
 
-/// The library `implicit` at the same settings; neighbours that tie are the only difference.
+/// The library `implicit` at the same settings. Where data is sparse many scores tie, and ties are
+/// the only difference. Its matrix of ml-1m had a row for each number up to the largest id, 3,952
+/// and 0, and the number of rows is a part of the weights.
 #[test]
 fn item_knn_gives_the_figures_of_its_peer() {
-    for (name, b, recall, ndcg) in [
-        ("amazon-baby", 0.0, 0.0831, 0.0389),
-        ("amazon-sports", 0.0, 0.0941, 0.0462),
-        ("ml-1m", 0.4, 0.2068, 0.2153),
+    for (name, rows, b, recall, ndcg, tolerance) in [
+        ("amazon-baby", 7_050, 0.0, 0.0831, 0.0389, 0.0003),
+        ("amazon-sports", 18_357, 0.0, 0.0941, 0.0462, 0.0003),
+        ("ml-1m", 3_953, 0.4, 0.2068, 0.2153, 0.000_06),
     ] {
         let Some(split) = dataset(name) else { return };
+        let split = split.with_items(rows);
         let model = train(&split, "item_knn", bm25(b));
         let found = figures(&split, &[model.as_ref()])[0];
-        near(found.0, recall, 0.0005, name);
-        near(found.1, ndcg, 0.0005, name);
+        near(found.0, recall, tolerance, name);
+        near(found.1, ndcg, tolerance, name);
     }
 }
 
