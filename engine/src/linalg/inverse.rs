@@ -46,12 +46,12 @@ pub(crate) fn invert(
     work: &Work,
 ) -> Result<(), InverseError> {
     let (n, count) = (matrix.n(), matrix.count());
-    let mut pivot_columns = vec![0.0; n * PANEL.min(n)];
-    let mut products = pivot_columns.clone();
+    let mut pivot_rows = vec![0.0; n * PANEL.min(n)];
+    let mut products = pivot_rows.clone();
     for pivot in 0..count {
         work.step(stage, pivot as u64, count as u64)?;
         let width = matrix.columns(pivot).len();
-        let (from, to) = (&mut pivot_columns[..n * width], &mut products[..n * width]);
+        let (from, to) = (&mut pivot_rows[..n * width], &mut products[..n * width]);
         gather(matrix, pivot, from);
         let inverse = invert_block(from, n, pivot * PANEL, width)?;
         multiply(from, to, n, inverse.as_ref(), work);
@@ -64,23 +64,29 @@ pub(crate) fn invert(
     Ok(())
 }
 
-/// The whole columns of the pivot's panel, those above its diagonal taken from the rows that mirror
-/// them.
+/// The whole columns of the pivot's panel, row by row, those above its diagonal taken from the rows
+/// that mirror them. Rows lie together because that is how the large product reads them.
 fn gather(matrix: &Panels<Vec<f64>>, pivot: usize, out: &mut [f64]) {
     let n = matrix.n();
     let (start, height) = (pivot * PANEL, n - pivot * PANEL);
-    out.par_chunks_exact_mut(n).enumerate().for_each(|(own, column)| {
-        column[start..].copy_from_slice(&matrix.panel(pivot)[own * height..(own + 1) * height]);
-        // Within the square on the diagonal only the lower half is kept up.
-        for row in 0..own {
-            column[start + row] = matrix.panel(pivot)[row * height + own];
-        }
-        for panel in 0..pivot {
-            let height = n - panel * PANEL;
-            let at = start + own - panel * PANEL;
-            let columns = matrix.panel(panel).chunks_exact(height);
-            for (to, other) in column[panel * PANEL..].iter_mut().zip(columns) {
-                *to = other[at];
+    let width = matrix.columns(pivot).len();
+    let own = matrix.panel(pivot);
+    out.par_chunks_mut(64 * width).enumerate().for_each(|(chunk, rows)| {
+        let first = chunk * 64;
+        for (row, to) in (first..).zip(rows.chunks_exact_mut(width)) {
+            if row < start {
+                let height = n - row / PANEL * PANEL;
+                let at = row % PANEL * height + start - row / PANEL * PANEL;
+                to.copy_from_slice(&matrix.panel(row / PANEL)[at..at + width]);
+            } else {
+                for (column, to) in to.iter_mut().enumerate() {
+                    // Within the square on the diagonal only the lower half is kept up.
+                    let (low, high) = (column.min(row - start), column.max(row - start));
+                    let inside = row - start < width;
+                    let at =
+                        if inside { low * height + high } else { column * height + row - start };
+                    *to = own[at];
+                }
             }
         }
     });
@@ -88,13 +94,13 @@ fn gather(matrix: &Panels<Vec<f64>>, pivot: usize, out: &mut [f64]) {
 
 /// The inverse of the square on the diagonal.
 fn invert_block(
-    columns: &[f64],
+    rows: &[f64],
     n: usize,
     start: usize,
     width: usize,
 ) -> Result<Mat<f64>, InverseError> {
-    let all = MatRef::from_column_major_slice(columns, n, width);
-    let mut factor = all.subrows(start, width).to_owned();
+    let all = MatRef::from_column_major_slice(rows, width, n);
+    let mut factor = all.subcols(start, width).to_owned();
     let scratch =
         llt::factor::cholesky_in_place_scratch::<f64>(width, Par::Seq, Default::default());
     llt::factor::cholesky_in_place(
@@ -125,7 +131,7 @@ fn invert_block(
 /// B = A_RK · P, tile by tile.
 fn multiply(from: &[f64], to: &mut [f64], n: usize, inverse: MatRef<'_, f64>, work: &Work) {
     let width = inverse.ncols();
-    let from = MatRef::from_column_major_slice(from, n, width);
+    let from = MatRef::from_row_major_slice(from, n, width);
     let mut rest = MatMut::from_column_major_slice_mut(to, n, width);
     let mut tiles = Vec::new();
     for row in (0..n).step_by(TILE) {
@@ -146,7 +152,7 @@ fn multiply(from: &[f64], to: &mut [f64], n: usize, inverse: MatRef<'_, f64>, wo
 fn update(matrix: &mut Panels<Vec<f64>>, pivot: usize, from: &[f64], to: &[f64], work: &Work) {
     let n = matrix.n();
     let width = matrix.columns(pivot).len();
-    let from = MatRef::from_column_major_slice(from, n, width);
+    let from = MatRef::from_column_major_slice(from, width, n);
     let to = MatRef::from_column_major_slice(to, n, width);
     let mut tiles = Vec::new();
     for (panel, data) in matrix.panels_mut().into_iter().enumerate() {
@@ -156,7 +162,7 @@ fn update(matrix: &mut Panels<Vec<f64>>, pivot: usize, from: &[f64], to: &[f64],
         let start = panel * PANEL;
         let columns = PANEL.min(n - start);
         let mut rest = MatMut::from_column_major_slice_mut(data, n - start, columns);
-        let others = from.subrows(start, columns).transpose();
+        let others = from.subcols(start, columns);
         for row in (start..n).step_by(TILE) {
             let (tile, after) = rest.split_at_row_mut(TILE.min(n - row));
             tiles.push((tile, to.subrows(row, TILE.min(n - row)), others));

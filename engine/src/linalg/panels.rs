@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// The number of columns of a panel.
+/// The number of columns of a panel. Saved models depend on it.
 pub(crate) const PANEL: usize = 256;
 
 /// The numbers that a matrix of size `n` takes.

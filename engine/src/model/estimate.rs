@@ -37,7 +37,7 @@ pub fn estimate(
         "ease" => Estimate {
             bytes: ease::peak_bytes(n_items),
             model_bytes: ease::model_bytes(n_items),
-            seconds: (co_occurrences * 0.5e-9 + items.powi(3) / 35e9) / threads
+            seconds: (co_occurrences * 2e-9 + items.powi(3) / 31e9) / threads
                 + items.powi(2) * 4e-9,
         },
         "item_knn" => {
@@ -45,7 +45,7 @@ pub fn estimate(
             Estimate {
                 bytes: 12 * n_pairs + 24 * n_items + 2 * 8 * kept,
                 model_bytes: 8 * kept + 16 * n_items,
-                seconds: co_occurrences * 2.5e-9 / threads,
+                seconds: co_occurrences * 3e-9 / threads,
             }
         }
         _ => Estimate { bytes: 16 * n_items, model_bytes: 12 * n_items, seconds: pairs * 2e-9 },

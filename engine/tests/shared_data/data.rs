@@ -19,18 +19,6 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// The same with items added that nobody has touched, up to that many.
-    pub(crate) fn with_items(self, n: u64) -> Split {
-        let train = &self.train;
-        let pairs = train.by_user.rows().zip(&train.users).flat_map(|((items, weights), user)| {
-            let entry = |(item, weight): (&u32, &f32)| (train.items[*item as usize], *weight);
-            let pairs = items.iter().zip(weights).map(entry);
-            pairs.map(|(item, weight)| (*user, item, weight, None)).collect::<Vec<_>>()
-        });
-        let all = (1..=n).map(ItemId).chain(train.items.iter().copied()).collect();
-        Split { train: Dataset::build(all, pairs).unwrap(), cases: self.cases }
-    }
-
     /// The evaluation on all test users.
     pub(crate) fn task(&self) -> Task<'_> {
         Task { items: &self.train.items, cases: &self.cases, groups: &[], side: None }
