@@ -55,6 +55,8 @@ mod snapshot;
 pub mod staged;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 mod txn;
 mod value;
 mod varint;

@@ -146,17 +146,13 @@ pub(crate) fn encode_entity<'v>(
 
 /// The record that leads from a key to its id.
 pub(crate) fn encode_id(id: EntityId) -> Vec<u8> {
-    let mut out = Vec::with_capacity(9);
-    Encoder::new(&mut out).u64(id);
-    out
+    id.to_be_bytes().to_vec()
 }
 
 /// The id in such a record.
 pub(crate) fn decode_id(bytes: &[u8], place: Place<'_>) -> Result<EntityId> {
-    let mut from = Decoder::new(bytes, place);
-    let id = from.u64()?;
-    from.finish()?;
-    Ok(id)
+    let id = bytes.as_array::<8>().ok_or_else(|| place.corrupted("not an id"))?;
+    Ok(EntityId::from_be_bytes(*id))
 }
 
 /// An entity's key.

@@ -1,0 +1,189 @@
+//! Opening and creating, and what is refused.
+
+use std::path::Path;
+
+use super::*;
+use crate::error::Error;
+use crate::read::Read;
+use crate::store::Create;
+
+fn open(path: &Path, create: Create) -> crate::Result<Store> {
+    Store::open(path, Options { create, ..small() })
+}
+
+#[test]
+fn creating_is_asked_for_or_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a/b/db");
+    assert!(matches!(open(&path, Create::Never), Err(Error::NotFound { .. })));
+    assert!(!path.exists());
+    drop(open(&path, Create::MustBeNew).expect("creates"));
+    assert!(matches!(open(&path, Create::MustBeNew), Err(Error::DatabaseExists { .. })));
+    drop(open(&path, Create::Never).expect("opens"));
+    drop(open(&path, Create::IfMissing).expect("opens"));
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).expect("made");
+    assert!(matches!(open(&empty, Create::Never), Err(Error::NotFound { .. })));
+    drop(open(&empty, Create::IfMissing).expect("creates in an empty directory"));
+}
+
+#[test]
+fn a_directory_of_something_else_is_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("thesis.tex"), "precious").expect("writes");
+    for create in [Create::IfMissing, Create::Never, Create::MustBeNew] {
+        assert!(matches!(open(dir.path(), create), Err(Error::NotADatabase { .. })));
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).expect("reads").count(), 1);
+    let file = dir.path().join("thesis.tex");
+    assert!(matches!(open(&file, Create::IfMissing), Err(Error::Io { .. })));
+}
+
+#[test]
+fn a_second_opening_is_refused_while_the_first_or_its_snapshots_live() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("db");
+    let store = open(&path, Create::IfMissing).expect("creates");
+    assert!(matches!(open(&path, Create::IfMissing), Err(Error::Locked { .. })));
+    let snapshot = store.snapshot();
+    drop(store);
+    assert!(matches!(open(&path, Create::IfMissing), Err(Error::Locked { .. })));
+    drop(snapshot);
+    drop(open(&path, Create::IfMissing).expect("opens"));
+}
+
+#[test]
+fn a_creation_that_was_interrupted_is_taken_up_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("db");
+    drop(open(&path, Create::IfMissing).expect("creates"));
+    std::fs::remove_file(path.join("FORMAT")).expect("removes");
+    let store = open(&path, Create::IfMissing).expect("no commit was lost with the file");
+    in_txn(&store, create_tables);
+    drop(store);
+    std::fs::remove_file(path.join("FORMAT")).expect("removes");
+    let error = open(&path, Create::IfMissing).expect_err("there is data that the file speaks of");
+    assert!(matches!(error, Error::MissingFile { path } if path.ends_with("FORMAT")));
+}
+
+#[test]
+fn read_only_reads_what_was_committed_and_writes_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("db");
+    let store = open(&path, Create::IfMissing).expect("creates");
+    let tables = in_txn(&store, create_tables);
+    in_txn(&store, |txn| put_user(txn, tables, "u"));
+    drop(store);
+    let store = Store::open(&path, Options { read_only: true, ..small() }).expect("opens");
+    assert_eq!(store.snapshot().lookup(tables.users, "u").expect("reads"), Some(1));
+    assert!(matches!(store.begin(), Err(Error::ReadOnly)));
+    assert!(matches!(store.stage("m"), Err(Error::ReadOnly)));
+    assert!(matches!(store.flush(), Err(Error::ReadOnly)));
+}
+
+#[test]
+fn files_that_no_commit_named_are_swept_and_those_of_dropped_snapshots_removed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("db");
+    let store = open(&path, Create::IfMissing).expect("creates");
+    let tables = in_txn(&store, create_tables);
+    let fill = |txn: &mut WriteTxn| {
+        for n in 0..6 {
+            let item = put_item(txn, tables, &format!("i{n}"));
+            txn.put_embedding(tables.items, IMAGE, item.0, &[1.0, 2.0, 3.0]).expect("put");
+        }
+    };
+    in_txn(&store, fill);
+    let column = path.join(crate::segment::segment_dir(tables.items, IMAGE));
+    let files = || std::fs::read_dir(&column).map_or(0, Iterator::count);
+    assert_eq!(files(), 1);
+    // An aborted transaction leaves nothing.
+    let mut txn = store.begin().expect("begins");
+    fill(&mut txn);
+    txn.compact_embeddings().expect("compacts");
+    assert!(files() > 1);
+    drop(txn);
+    assert_eq!(files(), 1);
+    // A merged segment stays as long as a snapshot reads it.
+    let old = store.snapshot();
+    in_txn(&store, fill);
+    store.compact().expect("compacts");
+    assert_eq!(old.embedding(tables.items, IMAGE, 1).expect("reads"), Some(vec![1.0, 2.0, 3.0]));
+    assert_eq!(files(), 2);
+    drop(old);
+    assert_eq!(files(), 1);
+    // What a crash left is swept.
+    drop(store);
+    std::fs::write(column.join("9999999999.vec"), "torn").expect("writes");
+    std::fs::write(path.join("tmp/segment-7"), "torn").expect("writes");
+    let store = open(&path, Create::Never).expect("opens");
+    assert_eq!(files(), 1);
+    assert_eq!(std::fs::read_dir(path.join("tmp")).expect("reads").count(), 0);
+    assert!(store.check().expect("checks").is_sound());
+}
+
+#[test]
+fn ids_are_not_reused_after_deletes_and_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("db");
+    let store = open(&path, Create::IfMissing).expect("creates");
+    let tables = in_txn(&store, create_tables);
+    let (user, item, click) = in_txn(&store, |txn| {
+        let (user, item) = (put_user(txn, tables, "u"), put_item(txn, tables, "i"));
+        let click = txn.record_interaction(tables.clicks, user, item, &[]).expect("records").0;
+        txn.delete_row(tables.users, user.0).expect("deletes");
+        txn.delete_row(tables.items, item.0).expect("deletes");
+        (user, item, click)
+    });
+    drop(store);
+    let store = open(&path, Create::Never).expect("opens");
+    in_txn(&store, |txn| {
+        let (again, other) = (put_user(txn, tables, "u"), put_item(txn, tables, "i"));
+        assert!(again > user && other > item);
+        let next = txn.record_interaction(tables.clicks, again, other, &[]).expect("records").0;
+        assert!(next > click);
+        txn.drop_table(tables.clicks).expect("drops");
+        let columns = Vec::new();
+        let spec = interactions("clicks", (tables.users, tables.items), columns, None);
+        assert!(txn.create_table(spec).expect("creates") > tables.ratings);
+    });
+}
+
+#[test]
+fn a_flipped_byte_in_a_sorted_file_is_found_and_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("db");
+    let store = open(&path, Create::IfMissing).expect("creates");
+    let tables = in_txn(&store, create_tables);
+    in_txn(&store, |txn| {
+        for n in 0..200 {
+            let value = [(TITLE, text(&format!("title {n}")))];
+            txn.put_row(tables.items, &format!("item {n}"), &value).expect("put");
+        }
+    });
+    store.flush().expect("flushes");
+    drop(store);
+    let mut found = 0;
+    for entry in std::fs::read_dir(path.join("kv")).expect("reads") {
+        let file = entry.expect("reads").path();
+        if file.extension().is_none_or(|end| end != "sst") {
+            continue;
+        }
+        let sound = std::fs::read(&file).expect("reads");
+        let mut bytes = sound.clone();
+        bytes[10] ^= 1;
+        std::fs::write(&file, &bytes).expect("writes");
+        let problem = match open(&path, Create::Never) {
+            Err(error) => error.to_string(),
+            Ok(store) => {
+                let report = store.check().expect("checks");
+                report.problems.iter().map(|problem| format!("{problem}\n")).collect()
+            }
+        };
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(problem.contains(&name), "{name} is not in: {problem}");
+        std::fs::write(&file, &sound).expect("writes");
+        found += 1;
+    }
+    assert!(found > 2);
+}
