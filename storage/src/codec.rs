@@ -246,6 +246,27 @@ impl<'a> Decoder<'a> {
         self.take()
     }
 
+    /// A value, for those who keep it.
+    #[inline]
+    pub(crate) fn owned_value(&mut self) -> Result<Value> {
+        Ok(match self.u8()? {
+            0 => Value::Null,
+            1 => Value::Bool(self.bool()?),
+            2 => Value::Int(self.take()?),
+            3 => Value::Real(self.take()?),
+            4 => Value::Text(self.take::<&str>()?.to_owned()),
+            5 => Value::Date(self.take()?),
+            6 => Value::Timestamp(self.take()?),
+            7 => {
+                let count = self.count()?;
+                let texts = (0..count).map(|_| self.take::<&str>().map(str::to_owned));
+                Value::TextList(texts.collect::<Result<_>>()?)
+            }
+            _ => return Err(self.corrupted("an unknown kind of value")),
+        })
+    }
+
+    /// A value that borrows its texts.
     #[inline]
     pub(crate) fn value(&mut self) -> Result<ValueRef<'a>> {
         Ok(match self.u8()? {
@@ -292,8 +313,10 @@ mod tests {
             let mut bytes = Vec::new();
             Encoder::new(&mut bytes).value(&value);
             let mut decoder = Decoder::new(&bytes, PLACE);
-            prop_assert_eq!(decoder.value().expect("decodes").to_owned(), value);
+            prop_assert_eq!(decoder.value().expect("decodes").to_owned(), value.clone());
             decoder.finish().expect("all bytes used");
+            let owned = Decoder::new(&bytes, PLACE).owned_value();
+            prop_assert_eq!(owned.expect("decodes"), value);
         }
 
         #[test]

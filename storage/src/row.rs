@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use crate::catalog::{Column, Table};
-use crate::codec::{Decoder, Encoder, Place};
+use crate::codec::{Decoder, Encoder, Place, ValueRef};
 use crate::error::{Error, Result};
 use crate::id::{ColumnId, EntityId};
 use crate::key;
@@ -76,34 +76,37 @@ impl Projection {
     }
 
     fn read(&self, from: &mut Decoder<'_>) -> Result<Vec<Value>> {
-        let mut values = vec![Value::Null; self.columns.len()];
-        if self.columns.is_empty() {
-            return Ok(values);
+        let wanted = self.columns.len();
+        if wanted == 0 {
+            return Ok(Vec::new());
         }
         let version = from.u32()?;
+        // Rows hold their values in the order of the columns, and most reads ask in that order:
+        // then each value is pushed where it belongs.
+        let mut values = Vec::with_capacity(wanted);
         let mut filled = 0;
-        while !from.is_at_end() {
+        while !from.is_at_end() && filled < wanted {
             let id = from.u16()?;
-            let value = from.value()?;
-            match self.slots.get(usize::from(id)) {
-                Some(slot) if *slot != u16::MAX => {
-                    values[usize::from(*slot)] = value.to_owned();
+            match self.slots.get(usize::from(id)).copied().map_or(usize::MAX, usize::from) {
+                slot if slot >= wanted => {
+                    let value = from.value()?;
+                    if self.slots.is_empty() {
+                        self.assign_all(&mut values, id, &value);
+                    }
+                }
+                slot => {
+                    let value = from.owned_value()?;
+                    if slot >= values.len() {
+                        values.resize(slot, Value::Null);
+                        values.push(value);
+                    } else {
+                        values[slot] = value;
+                    }
                     filled += 1;
-                    if filled == values.len() {
-                        return Ok(values);
-                    }
                 }
-                Some(_) => {}
-                None if self.slots.is_empty() => {
-                    for (value_out, (column, _)) in values.iter_mut().zip(&self.columns) {
-                        if column.0 == id {
-                            *value_out = value.to_owned();
-                        }
-                    }
-                }
-                None => {}
             }
         }
+        values.resize(wanted, Value::Null);
         if version < self.table.version {
             for (value, (_, at)) in values.iter_mut().zip(&self.columns) {
                 let column = &self.table.columns[*at];
@@ -113,6 +116,17 @@ impl Projection {
             }
         }
         Ok(values)
+    }
+
+    /// Puts a value into every slot that asks for its column.
+    #[cold]
+    fn assign_all(&self, values: &mut Vec<Value>, id: u16, value: &ValueRef<'_>) {
+        values.resize(self.columns.len(), Value::Null);
+        for (slot, (column, _)) in values.iter_mut().zip(&self.columns) {
+            if column.0 == id {
+                *slot = value.to_owned();
+            }
+        }
     }
 }
 

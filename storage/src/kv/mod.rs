@@ -12,6 +12,7 @@ mod log;
 mod merged;
 mod rocks;
 mod table;
+mod watermark;
 
 use std::fmt;
 use std::path::Path;

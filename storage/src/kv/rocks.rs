@@ -25,6 +25,7 @@ use rocksdb::{
 use crate::error::{Error, Result};
 use crate::format_file::Access;
 use crate::kv::log;
+use crate::kv::watermark::{self, Watermark};
 use crate::kv::{Batch, Cf, Cursor, Entry, Kv, KvSize, KvView, Op};
 
 /// How to open RocksDB.
@@ -48,7 +49,17 @@ impl Default for KvOptions {
 pub struct RocksKv {
     db: Arc<DB>,
     cache: Cache,
-    in_memory: bool,
+    durability: Durability,
+}
+
+/// What becomes of a sync.
+enum Durability {
+    /// Nothing in memory can be made durable, and RocksDB's memory files refuse to try.
+    None,
+    /// Nothing is written.
+    ReadOnly,
+    /// The log is synced, and how far is noted.
+    Synced(Watermark),
 }
 
 impl RocksKv {
@@ -100,7 +111,16 @@ impl RocksKv {
             }
             other => other,
         })?;
-        Ok(RocksKv { db: Arc::new(db), cache, in_memory: env.is_some() })
+        let recovered = db.latest_sequence_number();
+        let durability = match (env, options.access) {
+            (Some(_), _) => Durability::None,
+            (None, Access::Write) => Durability::Synced(Watermark::open(path, recovered)?),
+            (None, Access::Read) => {
+                watermark::compare(path, recovered)?;
+                Durability::ReadOnly
+            }
+        };
+        Ok(RocksKv { db: Arc::new(db), cache, durability })
     }
 
     fn fail(&self, op: &'static str, cf: Option<Cf>, error: rocksdb::Error) -> Error {
@@ -163,11 +183,11 @@ impl Kv for RocksKv {
     }
 
     fn sync(&self) -> Result<()> {
-        // RocksDB's environment in memory has no syncs, and nothing to make durable.
-        if self.in_memory {
-            return Ok(());
-        }
-        self.db.flush_wal(true).map_err(|error| self.fail("sync", None, error))
+        let Durability::Synced(watermark) = &self.durability else { return Ok(()) };
+        // Read before the sync, which covers at least this.
+        let sequence = self.db.latest_sequence_number();
+        self.db.flush_wal(true).map_err(|error| self.fail("sync", None, error))?;
+        watermark.note(sequence)
     }
 
     fn flush(&self) -> Result<()> {
