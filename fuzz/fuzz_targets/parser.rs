@@ -4,5 +4,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let _ = tastedb_query::parser::parse(text);
+    let _ = tastedb_query::parse(text);
 });
