@@ -1,1 +1,11 @@
-//! stub
+//! The language of TasteDB: statements are parsed here, bound, planned and executed.
+//!
+//! It reads and writes only through the engine. Nothing here prints.
+
+pub mod ast;
+pub mod codes;
+mod error;
+pub mod span;
+pub mod suggest;
+
+pub use error::{Error, Problem, Result};
