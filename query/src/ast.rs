@@ -32,6 +32,8 @@ pub struct Statement {
     pub kind: StatementKind,
     /// Where it stands.
     pub span: Span,
+    /// The highest parameter number used; 0 if none is.
+    pub params: u32,
 }
 
 /// What a statement asks for.

@@ -1,0 +1,78 @@
+//! TRAIN, REFRESH and EVALUATE.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::cursor::Cursor;
+use crate::ast::{Evaluate, Literal, Metric, OperandKind, StatementKind, TrainModel};
+use crate::codes;
+use crate::error::{Error, Result};
+
+impl Cursor<'_> {
+    /// `TRAIN MODEL …` or `REFRESH MODEL …`
+    pub(super) fn train(&mut self) -> Result<StatementKind> {
+        if self.is("train") {
+            self.train_model("train").map(StatementKind::TrainModel)
+        } else {
+            self.train_model("refresh").map(StatementKind::RefreshModel)
+        }
+    }
+
+    /// `word MODEL name [WITH (…)]`
+    pub(super) fn train_model(&mut self, word: &'static str) -> Result<TrainModel> {
+        self.expect(word)?;
+        self.expect("model")?;
+        Ok(TrainModel { model: self.name("a model name")?, options: self.with_options()? })
+    }
+
+    /// `EVALUATE source, … ON table [SPLIT BY expr] METRICS … [GROUP BY …] [WITH (…)]`
+    pub(super) fn evaluate(&mut self) -> Result<StatementKind> {
+        self.expect("evaluate")?;
+        let sources = self.list(|cursor| cursor.name("a model name"))?;
+        super::cursor::distinct(sources.iter(), "model")?;
+        self.expect("on")?;
+        let table = self.name("a table name")?;
+        let split = if self.accept("split") {
+            self.expect("by")?;
+            Some(self.expr()?)
+        } else {
+            None
+        };
+        self.expect_one_of(if split.is_some() { &["metrics"] } else { &["split", "metrics"] })?;
+        let metrics = self.list(Cursor::metric)?;
+        let group_by = if self.accept("group") {
+            self.expect("by")?;
+            self.list(Cursor::expr)?
+        } else {
+            Vec::new()
+        };
+        let options = self.with_options()?;
+        Ok(StatementKind::Evaluate(Evaluate { sources, table, split, metrics, group_by, options }))
+    }
+
+    /// `name(k)`
+    fn metric(&mut self) -> Result<Metric> {
+        let name = self.name("a metric, such as recall(20)")?;
+        if self.peek().token != Token::LParen {
+            return Err(self
+                .expected("`(` and the length of the list")
+                .hint(format!("write {name}(20)")));
+        }
+        self.expect_token(&Token::LParen)?;
+        let k = self.operand()?;
+        let k = match k.kind {
+            OperandKind::Literal(Literal::Int(k)) if (1..=i64::from(u32::MAX)).contains(&k) => {
+                u32::try_from(k).unwrap_or(u32::MAX)
+            }
+            _ => {
+                return Err(Error::new(
+                    &codes::SYNTAX,
+                    "the length of the list is a whole number of 1 or more",
+                )
+                .at(k.span));
+            }
+        };
+        self.close()?;
+        let span = self.since(name.span);
+        Ok(Metric { name, k, span })
+    }
+}
