@@ -17,6 +17,8 @@ mod request;
 mod response;
 mod seen;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use context::project;
 pub(crate) use pipeline::recommend;
