@@ -18,7 +18,7 @@ fn fit(c: &mut Criterion) {
             &mut session,
             &format!(
                 "CREATE MODEL knn USING item_knn ON ratings
-                     WITH (weighting = 'bm25', k1 = 1.2, b = {b}, neighbours = 400);
+                     WITH (weighting = 'bm25', k1 = 1.2, b = {b}, k = 400);
                  CREATE MODEL ease USING ease ON ratings WITH (lambda = 300);"
             ),
         );

@@ -35,7 +35,7 @@ fn ml_1m() {
         &mut session,
         "CREATE MODEL ease USING ease ON ratings WITH (lambda = 300); TRAIN MODEL ease;
          CREATE MODEL knn USING item_knn ON ratings
-             WITH (weighting = 'bm25', k1 = 1.2, b = 0.4, neighbours = 400);
+             WITH (weighting = 'bm25', k1 = 1.2, b = 0.4, k = 400);
          TRAIN MODEL knn;",
     );
     for (what, tail) in [

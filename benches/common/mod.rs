@@ -32,7 +32,6 @@ pub(crate) fn run(session: &mut Session, sql: &str) {
 pub(crate) fn tables(session: &mut Session, folder: &Path, with_attributes: bool) {
     let columns = if with_attributes { ", title TEXT, year INT" } else { "" };
     let list = if with_attributes { "id, title, year" } else { "id" };
-    let source = if with_attributes { "item_id, title, year" } else { "item_id" };
     run(
         session,
         &format!(
@@ -40,7 +39,7 @@ pub(crate) fn tables(session: &mut Session, folder: &Path, with_attributes: bool
              CREATE TABLE things (id TEXT PRIMARY KEY{columns}) WITH (role = 'item');
              CREATE TABLE ratings (user_id TEXT REFERENCES people, item_id TEXT REFERENCES things)
                  WITH (role = 'interaction', on_unknown = 'create');
-             COPY things ({list}) FROM '{}' WITH (columns = '{source}');",
+             COPY things ({list}) FROM '{}';",
             folder.join("items.csv").display()
         ),
     );

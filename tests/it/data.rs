@@ -34,7 +34,7 @@ fn load(folder: &std::path::Path) -> (Database, Session) {
              WITH (role = 'interaction', on_unknown = 'create');
          CREATE TABLE held_out (user_id TEXT REFERENCES people, item_id TEXT REFERENCES things)
              WITH (role = 'interaction', on_unknown = 'create');
-         COPY things (id) FROM '{0}/items.csv' WITH (columns = 'item_id');
+         COPY things (id) FROM '{0}/items.csv';
          COPY ratings (user_id, item_id) FROM '{0}/{train}';
          COPY held_out (user_id, item_id) FROM '{0}/test.csv';",
         folder.display()
@@ -106,7 +106,7 @@ fn on_ml_1m_ease_beats_item_knn_beats_popular() {
         .execute(
             "CREATE MODEL e USING ease ON ratings WITH (lambda = 300);
              CREATE MODEL k USING item_knn ON ratings
-                 WITH (weighting = 'bm25', k1 = 1.2, b = 0.4, neighbours = 400);
+                 WITH (weighting = 'bm25', k1 = 1.2, b = 0.4, k = 400);
              TRAIN MODEL e; TRAIN MODEL k;",
         )
         .expect("both train");
