@@ -126,6 +126,8 @@ impl Read for Snapshot {
         let list = ListKey { direction: Direction::ByUser, table: table.id, entity: user.0 };
         let mut out = Vec::new();
         each_chunk(&*self.0.view, list, &mut |chunk, place| {
+            // Entries with a value or two take about this many bytes.
+            out.reserve(chunk.entries.len() / 16);
             for entry in Entries::new(chunk, Direction::ByUser, place) {
                 let entry = entry?;
                 out.push(Interaction {
@@ -146,6 +148,7 @@ impl Read for Snapshot {
         let list = ListKey { direction: Direction::ByItem, table: table.id, entity: item.0 };
         let mut out = Vec::new();
         each_chunk(&*self.0.view, list, &mut |chunk, place| {
+            out.reserve(chunk.entries.len() / 4);
             for entry in Entries::new(chunk, Direction::ByItem, place) {
                 let entry = entry?;
                 out.push((InteractionId(entry.id), UserId(entry.other)));

@@ -69,7 +69,8 @@ impl Default for Options {
             busy_timeout: Duration::from_secs(5),
             seal_rows: 4096,
             seal_bytes: 64 << 20,
-            chunk_bytes: 2048,
+            // A list of some 150 rated and dated interactions is one point read.
+            chunk_bytes: 4096,
             read_only: false,
             create: Create::default(),
             cache_bytes: 64 << 20,
