@@ -5,6 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 use pulp::Arch;
+use rayon::prelude::*;
 
 /// The number of floats in a [`Line`].
 pub(crate) const LANES: usize = 16;
@@ -26,17 +27,33 @@ pub(crate) fn stride(n: usize) -> usize {
     n.next_multiple_of(LANES)
 }
 
-/// `out += Σ weight · row`. Rows are at least as long as `out`.
+/// Entries beyond which adding rows is shared by the cores: two megabytes, which take one core
+/// about as long as waking another takes ten times.
+const SHARED: usize = 1 << 19;
+
+/// Adds weighted rows to `out`, each at least as long as it. Every entry is summed in the order of
+/// the rows, on any number of threads.
 pub(crate) fn add_rows(out: &mut [f32], rows: &[(&[f32], f32)]) {
+    let threads = rayon::current_num_threads();
+    if threads == 1 || out.len() * rows.len() < SHARED {
+        return add_rows_from(out, rows, 0);
+    }
+    let width = out.len().div_ceil(threads).next_multiple_of(LANES);
+    let parts = out.par_chunks_mut(width).enumerate();
+    parts.for_each(|(at, part)| add_rows_from(part, rows, at * width));
+}
+
+/// The same for the entries of the rows from `start` on.
+fn add_rows_from(out: &mut [f32], rows: &[(&[f32], f32)], start: usize) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
             let mut groups = rows.chunks_exact(8);
             for group in &mut groups {
-                add_eight(out, group);
+                add_eight(out, group, start);
             }
             for (row, weight) in groups.remainder() {
-                for (sum, value) in out.iter_mut().zip(*row) {
+                for (sum, value) in out.iter_mut().zip(&row[start..]) {
                     *sum += *weight * *value;
                 }
             }
@@ -46,11 +63,13 @@ pub(crate) fn add_rows(out: &mut [f32], rows: &[(&[f32], f32)]) {
 
 /// Eight rows at once, so that `out` passes through the registers once for all of them.
 #[inline(always)]
-fn add_eight(out: &mut [f32], group: &[(&[f32], f32)]) {
+fn add_eight(out: &mut [f32], group: &[(&[f32], f32)], start: usize) {
     let n = out.len();
     let [a, b, c, d, e, f, g, h] = group else { return };
-    let (ra, rb, rc, rd) = (&a.0[..n], &b.0[..n], &c.0[..n], &d.0[..n]);
-    let (re, rf, rg, rh) = (&e.0[..n], &f.0[..n], &g.0[..n], &h.0[..n]);
+    let (ra, rb) = (&a.0[start..][..n], &b.0[start..][..n]);
+    let (rc, rd) = (&c.0[start..][..n], &d.0[start..][..n]);
+    let (re, rf) = (&e.0[start..][..n], &f.0[start..][..n]);
+    let (rg, rh) = (&g.0[start..][..n], &h.0[start..][..n]);
     for i in 0..n {
         let near = (ra[i] * a.1 + rb[i] * b.1) + (rc[i] * c.1 + rd[i] * d.1);
         let far = (re[i] * e.1 + rf[i] * f.1) + (rg[i] * g.1 + rh[i] * h.1);

@@ -16,7 +16,7 @@ use super::response::{Recommendation, Response};
 use super::source::row_in;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::history::{History, ScoreInput, Served, SideData, UNSCORED};
+use crate::history::{History, ScoreInput, SideData, UNSCORED};
 use crate::live::EntityIndex;
 use crate::registry::Serving;
 use crate::topk::{self, Allow};
@@ -61,7 +61,7 @@ pub(super) fn recommend(
         let rows: Vec<usize> = allowed.ones().collect();
         let found: Vec<f32> = rows
             .par_iter()
-            .map_init(Vec::new, |scratch, row| ask.score(UserId(users.id(*row as u32)), scratch))
+            .map(|row| ask.score(UserId(users.id(*row as u32))))
             .collect::<Result<_>>()?;
         for (row, score) in rows.into_iter().zip(found) {
             scores[row] = score;
@@ -119,7 +119,7 @@ struct Ask<'a> {
 
 impl Ask<'_> {
     /// What the model makes of the item for one user; unscored where it has nothing to go on.
-    fn score(&self, user: UserId, scratch: &mut Vec<f32>) -> Result<f32> {
+    fn score(&self, user: UserId) -> Result<f32> {
         let projection = self.serving.projection.as_ref();
         let table: TableId = self.serving.definition.table;
         let history = self.snapshot.history(table, user, projection.columns())?;
@@ -129,20 +129,12 @@ impl Ask<'_> {
             entries.extend(row_in(self.serving, self.items, item).map(|row| (row, weight)));
         })?;
         let model = &self.serving.model;
-        let rows = if model.is_live() { self.items.len() } else { model.items().len() };
-        scratch.clear();
-        scratch.resize(rows, UNSCORED);
         let input = ScoreInput {
             history: History::new(&entries),
             items: self.items.items(),
             side: self.side,
             vectors: &[],
         };
-        Ok(match model.score(&input, scratch) {
-            Served::No => UNSCORED,
-            Served::Dense | Served::Touched => {
-                scratch.get(self.row as usize).copied().unwrap_or(UNSCORED)
-            }
-        })
+        Ok(model.score_one(&input, self.row).unwrap_or(UNSCORED))
     }
 }

@@ -237,7 +237,8 @@ fn sources_blend_and_built_in_ones_need_no_model() {
     request.sources = vec![source("latest", 1.0)];
     assert_eq!(keys(&shop.ask(&request))[0], "m19", "u1 has seen 11..17");
     request.sources = vec![source("nobody", 1.0)];
-    let error = shop.engine.recommend(&shop.engine.snapshot(), &request).expect_err("no such model");
+    let error =
+        shop.engine.recommend(&shop.engine.snapshot(), &request).expect_err("no such model");
     assert!(error.to_string().contains("nobody"));
 }
 
