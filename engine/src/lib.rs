@@ -28,6 +28,8 @@ mod train;
 pub mod evaluate;
 pub mod model;
 
+pub use tastedb_storage as storage;
+
 pub use dataset::{Dataset, Pair, UNKNOWN_TIME};
 pub use embedding_matrix::EmbeddingMatrix;
 pub use engine::Engine;

@@ -24,17 +24,69 @@ use crate::suggest;
 
 /// The words that begin a statement.
 const STATEMENTS: [&str; 33] = [
-    "ABORT", "ALTER", "BACKUP", "BEGIN", "COMMIT", "COPY", "CREATE", "DELETE", "DESC", "DESCRIBE",
-    "DROP", "END", "EVALUATE", "EXPLAIN", "EXPORT", "IMPORT", "INSERT", "RECOMMEND", "REFRESH",
-    "ROLLBACK", "SELECT", "SHOW", "START", "TRAIN", "UPDATE", "VACUUM", "VALUES", "VERIFY", "WITH",
-    "TABLE", "SET", "TRUNCATE", "MERGE",
+    "ABORT",
+    "ALTER",
+    "BACKUP",
+    "BEGIN",
+    "COMMIT",
+    "COPY",
+    "CREATE",
+    "DELETE",
+    "DESC",
+    "DESCRIBE",
+    "DROP",
+    "END",
+    "EVALUATE",
+    "EXPLAIN",
+    "EXPORT",
+    "IMPORT",
+    "INSERT",
+    "RECOMMEND",
+    "REFRESH",
+    "ROLLBACK",
+    "SELECT",
+    "SHOW",
+    "START",
+    "TRAIN",
+    "UPDATE",
+    "VACUUM",
+    "VALUES",
+    "VERIFY",
+    "WITH",
+    "TABLE",
+    "SET",
+    "TRUNCATE",
+    "MERGE",
 ];
 
 /// The words that begin a clause, for mistyped ones at the end of a statement.
 const CLAUSES: [&str; 26] = [
-    "WHERE", "LIMIT", "OFFSET", "ORDER", "GROUP", "HAVING", "USING", "WEIGHT", "DIVERSIFY",
-    "EXPLORE", "STRENGTH", "WITH", "FROM", "FOR", "RETURNING", "METRICS", "SPLIT", "JOIN", "ON",
-    "UNION", "VALUES", "SET", "CONFLICT", "INTO", "FORMAT", "BETWEEN",
+    "WHERE",
+    "LIMIT",
+    "OFFSET",
+    "ORDER",
+    "GROUP",
+    "HAVING",
+    "USING",
+    "WEIGHT",
+    "DIVERSIFY",
+    "EXPLORE",
+    "STRENGTH",
+    "WITH",
+    "FROM",
+    "FOR",
+    "RETURNING",
+    "METRICS",
+    "SPLIT",
+    "JOIN",
+    "ON",
+    "UNION",
+    "VALUES",
+    "SET",
+    "CONFLICT",
+    "INTO",
+    "FORMAT",
+    "BETWEEN",
 ];
 
 /// The statements of a text, read one by one.
@@ -143,11 +195,9 @@ impl Cursor<'_> {
     /// A word that begins no statement of ours: another dialect's, or a mistake.
     fn unknown_statement(&self, word: &str) -> Error {
         if let Some(instead) = elsewhere(word) {
-            let error = Error::new(
-                &codes::STATEMENT_UNSUPPORTED,
-                format!("{word} is not supported"),
-            )
-            .at(self.here());
+            let error =
+                Error::new(&codes::STATEMENT_UNSUPPORTED, format!("{word} is not supported"))
+                    .at(self.here());
             return if instead.is_empty() { error } else { error.hint(instead) };
         }
         Error::new(&codes::UNKNOWN_STATEMENT, format!("`{word}` begins no statement"))
@@ -199,9 +249,7 @@ fn elsewhere(word: &str) -> Option<&'static str> {
         "ANALYZE" | "REINDEX" | "OPTIMIZE" => "statistics and indexes keep themselves up to date",
         "USE" | "ATTACH" | "DETACH" => "a connection has one database",
         "TABLE" => "write SELECT * FROM the table",
-        "PREPARE" | "EXECUTE" | "DEALLOCATE" => {
-            "give the parameters $1, $2, … with the statement"
-        }
+        "PREPARE" | "EXECUTE" | "DEALLOCATE" => "give the parameters $1, $2, … with the statement",
         "LOCK" | "UNLOCK" => "readers never wait, and one transaction writes at a time",
         "CHECKPOINT" => "BACKUP DATABASE TO 'folder' copies the database while it is in use",
         "ASSERT" | "CACHE" | "CALL" | "CASE" | "CLOSE" | "CLUSTER" | "COMMENT" | "DECLARE"

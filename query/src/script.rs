@@ -140,7 +140,9 @@ mod tests {
 
     #[test]
     fn a_statement_is_complete_after_its_semicolon() {
-        for text in ["", "  \n", "SELECT 1;", "SELECT 1; ", "SELECT 1;\n-- done", "-- only a comment"] {
+        for text in
+            ["", "  \n", "SELECT 1;", "SELECT 1; ", "SELECT 1;\n-- done", "-- only a comment"]
+        {
             assert!(is_complete(text), "{text:?}");
         }
         for text in ["SELECT 1", "SELECT 1; SELECT", "SELECT\n"] {

@@ -67,9 +67,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::NotImplemented(text) => {
                 Error::new(&codes::FEATURE_UNSUPPORTED, first_line(&text))
             }
-            DataFusionError::Execution(text) => {
-                Error::new(&codes::EVALUATION, first_line(&text))
-            }
+            DataFusionError::Execution(text) => Error::new(&codes::EVALUATION, first_line(&text)),
             DataFusionError::Configuration(text) => {
                 Error::new(&codes::OPTION_VALUE, first_line(&text))
             }
@@ -120,7 +118,7 @@ fn schema_error(error: &SchemaError) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let name = field.name();
-            let span = field.spans().first().map(Span::from).unwrap_or_default();
+            let span = field.spans().first().as_ref().map(Span::from).unwrap_or_default();
             let message = match &field.relation {
                 Some(table) => format!("no column `{name}` in `{}`", table.table()),
                 None => format!("no column `{name}`"),
@@ -133,13 +131,12 @@ fn schema_error(error: &SchemaError) -> Error {
             &codes::AMBIGUOUS,
             format!("`{}` could be a column of several tables", field.name()),
         )
-        .at(field.spans().first().map(Span::from).unwrap_or_default()),
+        .at(field.spans().first().as_ref().map(Span::from).unwrap_or_default()),
         SchemaError::DuplicateQualifiedField { name, .. }
-        | SchemaError::DuplicateUnqualifiedField { name } => Error::new(
-            &codes::GIVEN_TWICE,
-            format!("the query has two columns `{name}`"),
-        )
-        .hint("give one of them another name with AS"),
+        | SchemaError::DuplicateUnqualifiedField { name } => {
+            Error::new(&codes::GIVEN_TWICE, format!("the query has two columns `{name}`"))
+                .hint("give one of them another name with AS")
+        }
     }
 }
 

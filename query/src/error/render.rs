@@ -34,8 +34,7 @@ fn excerpt(out: &mut String, span: Span, source: &str) {
     };
     let from = if line.len() <= WIDTH || start < WIDTH / 2 { 0 } else { start - WIDTH / 2 };
     let to = line.len().min(from + WIDTH);
-    let (before, after) =
-        (if from > 0 { "…" } else { "" }, if to < line.len() { "…" } else { "" });
+    let (before, after) = (if from > 0 { "…" } else { "" }, if to < line.len() { "…" } else { "" });
     let shown: String = line[from..to].iter().collect();
     let number = span.start.line.to_string();
     let margin = " ".repeat(number.len());

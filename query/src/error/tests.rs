@@ -40,7 +40,10 @@ fn an_error_in_a_long_line_shows_the_part_around_it() {
 #[test]
 fn an_error_beyond_the_text_or_without_a_place_still_renders() {
     let error = Error::new(&codes::SYNTAX, "wrong").at(span(7, 3, 9)).hint("mend it");
-    assert_eq!(error.render("one line"), "error TD0101: wrong\n --> line 7, column 3\nhint: mend it");
+    assert_eq!(
+        error.render("one line"),
+        "error TD0101: wrong\n --> line 7, column 3\nhint: mend it"
+    );
     assert_eq!(Error::new(&codes::BUSY, "busy").render(""), "error TD0503: busy");
     let at_end = Error::new(&codes::SYNTAX, "wrong").at(span(1, 9, 9)).render("SELECT a");
     assert!(at_end.ends_with("  |         ^"), "{at_end}");
@@ -83,8 +86,7 @@ fn a_missing_column_of_a_query_gets_a_suggestion() {
 fn planner_texts_get_codes_and_lose_catalogue_names() {
     let table = DataFusionError::Plan("table 'datafusion.public.moveis' not found".into());
     assert_eq!(Error::from(table).to_string(), "no table `moveis`");
-    let function =
-        DataFusionError::Plan("Invalid function 'lowr'.\nDid you mean 'lower'?".into());
+    let function = DataFusionError::Plan("Invalid function 'lowr'.\nDid you mean 'lower'?".into());
     let function = Error::from(function);
     assert_eq!(function.code(), "TD0204");
 }

@@ -189,7 +189,8 @@ impl<'s> Cursor<'s> {
             Some(position) => self.token_span(position),
             None => self.end_span(),
         };
-        let message = match text.strip_prefix("Expected: ").and_then(|t| t.split_once(", found: ")) {
+        let message = match text.strip_prefix("Expected: ").and_then(|t| t.split_once(", found: "))
+        {
             Some((wanted, "EOF")) => format!("expected {wanted}, found the end of the text"),
             Some((wanted, ";")) => format!("expected {wanted}, found the end of the statement"),
             Some((wanted, found)) => format!("expected {wanted}, found `{found}`"),
@@ -231,9 +232,10 @@ impl<'s> Cursor<'s> {
         let quoted = word.quote_style.is_some();
         if !quoted && is_reserved(&word.value) {
             let quoted = word.value.to_ascii_lowercase();
-            return Err(self
-                .expected(what)
-                .hint(format!("`{}` is a reserved word; as a name, write \"{quoted}\"", word.value)));
+            return Err(self.expected(what).hint(format!(
+                "`{}` is a reserved word; as a name, write \"{quoted}\"",
+                word.value
+            )));
         }
         let value = if quoted { word.value.clone() } else { word.value.to_ascii_lowercase() };
         if value.is_empty() {
@@ -301,9 +303,7 @@ impl<'s> Cursor<'s> {
     }
 
     pub(super) fn projection(&mut self) -> Result<Vec<SelectItem>> {
-        self.list(|cursor| {
-            cursor.sql.parse_select_item().map_err(|error| cursor.convert(error))
-        })
+        self.list(|cursor| cursor.sql.parse_select_item().map_err(|error| cursor.convert(error)))
     }
 
     /// `RETURNING …`, if there.
@@ -341,13 +341,15 @@ impl<'s> Cursor<'s> {
             _ if negative => return Ok(None),
             Token::SingleQuotedString(text)
             | Token::EscapedStringLiteral(text)
-            | Token::UnicodeStringLiteral(text) => OperandKind::Literal(Literal::Text(text.clone())),
+            | Token::UnicodeStringLiteral(text) => {
+                OperandKind::Literal(Literal::Text(text.clone()))
+            }
             Token::DollarQuotedString(text) => {
                 OperandKind::Literal(Literal::Text(text.value.clone()))
             }
-            Token::Placeholder(text) => OperandKind::Param(
-                parameter(text).map_err(|error| error.at(token.span.into()))?,
-            ),
+            Token::Placeholder(text) => {
+                OperandKind::Param(parameter(text).map_err(|error| error.at(token.span.into()))?)
+            }
             Token::Word(word) if word.quote_style.is_none() => {
                 let value = &word.value;
                 if value.eq_ignore_ascii_case("true") {
@@ -495,11 +497,51 @@ fn continues(word: &str) -> bool {
 /// Words that cannot be names without quotes, since a clause begins or an expression goes on there.
 fn is_reserved(word: &str) -> bool {
     const WORDS: [&str; 45] = [
-        "all", "and", "as", "between", "by", "case", "create", "cross", "default", "distinct",
-        "else", "end", "except", "for", "from", "full", "group", "having", "in", "inner",
-        "intersect", "into", "is", "join", "left", "like", "limit", "natural", "not", "null",
-        "offset", "on", "or", "order", "outer", "primary", "references", "returning", "right",
-        "select", "set", "table", "union", "using", "where",
+        "all",
+        "and",
+        "as",
+        "between",
+        "by",
+        "case",
+        "create",
+        "cross",
+        "default",
+        "distinct",
+        "else",
+        "end",
+        "except",
+        "for",
+        "from",
+        "full",
+        "group",
+        "having",
+        "in",
+        "inner",
+        "intersect",
+        "into",
+        "is",
+        "join",
+        "left",
+        "like",
+        "limit",
+        "natural",
+        "not",
+        "null",
+        "offset",
+        "on",
+        "or",
+        "order",
+        "outer",
+        "primary",
+        "references",
+        "returning",
+        "right",
+        "select",
+        "set",
+        "table",
+        "union",
+        "using",
+        "where",
     ];
     const MORE: [&str; 5] = ["then", "values", "when", "with", "window"];
     (2..=10).contains(&word.len())

@@ -15,9 +15,30 @@ const OBJECTS: [&str; 3] = ["TABLE", "MODEL", "INDEX"];
 
 /// What other databases can create, alter, drop and show.
 const FOREIGN: [&str; 24] = [
-    "VIEW", "MATERIALIZED", "SCHEMA", "DATABASE", "FUNCTION", "PROCEDURE", "TRIGGER", "SEQUENCE",
-    "TYPE", "DOMAIN", "EXTENSION", "ROLE", "USER", "POLICY", "TEMP", "TEMPORARY", "UNLOGGED",
-    "EXTERNAL", "VIRTUAL", "UNIQUE", "AGGREGATE", "OPERATOR", "SERVER", "MACRO",
+    "VIEW",
+    "MATERIALIZED",
+    "SCHEMA",
+    "DATABASE",
+    "FUNCTION",
+    "PROCEDURE",
+    "TRIGGER",
+    "SEQUENCE",
+    "TYPE",
+    "DOMAIN",
+    "EXTENSION",
+    "ROLE",
+    "USER",
+    "POLICY",
+    "TEMP",
+    "TEMPORARY",
+    "UNLOGGED",
+    "EXTERNAL",
+    "VIRTUAL",
+    "UNIQUE",
+    "AGGREGATE",
+    "OPERATOR",
+    "SERVER",
+    "MACRO",
 ];
 
 impl Cursor<'_> {
@@ -75,8 +96,7 @@ impl Cursor<'_> {
     /// `[USING algorithm] ON table [WEIGHT expr] [WHERE expr] [WITH (…)]`, after `CREATE MODEL`
     fn create_model(&mut self, existing: Existing) -> Result<StatementKind> {
         let name = self.name("a model name")?;
-        let algorithm =
-            if self.accept("using") { Some(self.name("an algorithm")?) } else { None };
+        let algorithm = if self.accept("using") { Some(self.name("an algorithm")?) } else { None };
         self.expect_one_of(if algorithm.is_some() { &["on"] } else { &["using", "on"] })?;
         let table = self.name("an interaction table")?;
         let weight = if self.accept("weight") { Some(self.expr()?) } else { None };
@@ -98,8 +118,7 @@ impl Cursor<'_> {
         let name = self.name("an index name")?;
         self.expect("on")?;
         let table = self.name("a table or model name")?;
-        let method =
-            if self.accept("using") { Some(self.name("an index method")?) } else { None };
+        let method = if self.accept("using") { Some(self.name("an index method")?) } else { None };
         let columns = self
             .parenthesised(|cursor| {
                 let column = cursor.name("a column name")?;
@@ -222,7 +241,8 @@ impl Cursor<'_> {
     /// `SHOW TABLES | MODELS | INDEXES | TRAINING model`
     pub(super) fn show(&mut self) -> Result<StatementKind> {
         self.expect("show")?;
-        let foreign = ["COLUMNS", "DATABASES", "SCHEMAS", "CREATE", "FUNCTIONS", "VARIABLES", "ALL"];
+        let foreign =
+            ["COLUMNS", "DATABASES", "SCHEMAS", "CREATE", "FUNCTIONS", "VARIABLES", "ALL"];
         if let Some(word) = foreign.iter().find(|word| self.is(word)) {
             let message = format!("SHOW {word} is not supported");
             let error = Error::new(&codes::STATEMENT_UNSUPPORTED, message).at(self.here());

@@ -54,9 +54,7 @@ impl Dialect for TasteDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        let is = |n: usize, keyword: Keyword| {
-            matches!(&parser.peek_nth_token_ref(n).token, Token::Word(word) if word.keyword == keyword)
-        };
+        let is = |n: usize, keyword: Keyword| matches!(&parser.peek_nth_token_ref(n).token, Token::Word(word) if word.keyword == keyword);
         if is(0, Keyword::NOT) && is(1, Keyword::NULL) {
             return Some(Ok(self.prec_unknown()));
         }

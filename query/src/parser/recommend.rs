@@ -119,11 +119,11 @@ impl Cursor<'_> {
         if near.is_some() && !self.is("from") {
             return self.expected("FOR").suggest(near);
         }
-        Error::new(&codes::MISSING_FOR, "RECOMMEND does not say for whom")
-            .at(self.here())
-            .hint(format!(
+        Error::new(&codes::MISSING_FOR, "RECOMMEND does not say for whom").at(self.here()).hint(
+            format!(
                 "write RECOMMEND {table} FOR USER 'id' …, or FOR ITEM 'id', FOR SESSION ('id', …)"
-            ))
+            ),
+        )
     }
 
     fn out_of_order(&self, clause: usize, last: usize) -> Error {

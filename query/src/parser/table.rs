@@ -90,8 +90,11 @@ impl Cursor<'_> {
         if self.accept_both("foreign", "key") {
             let columns = self.parenthesised(|cursor| cursor.name("a column name"))?;
             let [column] = columns.node.as_slice() else {
-                return Err(Error::new(&codes::FEATURE_UNSUPPORTED, "a FOREIGN KEY has one column")
-                    .at(columns.span));
+                return Err(Error::new(
+                    &codes::FEATURE_UNSUPPORTED,
+                    "a FOREIGN KEY has one column",
+                )
+                .at(columns.span));
             };
             self.expect("references")?;
             let references = self.references()?;
@@ -318,8 +321,20 @@ fn own_column(columns: &[ColumnDef], name: &Name) -> Result<usize> {
 
 fn unknown_type(word: &str, span: Span) -> Error {
     let known = [
-        "bool", "boolean", "int", "integer", "bigint", "real", "double", "text", "varchar", "date",
-        "timestamp", "timestamptz", "vector", "halfvec",
+        "bool",
+        "boolean",
+        "int",
+        "integer",
+        "bigint",
+        "real",
+        "double",
+        "text",
+        "varchar",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "vector",
+        "halfvec",
     ];
     let instead = match word {
         "smallint" | "tinyint" | "int2" | "serial" => Some("INT"),

@@ -1,0 +1,233 @@
+//! EXPORT DATABASE and IMPORT DATABASE: everything as files that other programs read.
+//!
+//! ```text
+//! folder/schema.sql      CREATE TABLE and CREATE MODEL statements, in an order that can be run
+//! folder/<table>.parquet the rows of a table, vectors as lists of numbers
+//! ```
+//!
+//! What models have learned is not exported: it is made again by TRAIN MODEL.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::options::Options;
+use super::{copy_from, copy_to, template};
+use crate::ast::{CopyFrom, Folder, Literal, Name, Operand, OperandKind, WithOptions};
+use crate::batch::{Field, Shape};
+use crate::copy::Format;
+use crate::copy::write::WriteOptions;
+use crate::error::{Error, Result};
+use crate::expr::literal::Given;
+use crate::expr::params;
+use crate::outcome::Outcome;
+use crate::session::Session;
+use crate::span::Span;
+use crate::storage::{Catalog, OnUnknown, Role, Table, Value};
+
+/// The file of statements.
+const SCHEMA: &str = "schema.sql";
+
+/// Runs an EXPORT DATABASE.
+pub(crate) fn export(session: &mut Session, export: &Folder, params: &[Value]) -> Result<Outcome> {
+    let folder = folder(session, export, params)?;
+    fs::create_dir_all(&folder).map_err(|source| Error::file_write(&folder, "create", source))?;
+    let mut entries =
+        fs::read_dir(&folder).map_err(|source| Error::file_io(&folder, "read", source))?;
+    if entries.next().is_some() {
+        return Err(Error::file_exists(&folder).at(export.path.span));
+    }
+    let view = session.view();
+    let catalog = view.catalog()?;
+    let mut sql = String::new();
+    let mut rows = 0;
+    for table in in_order(&catalog) {
+        sql.push_str(&create_table(&catalog, table));
+        let mut query = template::select_from(&table.name)?;
+        let all = Shape::of(&catalog, table);
+        let list = all.names.iter().map(|name| {
+            datafusion::sql::sqlparser::ast::SelectItem::UnnamedExpr(params::column(name))
+        });
+        template::fill(&mut query, list.collect(), None);
+        let options = WriteOptions {
+            header: true,
+            delimiter: b',',
+            list_delimiter: "|".to_owned(),
+            gzip: false,
+        };
+        let file = folder.join(file_name(table));
+        let format = Format::Parquet;
+        rows += copy_to::write_query(session, &query, &[], &view, &file, format, &options)?;
+    }
+    let snapshot = session.engine().snapshot();
+    let mut models = session.engine().models(&snapshot)?;
+    models.sort_by_key(|model| model.definition.created);
+    for model in models {
+        let definition = model.definition;
+        let Some(table) = catalog.table_by_id(definition.table) else { continue };
+        let _ = write!(
+            sql,
+            "CREATE MODEL {} USING {} ON {}",
+            quoted(&definition.name),
+            definition.algorithm,
+            quoted(&table.name)
+        );
+        if let Some(weight) = &definition.weight {
+            let _ = write!(sql, " WEIGHT {weight}");
+        }
+        if let Some(filter) = &definition.filter {
+            let _ = write!(sql, " WHERE {filter}");
+        }
+        let options: Vec<String> =
+            definition.options.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        if !options.is_empty() {
+            let _ = write!(sql, " WITH ({})", options.join(", "));
+        }
+        sql.push_str(";\n");
+    }
+    // Written last: a folder without it is not a whole export.
+    let file = folder.join(SCHEMA);
+    fs::write(&file, sql).map_err(|source| Error::file_write(&file, "write", source))?;
+    Ok(Outcome::changed("EXPORT", rows))
+}
+
+/// Runs an IMPORT DATABASE into a database without tables.
+pub(crate) fn import(session: &mut Session, import: &Folder, params: &[Value]) -> Result<Outcome> {
+    let folder = folder(session, import, params)?;
+    let place = import.path.span;
+    let file = folder.join(SCHEMA);
+    let sql = match fs::read_to_string(&file) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {
+            return Err(Error::not_an_export(&folder).at(place));
+        }
+        read => read.map_err(|source| Error::file_io(&file, "read", source).at(place))?,
+    };
+    if session.view().catalog()?.tables().next().is_some() {
+        let what = "IMPORT DATABASE needs a database without tables";
+        return Err(Error::invalid_definition(what).at(place));
+    }
+    // One transaction: an import that fails leaves nothing behind.
+    let own = !session.in_transaction();
+    if own {
+        session.begin()?;
+    }
+    let imported = statements(session, &sql, &folder, place);
+    if own {
+        match &imported {
+            Ok(_) => session.commit()?,
+            Err(_) => session.rollback()?,
+        }
+    }
+    Ok(Outcome::changed("IMPORT", imported?))
+}
+
+fn statements(session: &mut Session, sql: &str, folder: &Path, place: Span) -> Result<u64> {
+    session.execute(sql)?;
+    let catalog = session.view().catalog()?;
+    let mut rows = 0;
+    for table in in_order(&catalog) {
+        let path = folder.join(file_name(table)).to_string_lossy().into_owned();
+        let kind = OperandKind::Literal(Literal::Text(path));
+        let copy = CopyFrom {
+            table: Name { value: table.name.clone(), quoted: true, span: place },
+            columns: None,
+            path: Operand { kind, span: place },
+            options: WithOptions::default(),
+        };
+        rows += copy_from::run(session, &copy, &[])?.affected;
+    }
+    Ok(rows)
+}
+
+/// Runs a BACKUP DATABASE: a copy of the whole directory, models and all.
+pub(crate) fn backup(session: &mut Session, backup: &Folder, params: &[Value]) -> Result<Outcome> {
+    let folder = folder(session, backup, params)?;
+    let done = session.engine().store().backup(&folder);
+    done.map_err(|cause| Error::from(cause).at(backup.path.span))?;
+    Ok(Outcome::done("BACKUP DATABASE"))
+}
+
+/// The folder that a statement names.
+fn folder(session: &Session, folder: &Folder, params: &[Value]) -> Result<PathBuf> {
+    let given = Given { params, now: session.sql().now() };
+    Options::new(&folder.options, given).end()?;
+    copy_from::file(&folder.path, given)
+}
+
+/// Tables that others refer to come first.
+fn in_order(catalog: &Arc<Catalog>) -> Vec<&Table> {
+    let (links, entities): (Vec<&Table>, Vec<&Table>) =
+        catalog.tables().partition(|table| table.role == Role::Interaction);
+    entities.into_iter().chain(links).collect()
+}
+
+/// A file name that every system takes; the id keeps names apart that look the same.
+fn file_name(table: &Table) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+    let name: String = table.name.chars().map(plain).collect();
+    if name == table.name && !name.chars().any(|c| c.is_ascii_uppercase()) {
+        format!("{name}.parquet")
+    } else {
+        format!("{name}-{}.parquet", table.id.0)
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A table as the statement that makes it.
+pub(crate) fn create_table(catalog: &Catalog, table: &Table) -> String {
+    let shape = Shape::of(catalog, table);
+    let name_of = |id| catalog.table_by_id(id).map_or("", |table| table.name.as_str());
+    let mut parts = Vec::new();
+    for (at, field) in shape.fields.iter().enumerate() {
+        let mut part = format!("{} {}", quoted(&shape.names[at]), field.column_type());
+        match (field, &table.link) {
+            (Field::Key(_), _) => part.push_str(" PRIMARY KEY"),
+            (Field::User(_), Some(link)) => {
+                let _ = write!(part, " REFERENCES {}", quoted(name_of(link.user_table)));
+            }
+            (Field::Item(_), Some(link)) => {
+                let _ = write!(part, " REFERENCES {}", quoted(name_of(link.item_table)));
+            }
+            _ => {}
+        }
+        if let Some(column) = shape.column(at) {
+            part = format!("{} {}", quoted(&column.name), column.ty);
+            if column.not_null {
+                part.push_str(" NOT NULL");
+            }
+            if let Some(expr) = &column.default_expr {
+                let _ = write!(part, " DEFAULT {expr}");
+            } else if let Some(value) = &column.default {
+                let _ = write!(part, " DEFAULT {}", params::literal(value));
+            }
+        }
+        parts.push(part);
+    }
+    let mut with = Vec::new();
+    with.push(match table.role {
+        Role::User => "role = 'user'",
+        Role::Item => "role = 'item'",
+        Role::Interaction => "role = 'interaction'",
+    });
+    if let Some(link) = &table.link {
+        if let Some(extra) = &link.unique {
+            let mut key = vec![quoted(&link.user_column), quoted(&link.item_column)];
+            let columns = extra.iter().filter_map(|id| table.column_by_id(*id));
+            key.extend(columns.map(|column| quoted(&column.name)));
+            parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
+        }
+        if link.on_unknown == OnUnknown::Create {
+            with.push("on_unknown = 'create'");
+        }
+    }
+    format!(
+        "CREATE TABLE {} (\n  {}\n) WITH ({});\n",
+        quoted(&table.name),
+        parts.join(",\n  "),
+        with.join(", ")
+    )
+}

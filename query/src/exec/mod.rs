@@ -1,0 +1,103 @@
+//! Execution: one file for each family of statements, and the dispatch over them.
+//!
+//! A statement reads one view of the database and writes through one transaction; it returns all
+//! of its rows or an error. Nothing here parses, and nothing here knows what a model is.
+
+mod copy_from;
+mod copy_to;
+mod ddl;
+mod delete;
+mod evaluate;
+mod export;
+pub(crate) mod failure;
+mod insert;
+mod model;
+mod names;
+mod options;
+mod recommend;
+mod returning;
+mod select;
+mod show;
+mod template;
+mod update;
+mod writer;
+
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+
+pub(crate) use names::{Shapes, normal};
+
+use crate::ast::{ObjectKind, Show, Statement, StatementKind};
+use crate::error::{Error, Result};
+use crate::outcome::Outcome;
+use crate::session::Session;
+use crate::storage::Value;
+
+/// Runs one statement. `text` is the script that it stands in.
+pub(crate) fn execute(
+    session: &mut Session,
+    statement: &Statement,
+    text: &str,
+    params: &[Value],
+) -> Result<Outcome> {
+    let kind = &statement.kind;
+    let own = || statement.span.text(text);
+    match kind {
+        StatementKind::Recommend(recommend) => recommend::run(session, recommend, params),
+        StatementKind::Query(query) => {
+            select::run(session, &SqlStatement::Query(query.clone()), params)
+        }
+        StatementKind::Insert(insert) => insert::run(session, insert, params),
+        StatementKind::Update(update) => update::run(session, update, params),
+        StatementKind::Delete(delete) => delete::run(session, delete, params),
+        StatementKind::CopyFrom(copy) => copy_from::run(session, copy, params),
+        StatementKind::CopyTo(copy) => copy_to::run(session, copy, params),
+        StatementKind::Export(folder) => export::export(session, folder, params),
+        StatementKind::Import(folder) => export::import(session, folder, params),
+        StatementKind::Backup(folder) => export::backup(session, folder, params),
+        StatementKind::CreateTable(create) => ddl::create_table(session, create, params),
+        StatementKind::AlterTable(alter) => ddl::alter_table(session, alter, params),
+        StatementKind::CreateModel(create) => model::create(session, create, params, own()),
+        StatementKind::Drop(drop) => match drop.kind {
+            ObjectKind::Table => ddl::drop_table(session, drop),
+            ObjectKind::Model => model::drop_model(session, drop),
+            ObjectKind::Index => Err(Error::statement_unsupported(kind.name()).at(statement.span)),
+        },
+        StatementKind::Show(Show::Tables) => show::tables(session),
+        StatementKind::Show(Show::Models) => show::models(session),
+        StatementKind::Show(Show::Indexes) => show::indexes(),
+        StatementKind::Describe(name) => show::describe(session, name),
+        StatementKind::Begin => {
+            session.begin()?;
+            Ok(Outcome::done(kind.name()))
+        }
+        StatementKind::Commit => {
+            session.commit()?;
+            Ok(Outcome::done(kind.name()))
+        }
+        StatementKind::Rollback => {
+            session.rollback()?;
+            Ok(Outcome::done(kind.name()))
+        }
+        StatementKind::TrainModel(train) => {
+            model::train(session, kind.name(), train, params, own())
+        }
+        StatementKind::RefreshModel(train) => {
+            model::train(session, kind.name(), train, params, own())
+        }
+        StatementKind::ExplainTrain(train) => model::explain_train(session, train, params, own()),
+        StatementKind::Evaluate(evaluate) => evaluate::run(session, evaluate, params),
+        StatementKind::Explain { analyze, statement } => match (&statement.kind, analyze) {
+            (StatementKind::Recommend(recommend), true) => {
+                recommend::explain_analyze(session, recommend, params)
+            }
+            (StatementKind::Recommend(recommend), false) => {
+                recommend::explain(session, recommend, params)
+            }
+            (StatementKind::Query(query), false) => {
+                select::explain(session, &SqlStatement::Query(query.clone()), params)
+            }
+            _ => Err(Error::statement_unsupported("EXPLAIN of this statement").at(statement.span)),
+        },
+        _ => Err(Error::statement_unsupported(kind.name()).at(statement.span)),
+    }
+}

@@ -1,0 +1,307 @@
+//! From the names and literals of a RECOMMEND to the ids and numbers of a request.
+
+use datafusion::sql::sqlparser::ast::Statement;
+use tastedb_engine::{Context as Asked, Request, Seen, Source};
+
+use super::{Bound, DEFAULT_LIMIT, Order, candidates, keys_of};
+use crate::ast::{
+    Context, Expr, Name, NamedValue, Operand, OperandKind, OrderByExpr, Query, Recommend,
+};
+use crate::batch::{Cell, Field, Shape, coerce, describe};
+use crate::error::{Error, Result};
+use crate::exec::insert::constant_value;
+use crate::exec::names;
+use crate::exec::options::Options;
+use crate::exec::writer::canonical;
+use crate::expr::literal::{self, Given};
+use crate::expr::params;
+use crate::provider::View;
+use crate::session::Session;
+use crate::storage::{
+    Catalog, ColumnType, Element, ItemId, Read, Role, Snapshot, Table, TableId, UserId, Value,
+};
+
+/// The users of a batch.
+pub(super) struct Users {
+    /// The name of the column that is added.
+    pub(super) column: String,
+    /// Key and id of each.
+    pub(super) keys: Vec<(String, UserId)>,
+}
+
+/// Resolves everything that the statement names.
+pub(super) fn bind<'a>(
+    session: &Session,
+    snapshot: Snapshot,
+    recommend: &'a Recommend,
+    params: &'a [Value],
+) -> Result<Bound<'a>> {
+    refuse_unsupported(recommend)?;
+    let catalog = snapshot.catalog().clone();
+    let roles = [Role::Item, Role::User];
+    let expected = "a table of items or users, which is what RECOMMEND takes";
+    let table = names::table_of(&catalog, &recommend.table, &roles, expected)?;
+    let shape = session.sql().shapes().get(&catalog, table);
+    let given = Given { params, now: session.sql().now() };
+
+    let mut request = Request::new(table.id, Asked::Session(Vec::new()), DEFAULT_LIMIT);
+    request.contexts.clear();
+    let mut users = None;
+    let here = Here { session, snapshot: &snapshot, catalog: &catalog, table, given };
+    for context in &recommend.contexts {
+        match context {
+            Context::Users(query) if recommend.contexts.len() > 1 => {
+                let what = "USERS (…) stands alone: each of the users is a context of its own";
+                return Err(Error::bad_context(what).at(query.span));
+            }
+            Context::Users(query) => users = Some(here.users(&query.node)?),
+            other => here.context(other, &shape, &mut request)?,
+        }
+    }
+
+    let list = recommend.columns.as_deref().unwrap_or_default();
+    request.reasons = super::output::Output::reasons(list);
+    request.k = here.count("LIMIT", recommend.limit.as_ref(), DEFAULT_LIMIT)?;
+    request.offset = here.count("OFFSET", recommend.offset.as_ref(), 0)?;
+    for source in &recommend.sources {
+        let weight = match &source.weight {
+            None => 1.0,
+            Some(weight) => here.weight(weight)?,
+        };
+        request.sources.push(Source { name: source.name.value.clone(), weight });
+    }
+
+    let mut options = Options::new(&recommend.options, given);
+    request.seed = options.number("seed")?.unwrap_or(0);
+    let include = options.choice("seen", &["exclude", "include"])? == Some("include");
+    if let Some((name, place)) = options.text("interactions")? {
+        let name = Name { value: name, quoted: true, span: place };
+        let roles = [Role::Interaction];
+        request.interactions =
+            Some(names::table_of(&catalog, &name, &roles, "an interaction table")?.id);
+    }
+    options.end()?;
+
+    let (candidates, rules, stages) =
+        candidates::find(session, &snapshot, &shape, recommend.filter.as_ref(), given)?;
+    request.candidates = candidates;
+    request.seen = match (rules.is_empty(), include) {
+        (false, _) => rules,
+        (true, true) => Vec::new(),
+        (true, false) => vec![Seen::Default],
+    };
+    let place = recommend.sources.first().map(|source| source.name.span);
+    Ok(Bound {
+        snapshot,
+        shape,
+        request,
+        users,
+        order: recommend.order_by.iter().map(order).collect::<Result<_>>()?,
+        list,
+        given,
+        place,
+        stages,
+    })
+}
+
+/// Clauses that are parsed but not carried out yet.
+fn refuse_unsupported(recommend: &Recommend) -> Result<()> {
+    let profile = recommend.contexts.iter().find_map(|context| match context {
+        Context::Profile(pairs) => Some(("FOR PROFILE", pairs.span)),
+        _ => None,
+    });
+    let clause = recommend
+        .having
+        .as_ref()
+        .map(|having| ("HAVING", having.span))
+        .or(recommend.diversify.as_ref().map(|diversify| ("DIVERSIFY", diversify.span)))
+        .or(recommend.explore.as_ref().map(|explore| ("EXPLORE", explore.span)))
+        .or(recommend.limit_by.as_ref().map(|limit| ("LIMIT … BY", limit.span)))
+        .or(profile);
+    match clause {
+        Some((clause, place)) => Err(Error::clause_unsupported(clause).at(place)),
+        None => Ok(()),
+    }
+}
+
+/// One expression of ORDER BY, with PostgreSQL's defaults.
+fn order(order: &OrderByExpr) -> Result<Order<'_>> {
+    let descending = matches!(order.options.asc, Some(false));
+    let nulls_first = order.options.nulls_first.unwrap_or(descending);
+    Ok(Order { expr: &order.expr, descending, nulls_first })
+}
+
+/// What resolving a name needs.
+struct Here<'a> {
+    session: &'a Session,
+    snapshot: &'a Snapshot,
+    catalog: &'a Catalog,
+    table: &'a Table,
+    given: Given<'a>,
+}
+
+impl Here<'_> {
+    fn context(&self, context: &Context, shape: &Shape, request: &mut Request) -> Result<()> {
+        let asked = match context {
+            Context::User(expr) => Asked::User(self.user(expr)?.1),
+            Context::Item(expr) => Asked::Item(self.item(expr)?),
+            Context::Session(list) => Asked::Session(self.items(&list.node)?),
+            Context::Likes(list) => Asked::Likes(self.items(&list.node)?),
+            Context::Dislikes(list) => Asked::Dislikes(self.items(&list.node)?),
+            Context::Vector(pairs) => {
+                for NamedValue { name, value } in &pairs.node {
+                    let position = names::column(shape, name)?;
+                    let Field::Embedding(id, dim) = shape.fields[position] else {
+                        let error = Error::not_a_vector(&shape.names[position]);
+                        return Err(error.at(name.span));
+                    };
+                    let cell = self.value(value)?;
+                    let found = describe(&cell);
+                    let ty = ColumnType::Vector { dim, element: Element::F32 };
+                    let wrong =
+                        |expected: &str| Err(Error::wrong_type(expected, &found).at(value.span));
+                    match coerce(cell, ty) {
+                        Ok(Cell::Vector(vector)) => {
+                            request.contexts.push(Asked::Vector(id, vector));
+                        }
+                        Ok(Cell::Value(_)) => return wrong(&format!("expected {ty}")),
+                        Err(expected) => return wrong(&expected),
+                    }
+                }
+                return Ok(());
+            }
+            Context::Users(_) | Context::Profile(_) => return Ok(()),
+        };
+        request.contexts.push(asked);
+        Ok(())
+    }
+
+    /// The tables of users whose interactions are on the items of this table, or of items whose
+    /// interactions are by the users of this table.
+    fn others(&self) -> Vec<(TableId, String)> {
+        let mut tables: Vec<(TableId, String)> = Vec::new();
+        for link in self.catalog.tables().filter_map(|table| table.link.as_ref()) {
+            let other = match self.table.role {
+                Role::Item if link.item_table == self.table.id => {
+                    (link.user_table, link.user_column.clone())
+                }
+                Role::User if link.user_table == self.table.id => {
+                    (link.item_table, link.item_column.clone())
+                }
+                _ => continue,
+            };
+            if tables.iter().all(|(known, _)| *known != other.0) {
+                tables.push(other);
+            }
+        }
+        tables
+    }
+
+    fn user(&self, operand: &Operand) -> Result<(String, UserId)> {
+        self.user_of(self.value(operand)?).map_err(|error| error.at(operand.span))
+    }
+
+    fn user_of(&self, cell: Cell) -> Result<(String, UserId)> {
+        if self.table.role == Role::User {
+            let what = "users are recommended FOR ITEM: who would like it";
+            return Err(Error::bad_context(what));
+        }
+        let tables = self.others();
+        let ids: Vec<TableId> = tables.iter().map(|(id, _)| *id).collect();
+        if ids.is_empty() {
+            return Err(Error::no_interactions(&self.table.name));
+        }
+        let (key, id) = self.find(&ids, cell, "user")?;
+        Ok((key, UserId(id)))
+    }
+
+    fn item(&self, operand: &Operand) -> Result<ItemId> {
+        let tables = match self.table.role {
+            Role::User => self.others().into_iter().map(|(id, _)| id).collect(),
+            Role::Item | Role::Interaction => vec![self.table.id],
+        };
+        let found = self.find(&tables, self.value(operand)?, "item");
+        found.map(|(_, id)| ItemId(id)).map_err(|error| error.at(operand.span))
+    }
+
+    fn items(&self, list: &[Operand]) -> Result<Vec<ItemId>> {
+        list.iter().map(|operand| self.item(operand)).collect()
+    }
+
+    fn find(&self, tables: &[TableId], cell: Cell, what: &'static str) -> Result<(String, u64)> {
+        let found = describe(&cell);
+        let mut key = None;
+        for id in tables {
+            let Some(table) = self.catalog.table_by_id(*id) else { continue };
+            let Ok(text) = canonical(cell.clone(), table.key_type, 0) else { continue };
+            if let Some(id) = self.snapshot.lookup(*id, &text)? {
+                return Ok((text, id));
+            }
+            key = Some(text);
+        }
+        let names: Vec<&str> = tables
+            .iter()
+            .filter_map(|id| self.catalog.table_by_id(*id))
+            .map(|table| table.name.as_str())
+            .collect();
+        match key {
+            Some(key) => Err(Error::no_such_entity(what, &key, &names.join("` or `"))),
+            None => Err(Error::wrong_type(&format!("expected the key of one {what}"), &found)),
+        }
+    }
+
+    fn users(&self, query: &Query) -> Result<Users> {
+        let view = View::Snapshot(self.snapshot.clone());
+        let query = Statement::Query(Box::new(query.clone()));
+        let keys = keys_of(self.session, &query, self.given.params, view)?;
+        let keys = keys.into_iter().map(|cell| self.user_of(cell)).collect::<Result<_>>()?;
+        let column = self.others().into_iter().next().map(|(_, name)| name);
+        Ok(Users { column: column.unwrap_or_else(|| "user".to_owned()), keys })
+    }
+
+    fn value(&self, operand: &Operand) -> Result<Cell> {
+        if let Some(cell) = literal::operand(operand, self.given) {
+            return Ok(cell);
+        }
+        let value = match &operand.kind {
+            OperandKind::Expr(expr) => {
+                let mut expr = Expr::clone(expr);
+                params::bind(&mut expr, self.given.params)?;
+                let planner = self.session.sql().planner();
+                constant_value(planner, &expr, self.given.now)
+            }
+            OperandKind::Param(number) => {
+                let name = format!("${number}");
+                Err(Error::missing_parameter(&name, self.given.params.len()))
+            }
+            OperandKind::Literal(_) => Ok(Cell::NULL),
+        };
+        value.map_err(|error| error.at(operand.span))
+    }
+
+    fn count(&self, clause: &str, operand: Option<&Operand>, default: usize) -> Result<usize> {
+        let Some(operand) = operand else { return Ok(default) };
+        match self.value(operand)? {
+            Cell::Value(Value::Int(count)) if count >= 0 => {
+                Ok(usize::try_from(count).unwrap_or(usize::MAX))
+            }
+            other => Err(Error::not_a_count(clause, &describe(&other)).at(operand.span)),
+        }
+    }
+
+    fn weight(&self, operand: &Operand) -> Result<f32> {
+        let weight = match self.value(operand)? {
+            Cell::Value(Value::Int(weight)) => weight as f64,
+            Cell::Value(Value::Real(weight)) => weight,
+            other => {
+                let what = format!("WEIGHT takes a number, found {}", describe(&other));
+                return Err(Error::bad_source(&what).at(operand.span));
+            }
+        };
+        if !weight.is_finite() || weight < 0.0 {
+            let what = format!("WEIGHT takes a number from 0 on, found {weight}");
+            return Err(Error::bad_source(&what).at(operand.span));
+        }
+        Ok(weight as f32)
+    }
+}

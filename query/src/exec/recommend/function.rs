@@ -1,0 +1,134 @@
+//! `recommend('movies', user => 'u42', k => 20)` in FROM: a RECOMMEND as a table.
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, Spanned, TableAlias, Value as SqlValue,
+};
+
+use crate::ast::{
+    Context, Located, Name, Operand, OperandKind, Recommend, Source, WithOption, WithOptions,
+};
+use crate::error::{Error, Result};
+use crate::outcome::Rows;
+use crate::session::Session;
+use crate::span::Span;
+
+/// The named arguments.
+const NAMES: &[&str] =
+    &["user", "item", "session", "likes", "dislikes", "k", "skip", "model", "seed", "seen"];
+
+/// The rows of one call. Parameters have been put in.
+pub(crate) fn call(session: &Session, arguments: &[FunctionArg], function: &Ident) -> Result<Rows> {
+    let place = Span::from(function.span);
+    let wrong = |what: &str| Error::bad_call(what).at(place);
+    let mut table: Option<Name> = None;
+    let mut recommend = Recommend {
+        columns: None,
+        table: Name { value: String::new(), quoted: true, span: place },
+        contexts: Vec::new(),
+        sources: Vec::new(),
+        filter: None,
+        having: None,
+        diversify: None,
+        explore: None,
+        order_by: Vec::new(),
+        limit_by: None,
+        limit: None,
+        offset: None,
+        options: WithOptions::default(),
+    };
+    let mut given: Vec<String> = Vec::new();
+    for argument in arguments {
+        let (name, argument) = match argument {
+            FunctionArg::Unnamed(argument) => (None, argument),
+            FunctionArg::Named { name, arg, .. } => (Some(name.clone()), arg),
+            FunctionArg::ExprNamed { name: Expr::Identifier(name), arg, .. } => {
+                (Some(name.clone()), arg)
+            }
+            FunctionArg::ExprNamed { .. } => return Err(wrong("an argument has no name")),
+        };
+        let FunctionArgExpr::Expr(expr) = argument else {
+            return Err(wrong("an argument has no value"));
+        };
+        let Some(name) = name else {
+            if table.is_some() {
+                return Err(wrong(
+                    "only the table is given without a name: recommend('movies', user => 'u1')",
+                ));
+            }
+            table = Some(name_in(expr).ok_or_else(|| wrong("the table is given as a text"))?);
+            continue;
+        };
+        let known = name.value.to_ascii_lowercase();
+        if given.contains(&known) {
+            return Err(wrong(&format!("`{known}` is given twice")).at(Span::from(name.span)));
+        }
+        match known.as_str() {
+            "user" => recommend.contexts.push(Context::User(operand(expr))),
+            "item" => recommend.contexts.push(Context::Item(operand(expr))),
+            "session" => recommend.contexts.push(Context::Session(list(&known, expr)?)),
+            "likes" => recommend.contexts.push(Context::Likes(list(&known, expr)?)),
+            "dislikes" => recommend.contexts.push(Context::Dislikes(list(&known, expr)?)),
+            "k" => recommend.limit = Some(operand(expr)),
+            "skip" => recommend.offset = Some(operand(expr)),
+            "model" => {
+                let name = name_in(expr).ok_or_else(|| wrong("the model is given as a text"))?;
+                recommend.sources.push(Source { name, weight: None });
+            }
+            "seed" | "seen" => {
+                let span = Span::from(name.span);
+                let name = Name { value: known.clone(), quoted: false, span };
+                recommend.options.items.push(WithOption { name, value: operand(expr) });
+            }
+            other => {
+                let error = Error::no_such_option(other, NAMES.to_vec());
+                return Err(error.at(Span::from(name.span)));
+            }
+        }
+        given.push(known);
+    }
+    recommend.table = table.ok_or_else(|| wrong("the table is missing: recommend('movies', …)"))?;
+    if recommend.contexts.is_empty() {
+        return Err(wrong("for whom? Add user => …, item => … or session => ARRAY[…]"));
+    }
+    super::rows(session, &recommend, &[])
+}
+
+fn operand(expr: &Expr) -> Operand {
+    let span = Span::from(expr.span());
+    Operand { kind: OperandKind::Expr(Box::new(expr.clone())), span }
+}
+
+fn list(name: &str, expr: &Expr) -> Result<Located<Vec<Operand>>> {
+    let span = Span::from(expr.span());
+    match expr {
+        Expr::Array(array) => Ok(Located { node: array.elem.iter().map(operand).collect(), span }),
+        _ => {
+            let what = format!("`{name}` is given as an array: ARRAY['m1', 'm2']");
+            Err(Error::bad_call(&what).at(span))
+        }
+    }
+}
+
+/// The name that a call goes by where the query gives none.
+pub(crate) fn alias(function: &Ident) -> TableAlias {
+    TableAlias { explicit: true, name: function.clone(), columns: Vec::new(), at: None }
+}
+
+/// A name given as a text or as a bare word.
+fn name_in(expr: &Expr) -> Option<Name> {
+    match expr {
+        Expr::Identifier(ident) => Some(Name {
+            value: crate::exec::normal(ident),
+            quoted: ident.quote_style.is_some(),
+            span: Span::from(ident.span),
+        }),
+        Expr::Value(literal) => match &literal.value {
+            SqlValue::SingleQuotedString(text) => {
+                let span = Span::from(literal.span);
+                Some(Name { value: text.clone(), quoted: true, span })
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

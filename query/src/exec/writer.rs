@@ -1,0 +1,334 @@
+//! Writing rows into one table: what INSERT and COPY have in common.
+//!
+//! A writer turns the cells of one row, in the order of the statement's column list, into calls of
+//! the transaction: keys are made canonical, users and items found (or made, where the table says
+//! so), defaults filled in, vectors kept apart. Atomicity is the transaction's matter.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::batch::{Cell, Field, Shape, coerce, describe};
+use crate::storage::{
+    self, ColumnId, EntityId, InteractionId, ItemId, KeyType, OnUnknown, Put, Read, TableId,
+    UserId, Value, WriteTxn,
+};
+
+/// What to do with an entity whose key exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnExisting {
+    /// Refuse the row.
+    Refuse,
+    /// Leave the old row as it is.
+    Keep,
+    /// Put the given columns into the old row.
+    Update,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// A new entity, or one that was updated.
+    Entity(EntityId, Put),
+    /// A new interaction, or one that was updated.
+    Interaction(UserId, InteractionId, Put),
+    /// The key exists: nothing was done.
+    Exists(EntityId),
+}
+
+/// Why a row cannot be written.
+#[derive(Debug)]
+pub(crate) enum RowFault {
+    /// A value does not fit its column (a position in the shape).
+    Type { column: usize, expected: String, found: String },
+    /// The key, user or item is missing.
+    NoKey { column: usize },
+    /// A reference names nothing.
+    Unknown { column: usize, what: &'static str, table: String, key: String },
+    /// The key is taken.
+    Exists { column: usize, key: String },
+    /// Storage refused the row.
+    Storage(storage::Error),
+    /// A default cannot be computed.
+    Default(crate::error::Error),
+}
+
+impl From<storage::Error> for RowFault {
+    fn from(error: storage::Error) -> RowFault {
+        RowFault::Storage(error)
+    }
+}
+
+/// A default that is computed anew for each row.
+pub(crate) type MakeDefault<'a> = dyn Fn(usize) -> Option<crate::error::Result<Cell>> + 'a;
+
+/// Puts rows into one table.
+pub(crate) struct RowWriter<'a> {
+    shape: Arc<Shape>,
+    /// For each given column, its position in the shape.
+    targets: Vec<usize>,
+    /// Columns that are not given and have a constant default.
+    constants: Vec<(ColumnId, Value)>,
+    /// Columns that are not given and have a computed default.
+    computed: Vec<usize>,
+    make_default: &'a MakeDefault<'a>,
+    existing: OnExisting,
+    users: Known,
+    items: Known,
+    values: Vec<(ColumnId, Value)>,
+    vectors: Vec<(ColumnId, Option<Vec<f32>>)>,
+}
+
+/// Ids of keys that the writer has met.
+#[derive(Default)]
+struct Known {
+    ids: HashMap<String, EntityId>,
+    last: (String, EntityId),
+}
+
+impl<'a> RowWriter<'a> {
+    /// A writer of rows whose cells are for the columns at `targets`.
+    pub(crate) fn new(
+        shape: Arc<Shape>,
+        targets: Vec<usize>,
+        existing: OnExisting,
+        make_default: &'a MakeDefault<'a>,
+    ) -> RowWriter<'a> {
+        let mut constants = Vec::new();
+        let mut computed = Vec::new();
+        for at in 0..shape.fields.len() {
+            let Some(column) = shape.column(at).filter(|_| !targets.contains(&at)) else {
+                continue;
+            };
+            if column.default_expr.is_some() {
+                computed.push(at);
+            } else if let Some(value) = &column.default {
+                constants.push((column.id, value.clone()));
+            }
+        }
+        RowWriter {
+            shape,
+            targets,
+            constants,
+            computed,
+            make_default,
+            existing,
+            users: Known::default(),
+            items: Known::default(),
+            values: Vec::new(),
+            vectors: Vec::new(),
+        }
+    }
+
+    /// Writes one row. Of a row that is refused, nothing is written, except for a user or item
+    /// that was made for it.
+    pub(crate) fn put(
+        &mut self,
+        txn: &mut WriteTxn,
+        cells: &mut [Cell],
+    ) -> Result<Written, RowFault> {
+        self.values.clear();
+        self.vectors.clear();
+        let mut key = None;
+        let mut user = None;
+        let mut item = None;
+        for (cell, at) in cells.iter_mut().zip(&self.targets) {
+            let at = *at;
+            let field = self.shape.fields[at];
+            let given = std::mem::replace(cell, Cell::NULL);
+            match field {
+                Field::Key(ty) => key = Some(canonical(given, ty, at)?),
+                Field::User(ty) => user = Some((canonical(given, ty, at)?, at)),
+                Field::Item(ty) => item = Some((canonical(given, ty, at)?, at)),
+                Field::Value(id, ty) => {
+                    let value = match given {
+                        Cell::Value(value) if value.is_null() || value.fits(ty) => value,
+                        other => fitted(other, field, at)?,
+                    };
+                    self.values.push((id, value));
+                }
+                Field::Embedding(id, _) => self.vectors.push((id, vector(given, field, at)?)),
+                Field::Id | Field::Owner => {}
+            }
+        }
+        match self.shape.table.link.clone() {
+            None => {
+                let key = key.ok_or(RowFault::NoKey { column: self.key_position() })?;
+                self.put_entity(txn, key)
+            }
+            Some(link) => {
+                let place = |wanted: fn(&Field) -> bool| {
+                    self.shape.fields.iter().position(wanted).unwrap_or(0)
+                };
+                let user = user.ok_or_else(|| RowFault::NoKey {
+                    column: place(|field| matches!(field, Field::User(_))),
+                })?;
+                let item = item.ok_or_else(|| RowFault::NoKey {
+                    column: place(|field| matches!(field, Field::Item(_))),
+                })?;
+                let make = link.on_unknown;
+                let user = find(txn, &mut self.users, link.user_table, "user", user, make)?;
+                let item = find(txn, &mut self.items, link.item_table, "item", item, make)?;
+                self.defaults(true)?;
+                let table = self.shape.table.id;
+                let (id, put) =
+                    txn.record_interaction(table, UserId(user), ItemId(item), &self.values)?;
+                Ok(Written::Interaction(UserId(user), id, put))
+            }
+        }
+    }
+
+    fn key_position(&self) -> usize {
+        self.shape.fields.iter().position(|field| matches!(field, Field::Key(_))).unwrap_or(0)
+    }
+
+    fn put_entity(&mut self, txn: &mut WriteTxn, key: String) -> Result<Written, RowFault> {
+        let table = self.shape.table.id;
+        let old = txn.lookup(table, &key)?;
+        match (old, self.existing) {
+            (Some(_), OnExisting::Refuse) => {
+                return Err(RowFault::Exists { column: self.key_position(), key });
+            }
+            (Some(id), OnExisting::Keep) => return Ok(Written::Exists(id)),
+            _ => {}
+        }
+        if old.is_none() {
+            self.defaults(false)?;
+        }
+        let (id, put) = txn.put_row(table, &key, &self.values)?;
+        for (column, vector) in &self.vectors {
+            match vector {
+                Some(vector) => txn.put_embedding(table, *column, id, vector)?,
+                None if old.is_some() => {
+                    txn.delete_embedding(table, *column, id)?;
+                }
+                None => {}
+            }
+        }
+        Ok(Written::Entity(id, put))
+    }
+
+    fn defaults(&mut self, interaction: bool) -> Result<(), RowFault> {
+        self.values.extend(self.constants.iter().cloned());
+        for at in &self.computed {
+            let field = self.shape.fields[*at];
+            let made = (self.make_default)(*at).transpose().map_err(RowFault::Default)?;
+            match (field, made) {
+                (Field::Value(id, _), Some(cell)) => {
+                    self.values.push((id, fitted(cell, field, *at)?));
+                }
+                (Field::Embedding(id, _), Some(cell)) if !interaction => {
+                    self.vectors.push((id, vector(cell, field, *at)?));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A cell as a value of its column.
+pub(crate) fn fitted(cell: Cell, field: Field, at: usize) -> Result<Value, RowFault> {
+    let found = describe(&cell);
+    match coerce(cell, field.column_type()) {
+        Ok(Cell::Value(value)) => Ok(value),
+        Ok(Cell::Vector(_)) => Ok(Value::Null),
+        Err(expected) => Err(RowFault::Type { column: at, expected, found }),
+    }
+}
+
+/// A cell as an embedding, or as its absence.
+pub(crate) fn vector(cell: Cell, field: Field, at: usize) -> Result<Option<Vec<f32>>, RowFault> {
+    let found = describe(&cell);
+    match coerce(cell, field.column_type()) {
+        Ok(Cell::Vector(vector)) => Ok(Some(vector)),
+        Ok(Cell::Value(_)) => Ok(None),
+        Err(expected) => Err(RowFault::Type { column: at, expected, found }),
+    }
+}
+
+/// A cell as a key: text, or the canonical decimal of a number.
+pub(crate) fn canonical(cell: Cell, ty: KeyType, at: usize) -> Result<String, RowFault> {
+    let number = |text: &str| text.trim().parse::<i64>().ok();
+    match (ty, cell) {
+        (_, Cell::Value(Value::Null)) => Err(RowFault::NoKey { column: at }),
+        (_, Cell::Value(Value::Int(v))) => Ok(v.to_string()),
+        (KeyType::Text, Cell::Value(Value::Text(text))) => Ok(text),
+        (KeyType::BigInt, Cell::Value(Value::Text(text))) if number(&text).is_some() => {
+            Ok(number(&text).unwrap_or_default().to_string())
+        }
+        (KeyType::BigInt, Cell::Value(Value::Real(v))) if v.fract() == 0.0 && v.abs() < 9.0e18 => {
+            Ok((v as i64).to_string())
+        }
+        (ty, other) => {
+            let expected = match ty {
+                KeyType::Text => "expected a TEXT key",
+                KeyType::BigInt => "expected a BIGINT key",
+            };
+            let found = describe(&other);
+            Err(RowFault::Type { column: at, expected: expected.to_owned(), found })
+        }
+    }
+}
+
+fn find(
+    txn: &mut WriteTxn,
+    known: &mut Known,
+    table: TableId,
+    what: &'static str,
+    (key, column): (String, usize),
+    unknown: OnUnknown,
+) -> Result<EntityId, RowFault> {
+    // Files are mostly sorted by user: the same key comes again and again.
+    if known.last.0 == key && !key.is_empty() {
+        return Ok(known.last.1);
+    }
+    let id = match known.ids.get(&key) {
+        Some(id) => *id,
+        None => {
+            let id = match txn.lookup(table, &key)? {
+                Some(id) => id,
+                None if unknown == OnUnknown::Create => txn.put_row(table, &key, &[])?.0,
+                None => {
+                    let table = txn.catalog().table_by_id(table);
+                    let table = table.map_or_else(String::new, |table| table.name.clone());
+                    return Err(RowFault::Unknown { column, what, table, key });
+                }
+            };
+            known.ids.insert(key.clone(), id);
+            id
+        }
+    };
+    known.last = (key, id);
+    Ok(id)
+}
+
+impl RowFault {
+    /// The column at fault, as a position in the shape.
+    pub(crate) fn column(&self) -> Option<usize> {
+        match self {
+            RowFault::Type { column, .. }
+            | RowFault::NoKey { column }
+            | RowFault::Unknown { column, .. }
+            | RowFault::Exists { column, .. } => Some(*column),
+            RowFault::Storage(_) | RowFault::Default(_) => None,
+        }
+    }
+
+    /// What is wrong, in one line without the place.
+    pub(crate) fn what(&self, shape: &Shape) -> String {
+        match self {
+            RowFault::Type { expected, found, .. } => format!("{expected}, found {found}"),
+            RowFault::NoKey { column } => {
+                format!("`{}` must have a value", shape.names[*column])
+            }
+            RowFault::Unknown { what, table, key, .. } => {
+                format!("no {what} `{key}` in table `{table}`")
+            }
+            RowFault::Exists { key, .. } => {
+                format!("`{}` has a row with the key `{key}` already", shape.table.name)
+            }
+            RowFault::Storage(error) => error.to_string(),
+            RowFault::Default(error) => error.to_string(),
+        }
+    }
+}

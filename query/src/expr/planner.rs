@@ -1,0 +1,146 @@
+//! The door to DataFusion: plans and runs queries over one view, and hands out their rows.
+//!
+//! Queries run on one partition: an answer's order then depends on the data alone, and small
+//! queries, which are most of them, do not pay for distribution.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::sql::parser::Statement as DfStatement;
+use datafusion::sql::sqlparser::ast::Statement;
+use futures::StreamExt;
+use tastedb_engine::CancelToken;
+
+use crate::error::Result;
+use crate::exec::failure;
+use crate::outcome::Rows;
+use crate::provider::{BATCH_ROWS, CATALOG, SCHEMA, Tables};
+use crate::runtime::Runtime;
+
+/// Plans and runs queries. Cheap to clone; shared by the sessions of a database.
+#[derive(Clone)]
+pub(crate) struct Planner {
+    base: Arc<SessionState>,
+    runtime: Runtime,
+}
+
+impl Planner {
+    /// A planner whose queries run on `threads` threads of their own.
+    pub(crate) fn new(threads: usize) -> Result<Planner> {
+        let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema(CATALOG, SCHEMA)
+            .with_information_schema(true)
+            .with_target_partitions(1)
+            .with_batch_size(BATCH_ROWS);
+        let parser = &mut config.options_mut().sql_parser;
+        parser.map_string_types_to_utf8view = false;
+        parser.collect_spans = true;
+        parser.enable_ident_normalization = true;
+        let base = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        Ok(Planner { base: Arc::new(base), runtime: Runtime::new(threads)? })
+    }
+
+    /// The state of one statement. `now` is the present, in microseconds since 1970.
+    pub(crate) fn state(&self, tables: Option<Tables>, now: i64) -> SessionState {
+        let mut state = SessionState::clone(&self.base);
+        if let Some(tables) = tables {
+            state.register_catalog_list(Arc::new(tables));
+        }
+        state.execution_props_mut().query_execution_start_time =
+            timestamp_us_to_datetime(now).map(|moment| moment.and_utc());
+        state
+    }
+
+    /// Runs a query to its end.
+    pub(crate) fn rows(
+        &self,
+        tables: Tables,
+        now: i64,
+        query: Statement,
+        cancel: &CancelToken,
+    ) -> Result<Rows> {
+        let mut batches = Vec::new();
+        let schema = self.stream(tables, now, query, cancel, &mut |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+        Ok(Rows { schema, batches })
+    }
+
+    /// Runs a query and hands over its batches as they come; returns their schema.
+    pub(crate) fn stream(
+        &self,
+        tables: Tables,
+        now: i64,
+        query: Statement,
+        cancel: &CancelToken,
+        each: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<SchemaRef> {
+        let state = self.state(Some(tables), now);
+        let planned = self.runtime.wait(cancel, async move {
+            let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
+            Ok((plan, state.task_ctx()))
+        })?;
+        let (plan, context) = planned;
+        let schema = plan.schema();
+        self.runtime.stream(
+            cancel,
+            move |sink| async move {
+                let mut stream = execute_stream(plan, context).map_err(failure::of_datafusion)?;
+                while let Some(batch) = stream.next().await {
+                    let batch = batch.map_err(failure::of_datafusion)?;
+                    if batch.num_rows() > 0 && !sink.send(batch).await {
+                        break;
+                    }
+                }
+                Ok(())
+            },
+            each,
+        )?;
+        Ok(schema)
+    }
+
+    /// The schema that a query's rows would have, without running it.
+    pub(crate) fn schema_of(
+        &self,
+        tables: Tables,
+        now: i64,
+        query: Statement,
+        cancel: &CancelToken,
+    ) -> Result<SchemaRef> {
+        let state = self.state(Some(tables), now);
+        self.runtime.wait(cancel, async move {
+            let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
+            Ok(plan.schema())
+        })
+    }
+
+    /// DataFusion's plan of a query, as text.
+    pub(crate) fn explain(
+        &self,
+        tables: Tables,
+        now: i64,
+        query: Statement,
+        cancel: &CancelToken,
+    ) -> Result<String> {
+        let state = self.state(Some(tables), now);
+        self.runtime.wait(cancel, async move {
+            let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
+            let shown = datafusion::physical_plan::displayable(plan.as_ref());
+            Ok(shown.indent(false).to_string())
+        })
+    }
+}
+
+async fn physical(
+    state: &SessionState,
+    query: Statement,
+) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    let plan = state.statement_to_plan(DfStatement::Statement(Box::new(query))).await?;
+    state.create_physical_plan(&plan).await
+}

@@ -1,0 +1,387 @@
+//! A session: one user of a database, who runs statements one after the other.
+//!
+//! It holds what lasts between statements: an open transaction, where to report progress, what
+//! cancels the work. Everything shared by sessions is in [`Sql`]. Each statement is atomic; an
+//! error inside of BEGIN … COMMIT undoes that statement and leaves the transaction open.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tastedb_engine::{CancelToken, Engine, Progress, Silent, Work};
+
+use crate::ast::Statement;
+use crate::candidates::{Columns, Masks};
+use crate::error::{Error, Result};
+use crate::exec::{self, Shapes};
+use crate::expr::{Compiler, Planner};
+use crate::outcome::Outcome;
+use crate::parser;
+use crate::provider::{OpenTransaction, View};
+use crate::script;
+use crate::storage::{Store, Value, WriteTxn};
+
+/// What the query layer takes from outside: it reads no clock and counts no cores itself.
+#[derive(Clone)]
+pub struct Options {
+    /// Threads that run queries.
+    pub threads: usize,
+    /// The present, in microseconds since 1970: what `now()` returns.
+    pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+/// SQL over one open database. Cheap to clone; shared by threads.
+#[derive(Clone)]
+pub struct Sql {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    planner: Planner,
+    columns: Columns,
+    masks: Masks,
+    shapes: Shapes,
+    parsed: Mutex<Parsed>,
+    clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+}
+
+impl std::fmt::Debug for Sql {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sql").finish_non_exhaustive()
+    }
+}
+
+impl Sql {
+    /// The query layer over `store`, with an engine of its own.
+    pub fn new(store: Store, options: Options) -> Result<Sql> {
+        let planner = Planner::new(options.threads)?;
+        let engine = Engine::new(store, Some(Arc::new(Compiler::new(planner.clone()))));
+        Ok(Sql {
+            inner: Arc::new(Inner {
+                engine,
+                planner,
+                columns: Columns::default(),
+                masks: Masks::default(),
+                shapes: Shapes::default(),
+                parsed: Mutex::new(Parsed::default()),
+                clock: options.clock,
+            }),
+        })
+    }
+
+    /// The engine underneath: models and recommendations without SQL.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// A new session.
+    pub fn session(&self) -> Session {
+        Session {
+            sql: self.clone(),
+            txn: None,
+            progress: Arc::new(Silent),
+            cancel: CancelToken::new(),
+            threads: 0,
+        }
+    }
+
+    pub(crate) fn planner(&self) -> &Planner {
+        &self.inner.planner
+    }
+
+    pub(crate) fn columns(&self) -> &Columns {
+        &self.inner.columns
+    }
+
+    pub(crate) fn masks(&self) -> &Masks {
+        &self.inner.masks
+    }
+
+    pub(crate) fn shapes(&self) -> &Shapes {
+        &self.inner.shapes
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        (self.inner.clock)()
+    }
+
+    /// The statements of a script, parsed once.
+    fn parse(&self, sql: &str) -> Result<Arc<Vec<Statement>>> {
+        let known = {
+            let mut parsed = self.inner.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+            parsed.get(sql)
+        };
+        if let Some(statements) = known {
+            return Ok(statements);
+        }
+        let statements = Arc::new(parser::parse(sql)?);
+        let mut parsed = self.inner.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        parsed.put(sql, Arc::clone(&statements));
+        Ok(statements)
+    }
+}
+
+/// Statements that were parsed not long ago, by their text.
+#[derive(Default)]
+struct Parsed {
+    young: HashMap<String, Arc<Vec<Statement>>>,
+    old: HashMap<String, Arc<Vec<Statement>>>,
+}
+
+/// Texts in one generation of the cache, and the length beyond which a text is not kept.
+const PARSED: usize = 512;
+const PARSED_LENGTH: usize = 16 << 10;
+
+impl Parsed {
+    fn get(&mut self, sql: &str) -> Option<Arc<Vec<Statement>>> {
+        if let Some(statements) = self.young.get(sql) {
+            return Some(Arc::clone(statements));
+        }
+        let (text, statements) = self.old.remove_entry(sql)?;
+        self.young.insert(text, Arc::clone(&statements));
+        Some(statements)
+    }
+
+    fn put(&mut self, sql: &str, statements: Arc<Vec<Statement>>) {
+        if sql.len() > PARSED_LENGTH {
+            return;
+        }
+        if self.young.len() >= PARSED {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(sql.to_owned(), statements);
+    }
+}
+
+/// One user of a database.
+pub struct Session {
+    sql: Sql,
+    txn: Option<OpenTransaction>,
+    progress: Arc<dyn Progress>,
+    cancel: CancelToken,
+    threads: usize,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("in_transaction", &self.in_transaction()).finish()
+    }
+}
+
+impl Session {
+    /// Runs a script; its statements' outcomes, in order. The first error ends it: what the
+    /// statements before it did stays done.
+    pub fn execute(&mut self, sql: &str) -> Result<Vec<Outcome>> {
+        self.execute_with(sql, &[])
+    }
+
+    /// The same with values for `$1`, `$2`, ….
+    pub fn execute_with(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        self.run_with(sql, params, &mut |outcome| outcomes.push(outcome))?;
+        Ok(outcomes)
+    }
+
+    /// Runs a script and hands over each statement's outcome as soon as it has ended: a write is
+    /// durable then, unless a transaction is open.
+    pub fn run(&mut self, sql: &str, each: &mut dyn FnMut(Outcome)) -> Result<()> {
+        self.run_with(sql, &[], each)
+    }
+
+    /// The same with values for `$1`, `$2`, ….
+    pub fn run_with(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        each: &mut dyn FnMut(Outcome),
+    ) -> Result<()> {
+        let statements = self.sql.parse(sql)?;
+        for statement in statements.iter() {
+            if self.cancel.is_cancelled() {
+                return Err(Error::cancelled());
+            }
+            let start = Instant::now();
+            let mut outcome = exec::execute(self, statement, sql, params)?;
+            outcome.elapsed = Some(start.elapsed());
+            each(outcome);
+        }
+        Ok(())
+    }
+
+    /// Where long statements report how far they are.
+    pub fn set_progress(&mut self, progress: Arc<dyn Progress>) {
+        self.progress = progress;
+    }
+
+    /// Threads for training and evaluation; 0 means one for each core.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.threads = threads;
+    }
+
+    /// What stops the running statement. A token that was used stays cancelled:
+    /// [`reset_cancel`](Session::reset_cancel) makes a new one.
+    pub fn cancel_token(&self) -> CancelToken {
+        self.cancel.clone()
+    }
+
+    /// Replaces the token by one that nobody has cancelled, and returns it.
+    pub fn reset_cancel(&mut self) -> CancelToken {
+        self.cancel = CancelToken::new();
+        self.cancel.clone()
+    }
+
+    /// Whether BEGIN was run without COMMIT or ROLLBACK.
+    pub fn in_transaction(&self) -> bool {
+        self.txn.is_some()
+    }
+
+    /// Whether a text is a complete script: it ends with a semicolon outside of quotes and
+    /// comments.
+    pub fn is_complete(sql: &str) -> bool {
+        script::is_complete(sql)
+    }
+
+    /// The query layer that the session belongs to.
+    pub fn sql(&self) -> &Sql {
+        &self.sql
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.sql.engine()
+    }
+
+    pub(crate) fn work(&self) -> Work {
+        Work {
+            progress: Arc::clone(&self.progress),
+            cancel: self.cancel.clone(),
+            threads: self.threads,
+        }
+    }
+
+    pub(crate) fn cancel(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    pub(crate) fn progress(&self) -> &dyn Progress {
+        self.progress.as_ref()
+    }
+
+    /// What statements read: the open transaction, or the last durable state.
+    pub(crate) fn view(&self) -> View {
+        match &self.txn {
+            Some(open) => View::Transaction(Arc::clone(open)),
+            None => View::Snapshot(self.engine().snapshot()),
+        }
+    }
+
+    // ---- transactions ---------------------------------------------------------------------
+
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        if self.txn.is_some() {
+            return Err(Error::transaction_open());
+        }
+        let txn = self.engine().store().begin()?;
+        self.txn = Some(Arc::new(Mutex::new(Some(txn))));
+        Ok(())
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        match self.take_transaction() {
+            Some(txn) => {
+                txn.commit()?;
+                Ok(())
+            }
+            None => Err(Error::no_transaction("COMMIT")),
+        }
+    }
+
+    pub(crate) fn rollback(&mut self) -> Result<()> {
+        match self.take_transaction() {
+            Some(txn) => {
+                drop(txn);
+                Ok(())
+            }
+            None => Err(Error::no_transaction("ROLLBACK")),
+        }
+    }
+
+    fn take_transaction(&mut self) -> Option<WriteTxn> {
+        let open = self.txn.take()?;
+        let mut guard = open.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.take()
+    }
+
+    /// Runs one write: in a transaction of its own that is durable when this returns, or as a part
+    /// of the open one, which an error leaves as it was before.
+    pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut WriteTxn) -> Result<T>) -> Result<T> {
+        let Some(open) = &self.txn else {
+            let mut txn = self.engine().store().begin()?;
+            let result = work(&mut txn)?;
+            txn.commit()?;
+            return Ok(result);
+        };
+        let mut guard = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(txn) = guard.as_mut() else {
+            return Err(Error::internal("the transaction has ended"));
+        };
+        txn.savepoint();
+        match work(txn) {
+            Ok(result) => {
+                txn.release_savepoint()?;
+                Ok(result)
+            }
+            Err(error) => {
+                txn.rollback_to_savepoint()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs one write that also reads by queries. The transaction is shared for the time of the
+    /// statement, so that queries see what it has written.
+    pub(crate) fn write_view<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session, &OpenTransaction) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(open) = self.txn.clone() {
+            with_txn(&open, |txn| {
+                txn.savepoint();
+                Ok(())
+            })?;
+            let result = work(self, &open);
+            with_txn(&open, |txn| match &result {
+                Ok(_) => Ok(txn.release_savepoint()?),
+                Err(_) => Ok(txn.rollback_to_savepoint()?),
+            })?;
+            return result;
+        }
+        let txn = self.engine().store().begin()?;
+        let open: OpenTransaction = Arc::new(Mutex::new(Some(txn)));
+        let result = work(self, &open);
+        let txn = open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let result = result?;
+        if let Some(txn) = txn {
+            txn.commit()?;
+        }
+        Ok(result)
+    }
+}
+
+/// Works on a shared transaction.
+pub(crate) fn with_txn<T>(
+    open: &OpenTransaction,
+    work: impl FnOnce(&mut WriteTxn) -> Result<T>,
+) -> Result<T> {
+    let mut guard = open.lock().unwrap_or_else(PoisonError::into_inner);
+    match guard.as_mut() {
+        Some(txn) => work(txn),
+        None => Err(Error::internal("the transaction has ended")),
+    }
+}
