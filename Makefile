@@ -4,7 +4,12 @@
 # RocksDB and DataFusion (some 20 minutes on two cores) are compiled once. Set CARGO_TARGET_DIR to
 # a folder outside the checkout to keep that work between checkouts.
 
+# A feature of a dependency that only tests switch on (tokio's `net`, for the example with a web
+# server) would make cargo compile DataFusion twice, once with and once without. So every target
+# here selects something that needs the test dependencies, and all share one compilation.
+
 CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help setup demo test check bench fmt
 
@@ -22,7 +27,8 @@ setup:
 
 # DATA=FOLDER takes MovieLens from there; DB=PATH keeps the database that the demo makes.
 demo: setup
-	$(CARGO) run --release --bin tastedb -- demo $(if $(DATA),--data "$(DATA)") $(if $(DB),--db "$(DB)")
+	$(CARGO) build --release --workspace --bin tastedb --example quickstart
+	$(TARGET)/release/tastedb demo $(if $(DATA),--data "$(DATA)") $(if $(DB),--db "$(DB)")
 
 test: setup
 	$(CARGO) test --release --workspace
@@ -31,11 +37,11 @@ check: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --release -p tastedb --lib --no-default-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
-	$(CARGO) bench --profile release --no-run
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --lib --examples
+	$(CARGO) bench --profile release --workspace --bench '*' --no-run
 
 bench: setup
-	$(CARGO) bench --profile release
+	$(CARGO) bench --profile release --workspace --bench '*'
 
 fmt:
 	$(CARGO) fmt --all

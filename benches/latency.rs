@@ -40,7 +40,10 @@ fn ml_1m() {
     );
     for (what, tail) in [
         ("ease", "USING ease LIMIT 10"),
-        ("ease, WHERE on two columns", "USING ease WHERE year >= 1990 AND title LIKE 'S%' LIMIT 10"),
+        (
+            "ease, WHERE on two columns",
+            "USING ease WHERE year >= 1990 AND title LIKE 'S%' LIMIT 10",
+        ),
         ("item_knn", "USING knn LIMIT 10"),
         ("popular", "USING popular LIMIT 10"),
         ("ease, with reasons", "USING ease LIMIT 10 WITH (reason = true)"),
@@ -55,7 +58,10 @@ fn ml_1m() {
         if session.execute(&click).is_err() {
             continue;
         }
-        times.push(time(&mut session, &format!("RECOMMEND things FOR USER '{user}' USING ease LIMIT 10")));
+        times.push(time(
+            &mut session,
+            &format!("RECOMMEND things FOR USER '{user}' USING ease LIMIT 10"),
+        ));
     }
     line("ease, after a click", &mut times);
 }

@@ -45,7 +45,10 @@ fn insert(c: &mut Criterion) {
     );
     let counter = AtomicU64::new(0);
     let mut group = c.benchmark_group("durable insert");
-    group.sample_size(10).measurement_time(Duration::from_secs(8)).throughput(Throughput::Elements(1));
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(8))
+        .throughput(Throughput::Elements(1));
     for threads in [1u64, 8] {
         group.bench_function(format!("{threads} threads"), |b| {
             b.iter_custom(|rounds| {

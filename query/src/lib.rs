@@ -34,6 +34,7 @@ pub mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use datafusion::arrow;
 pub use error::{Error, Problem, Result};
 pub use outcome::{Outcome, Rows};
 pub use parser::{Statements, parse, parse_one, statements};

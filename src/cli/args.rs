@@ -1,0 +1,139 @@
+//! The command line, as declared to clap.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An embedded recommendation database: one folder, one process, SQL and RECOMMEND.
+///
+/// `tastedb PATH` opens an interactive shell on the database at PATH and creates it where there is
+/// none. With -c, -f or statements on standard input it runs them and leaves: result rows go to
+/// standard output, everything else to standard error; the exit status is 1 at the first error.
+#[derive(Debug, Parser)]
+#[command(name = "tastedb", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) open: Open,
+}
+
+/// Opening a database, to talk to it or to run statements.
+#[derive(Args, Debug)]
+pub(crate) struct Open {
+    /// Folder of the database; without it, one in memory that is gone at the end
+    pub(crate) path: Option<PathBuf>,
+
+    /// Run these statements and leave; may be given several times
+    #[arg(short = 'c', long = "command", value_name = "SQL", conflicts_with = "file")]
+    pub(crate) sql: Vec<String>,
+
+    /// Run the statements of this file and leave; `-` is standard input
+    #[arg(short, long, value_name = "SCRIPT")]
+    pub(crate) file: Vec<PathBuf>,
+
+    /// How result rows are written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Tell on standard error how long each statement took
+    #[arg(long)]
+    pub(crate) timer: bool,
+
+    /// Open for reading only; a database that does not exist is an error
+    #[arg(long)]
+    pub(crate) read_only: bool,
+}
+
+/// What else the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole story step by step: create, import, train, evaluate, recommend, click, forget
+    Demo(Demo),
+    /// Verify every checksum and every reference of a database that nobody has open
+    Check {
+        /// Folder of the database
+        path: PathBuf,
+    },
+    /// Copy a database to a new folder, consistent as of one moment
+    Backup {
+        /// Folder of the database
+        path: PathBuf,
+        /// Folder to make; must not exist
+        destination: PathBuf,
+    },
+    /// Make a database from a backup
+    Restore {
+        /// Folder of the backup
+        source: PathBuf,
+        /// Folder to make; must not exist
+        destination: PathBuf,
+    },
+}
+
+/// The demonstration.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// A folder of MovieLens: as GroupLens ships it, or split into train.csv and test.csv.
+    /// Without it, a small catalogue is made up
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Keep the database in this folder; without it, a temporary one that is removed
+    #[arg(long, value_name = "PATH")]
+    pub(crate) db: Option<PathBuf>,
+}
+
+/// How result rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns that fit the terminal
+    Table,
+    /// One JSON array of objects for each result
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header line
+    Csv,
+}
+
+impl Format {
+    /// Every format, in the order of the documentation.
+    pub(crate) const ALL: [Format; 4] = [Format::Table, Format::Json, Format::Jsonl, Format::Csv];
+
+    /// The name it goes by on the command line and in the shell.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Format::Table => "table",
+            Format::Json => "json",
+            Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command, Format};
+
+    #[test]
+    fn declaration_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_path_opens_and_a_word_commands() {
+        let cli =
+            Cli::try_parse_from(["tastedb", "shop.taste", "-c", "SELECT 1", "--format", "csv"])
+                .expect("valid");
+        assert_eq!(cli.open.sql, ["SELECT 1"]);
+        assert_eq!(cli.open.format, Format::Csv);
+        assert!(cli.command.is_none());
+        let cli = Cli::try_parse_from(["tastedb", "check", "shop.taste"]).expect("valid");
+        assert!(matches!(cli.command, Some(Command::Check { .. })));
+        assert!(Cli::try_parse_from(["tastedb", "x", "-c", "SELECT 1", "-f", "a.sql"]).is_err());
+    }
+}

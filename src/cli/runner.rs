@@ -1,0 +1,220 @@
+//! Runs scripts: statement by statement, each one's rows written and flushed before the next.
+
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tastedb::{Database, Error, Outcome, Session};
+
+use super::args::Format;
+use super::complain::{self, Source};
+use super::input::{Piece, Pieces, Place};
+use super::interrupt;
+use super::output::{self, Fit};
+use super::progress::Bar;
+use super::shell::dot;
+
+/// Why a run ends before its script does.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The reader of the output has gone.
+    BrokenPipe,
+    /// `.quit`.
+    Quit,
+    /// An error, in the words for standard error.
+    Failed(String),
+}
+
+impl Stop {
+    /// An error that is not about a statement.
+    pub(crate) fn of(error: Error) -> Stop {
+        Stop::Failed(complain::headline(&error))
+    }
+
+    /// An error of the command line itself.
+    pub(crate) fn said(message: impl Into<String>) -> Stop {
+        Stop::Failed(message.into())
+    }
+
+    /// What to say on standard error.
+    pub(crate) fn message(&self) -> Option<&str> {
+        match self {
+            Stop::Failed(message) => Some(message),
+            Stop::BrokenPipe | Stop::Quit => None,
+        }
+    }
+}
+
+/// Writing fails either because nobody reads any more, or for a reason to tell.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        if output::is_broken_pipe(&error) {
+            Stop::BrokenPipe
+        } else {
+            Stop::Failed(format!("error: cannot write the output: {error}"))
+        }
+    }
+}
+
+/// How outcomes are shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// The format of result rows.
+    pub(crate) format: Format,
+    /// Whether to tell how long each statement took.
+    pub(crate) timer: bool,
+    /// The room for tables.
+    pub(crate) fit: Fit,
+}
+
+/// A session with its output.
+pub(crate) struct Runner {
+    pub(crate) database: Database,
+    pub(crate) session: Session,
+    pub(crate) settings: Settings,
+    bar: Arc<Bar>,
+    /// How many files deep it is, to refuse one that reads itself.
+    reading: usize,
+}
+
+impl Runner {
+    pub(crate) fn new(database: &Database, settings: Settings) -> Result<Runner, Stop> {
+        let mut session = database.session();
+        let bar = Arc::new(Bar::new());
+        session.set_progress(bar.clone());
+        Ok(Runner { database: database.clone(), session, settings, bar, reading: 0 })
+    }
+
+    /// Runs everything that `reader` gives, and stops at the first error.
+    pub(crate) fn run_script(&mut self, name: &str, reader: &mut dyn BufRead) -> Result<(), Stop> {
+        let mut pieces = Pieces::new();
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let read = reader
+                .read_line(&mut line)
+                .map_err(|error| Stop::said(format!("error: cannot read {name}: {error}")))?;
+            pieces.push(&line);
+            while let Some(piece) = if read == 0 { pieces.finish() } else { pieces.next() } {
+                match self.run_piece(name, &piece) {
+                    Ok(()) => {}
+                    Err(Stop::Quit) => return Ok(()),
+                    Err(stop) => return Err(stop),
+                }
+            }
+            if read == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn run_piece(&mut self, name: &str, piece: &Piece) -> Result<(), Stop> {
+        match piece {
+            Piece::Sql { text, at } => self.run_statement(name, text, *at),
+            Piece::Dot { text, at } => dot::run(self, text).map_err(|stop| match stop {
+                Stop::Failed(message) if !name.is_empty() => {
+                    Stop::Failed(format!("{message}\n --> {name}:{}", at.line))
+                }
+                other => other,
+            }),
+        }
+    }
+
+    /// Runs one statement and shows its outcome.
+    pub(crate) fn run_statement(&mut self, name: &str, text: &str, at: Place) -> Result<(), Stop> {
+        let began = Instant::now();
+        self.bar.begin();
+        let mut outcomes = Vec::new();
+        let token = self.session.reset_cancel();
+        let session = &mut self.session;
+        let result =
+            interrupt::during(token, || session.run(text, &mut |outcome| outcomes.push(outcome)));
+        self.bar.end();
+        let took = began.elapsed();
+        for outcome in &outcomes {
+            self.show(outcome)?;
+        }
+        result
+            .map_err(|error| Stop::Failed(complain::explain(&error, &Source { name, text, at })))?;
+        if self.settings.timer && !outcomes.is_empty() {
+            say(&format!("time: {}", duration(took)));
+        }
+        Ok(())
+    }
+
+    fn show(&self, outcome: &Outcome) -> Result<(), Stop> {
+        match &outcome.rows {
+            Some(rows) => {
+                let mut out = io::BufWriter::new(io::stdout().lock());
+                output::write(&mut out, rows, self.settings.format, self.settings.fit)?;
+            }
+            None => say(&outcome.tag),
+        }
+        for notice in &outcome.notices {
+            say(&format!("note: {notice}"));
+        }
+        Ok(())
+    }
+
+    /// Ends the run. A transaction that is still open is lost, and that is an error to know of.
+    pub(crate) fn finish(self) -> Result<(), Stop> {
+        if self.session.in_transaction() {
+            say("note: the open transaction was rolled back; COMMIT keeps what it did");
+        }
+        Ok(())
+    }
+
+    /// Runs a script file from within a script or the shell.
+    pub(crate) fn read(&mut self, path: &Path) -> Result<(), Stop> {
+        const DEEPEST: usize = 16;
+        if self.reading >= DEEPEST {
+            return Err(Stop::said(format!(
+                "error: {} is read {DEEPEST} levels deep; does it read itself?",
+                path.display()
+            )));
+        }
+        self.reading += 1;
+        let result = super::run_file(self, path);
+        self.reading -= 1;
+        result
+    }
+}
+
+/// A line on standard error.
+pub(crate) fn say(text: &str) {
+    // Where standard error is gone there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A duration with the digits that tell something.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 0.001 {
+        format!("{:.0} µs", seconds * 1e6)
+    } else if seconds < 0.01 {
+        format!("{:.2} ms", seconds * 1e3)
+    } else if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else if seconds < 100.0 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::duration;
+
+    #[test]
+    fn durations_are_readable_at_every_size() {
+        assert_eq!(duration(Duration::from_micros(412)), "412 µs");
+        assert_eq!(duration(Duration::from_micros(1234)), "1.23 ms");
+        assert_eq!(duration(Duration::from_millis(123)), "123 ms");
+        assert_eq!(duration(Duration::from_millis(12_345)), "12.35 s");
+        assert_eq!(duration(Duration::from_secs(150)), "2 min 30 s");
+    }
+}

@@ -1,0 +1,285 @@
+//! The dot commands: what is about the shell or a look at the database, not a statement. They work
+//! in scripts too, on lines of their own between statements.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::near::nearest;
+use super::schema;
+use crate::cli::args::Format;
+use crate::cli::input::Place;
+use crate::cli::runner::{Runner, Stop, say};
+
+/// One command.
+struct Command {
+    name: &'static str,
+    arguments: &'static str,
+    about: &'static str,
+    run: fn(&mut Runner, &[String]) -> Result<(), Stop>,
+}
+
+/// Every command, in the order in which `.help` shows them.
+const COMMANDS: &[Command] = &[
+    Command { name: ".help", arguments: "[COMMAND]", about: "what there is", run: help },
+    Command { name: ".tables", arguments: "", about: "the tables and their sizes", run: tables },
+    Command {
+        name: ".schema",
+        arguments: "[TABLE]",
+        about: "the statements that make the tables and models",
+        run: schema_of,
+    },
+    Command { name: ".models", arguments: "", about: "the models and their versions", run: models },
+    Command {
+        name: ".import",
+        arguments: "FILE TABLE",
+        about: "the same as COPY TABLE FROM 'FILE'",
+        run: import,
+    },
+    Command { name: ".read", arguments: "FILE", about: "run the statements of a file", run: read },
+    Command {
+        name: ".mode",
+        arguments: "[table|json|jsonl|csv]",
+        about: "how result rows are written",
+        run: mode,
+    },
+    Command {
+        name: ".rows",
+        arguments: "[NUMBER|all]",
+        about: "how many rows of a table are shown",
+        run: rows,
+    },
+    Command {
+        name: ".timer",
+        arguments: "[on|off]",
+        about: "whether to tell how long a statement took",
+        run: timer,
+    },
+    Command { name: ".quit", arguments: "", about: "leave; Ctrl-D does the same", run: quit },
+];
+
+/// The names of the commands.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name)
+}
+
+/// Runs the command that `line` holds.
+pub(crate) fn run(runner: &mut Runner, line: &str) -> Result<(), Stop> {
+    let words = split(line)?;
+    let Some((name, arguments)) = words.split_first() else {
+        return Ok(());
+    };
+    (find(name)?.run)(runner, arguments)
+}
+
+/// The command of this name, or the only one that begins so.
+fn find(name: &str) -> Result<&'static Command, Stop> {
+    let name = name.trim_end_matches(';').to_ascii_lowercase();
+    if let Some(command) = COMMANDS.iter().find(|c| c.name == name) {
+        return Ok(command);
+    }
+    if name == ".exit" {
+        return find(".quit");
+    }
+    let begins: Vec<&Command> = COMMANDS.iter().filter(|c| c.name.starts_with(&name)).collect();
+    match begins.as_slice() {
+        [only] if name.len() > 1 => Ok(only),
+        [_, ..] if name.len() > 1 => {
+            let names: Vec<&str> = begins.iter().map(|c| c.name).collect();
+            Err(Stop::said(format!("error: `{name}` may be {}", names.join(" or "))))
+        }
+        _ => Err(Stop::said(match nearest(&name, names()) {
+            Some(near) => format!("error: no command `{name}`; did you mean `{near}`?"),
+            None => format!("error: no command `{name}`; `.help` lists them"),
+        })),
+    }
+}
+
+/// Words apart by space; quotes hold space together, and a doubled quote inside is one.
+fn split(line: &str) -> Result<Vec<String>, Stop> {
+    let mut words = Vec::new();
+    let mut chars = line.trim().trim_end_matches(';').chars().peekable();
+    while let Some(&c) = chars.peek() {
+        if c.is_whitespace() {
+            chars.next();
+            continue;
+        }
+        let mut word = String::new();
+        if c == '\'' || c == '"' {
+            chars.next();
+            loop {
+                match chars.next() {
+                    Some(d) if d == c && chars.peek() == Some(&c) => {
+                        chars.next();
+                        word.push(c);
+                    }
+                    Some(d) if d == c => break,
+                    Some(d) => word.push(d),
+                    None => return Err(Stop::said(format!("error: a quote ({c}) is not closed"))),
+                }
+            }
+        } else {
+            while let Some(d) = chars.next_if(|d| !d.is_whitespace()) {
+                word.push(d);
+            }
+        }
+        words.push(word);
+    }
+    Ok(words)
+}
+
+fn usage(name: &str) -> Stop {
+    let arguments =
+        COMMANDS.iter().find(|c| c.name == name).map_or("", |command| command.arguments);
+    Stop::said(format!("error: usage: {name} {arguments}"))
+}
+
+fn help(_runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
+    if let [name] = arguments {
+        let dotted = if name.starts_with('.') { name.clone() } else { format!(".{name}") };
+        let command = find(&dotted)?;
+        say(&format!("{} {}: {}", command.name, command.arguments, command.about));
+        return Ok(());
+    }
+    for command in COMMANDS {
+        let call = format!("{} {}", command.name, command.arguments);
+        say(&format!("{call:<31}{}", command.about));
+    }
+    say("");
+    say(
+        "Everything else is a statement and ends with a semicolon, over as many lines as it takes:",
+    );
+    say("  RECOMMEND movies FOR USER 'u42' LIMIT 10;");
+    say("Tab completes words and names. Ctrl-C cancels a statement or drops a line.");
+    Ok(())
+}
+
+fn tables(runner: &mut Runner, _arguments: &[String]) -> Result<(), Stop> {
+    statement(runner, "SHOW TABLES;")
+}
+
+fn models(runner: &mut Runner, _arguments: &[String]) -> Result<(), Stop> {
+    statement(runner, "SHOW MODELS;")
+}
+
+fn schema_of(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
+    let catalog = runner.database.catalog();
+    if let [wanted] = arguments {
+        let Some(table) = catalog.table(wanted) else {
+            let near = nearest(wanted, catalog.tables().map(|t| t.name.as_str()));
+            return Err(Stop::said(match near {
+                Some(near) => format!("error: no table `{wanted}`; did you mean `{near}`?"),
+                None => format!("error: no table `{wanted}`"),
+            }));
+        };
+        writeln!(io::stdout(), "{}", schema::create_table(&catalog, table))?;
+        return Ok(());
+    }
+    let mut out = io::stdout().lock();
+    for table in catalog.tables() {
+        writeln!(out, "{}", schema::create_table(&catalog, table))?;
+    }
+    for model in runner.database.models().map_err(Stop::of)? {
+        writeln!(out, "{};", model.definition.statement.trim().trim_end_matches(';'))?;
+    }
+    Ok(())
+}
+
+fn import(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
+    let [file, table] = arguments else {
+        return Err(usage(".import"));
+    };
+    let sql = format!("COPY {} FROM {};", schema::name(table), schema::text(file));
+    statement(runner, &sql)
+}
+
+fn read(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
+    let [file] = arguments else {
+        return Err(usage(".read"));
+    };
+    runner.read(Path::new(file))
+}
+
+fn mode(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
+    match arguments {
+        [] => say(&format!("mode: {}", runner.settings.format.name())),
+        [name] => {
+            let wanted = name.to_ascii_lowercase();
+            let names = || Format::ALL.iter().map(|format| format.name());
+            match Format::ALL.iter().find(|format| format.name() == wanted) {
+                Some(format) => runner.settings.format = *format,
+                None => {
+                    let known: Vec<&str> = names().collect();
+                    let near = nearest(&wanted, names())
+                        .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                    return Err(Stop::said(format!(
+                        "error: no mode `{name}`, only {}{near}",
+                        known.join(", ")
+                    )));
+                }
+            }
+        }
+        _ => return Err(usage(".mode")),
+    }
+    Ok(())
+}
+
+fn rows(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
+    match arguments {
+        [] => match runner.settings.fit.rows {
+            usize::MAX => say("rows: all"),
+            rows => say(&format!("rows: {rows}")),
+        },
+        [number] => {
+            let rows = if number == "all" { Some(usize::MAX) } else { number.parse().ok() };
+            runner.settings.fit.rows = rows.ok_or_else(|| usage(".rows"))?;
+        }
+        _ => return Err(usage(".rows")),
+    }
+    Ok(())
+}
+
+fn timer(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
+    let on = |timer| if timer { "on" } else { "off" };
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => say(&format!("timer: {}", on(runner.settings.timer))),
+        ["on"] => runner.settings.timer = true,
+        ["off"] => runner.settings.timer = false,
+        _ => return Err(usage(".timer")),
+    }
+    Ok(())
+}
+
+fn quit(_runner: &mut Runner, _arguments: &[String]) -> Result<(), Stop> {
+    Err(Stop::Quit)
+}
+
+/// Runs a statement that nobody typed: an error in it has no place worth showing.
+fn statement(runner: &mut Runner, sql: &str) -> Result<(), Stop> {
+    runner.run_statement("", sql, Place { line: 1, column: 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{find, split};
+
+    #[test]
+    fn commands_are_found_by_name_by_beginning_and_by_likeness() {
+        assert_eq!(find(".tables").map(|c| c.name).ok(), Some(".tables"));
+        assert_eq!(find(".q").map(|c| c.name).ok(), Some(".quit"));
+        assert_eq!(find(".EXIT;").map(|c| c.name).ok(), Some(".quit"));
+        let message = |name| find(name).err().and_then(|stop| stop.message().map(str::to_string));
+        assert_eq!(
+            message(".tabels").as_deref(),
+            Some("error: no command `.tabels`; did you mean `.tables`?")
+        );
+        assert_eq!(message(".r").as_deref(), Some("error: `.r` may be .read or .rows"));
+        assert!(message(".").is_some());
+    }
+
+    #[test]
+    fn quotes_hold_words_together() {
+        let words = split(".import 'my file''s.csv' movies").expect("closed");
+        assert_eq!(words, [".import", "my file's.csv", "movies"]);
+        assert!(split(".read 'open").is_err());
+    }
+}

@@ -1,0 +1,226 @@
+//! An open database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tastedb_engine::Engine;
+use tastedb_engine::ModelInfo;
+use tastedb_storage::check::{self, Report};
+use tastedb_storage::{Catalog, Read, Store, backup};
+
+use crate::error::Result;
+use crate::evaluate::Evaluate;
+use crate::model::{CreateModel, Train};
+use crate::options::Options;
+use crate::recommend::Recommend;
+use crate::snapshot::Snapshot;
+use crate::write::Write;
+
+/// An open database. Cheap to clone; clones share it, from as many threads as there are.
+///
+/// It is closed when the last clone is dropped; nothing needs to be flushed then, since what was
+/// committed is on disk already.
+#[derive(Clone)]
+pub struct Database {
+    engine: Engine,
+    #[cfg(feature = "sql")]
+    sql: tastedb_query::Sql,
+}
+
+impl Database {
+    /// Opens the database in the folder `path`, and creates it where there is none.
+    ///
+    /// ```no_run
+    /// # fn main() -> tastedb::Result<()> {
+    /// let db = tastedb::Database::open("shop.taste")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Locked`](crate::ErrorKind::Locked) where another process has it open,
+    /// [`Corrupted`](crate::ErrorKind::Corrupted) where a file was damaged,
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where the folder holds something else.
+    pub fn open(path: impl AsRef<Path>) -> Result<Database> {
+        Database::open_with(path, Options::new())
+    }
+
+    /// Opens the database in the folder `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Database::open).
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Database> {
+        let store = Store::open(path.as_ref(), options.storage.clone())?;
+        Database::over(store, &options)
+    }
+
+    /// A database in memory, gone when it is dropped. For tests and for trying.
+    ///
+    /// # Errors
+    ///
+    /// Only where the system refuses memory or threads.
+    pub fn in_memory() -> Result<Database> {
+        Database::in_memory_with(Options::new())
+    }
+
+    /// A database in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`in_memory`](Database::in_memory).
+    pub fn in_memory_with(options: Options) -> Result<Database> {
+        let store = Store::in_memory(options.storage.clone())?;
+        Database::over(store, &options)
+    }
+
+    /// The last committed state, to read from. Cheap, and free of locks.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.engine.clone(), self.engine.snapshot())
+    }
+
+    /// The tables of the last committed state.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.engine.snapshot().catalog().clone()
+    }
+
+    /// Begins a write transaction. There is one at a time: a second writer waits.
+    ///
+    /// # Errors
+    ///
+    /// A retryable [`Locked`](crate::ErrorKind::Locked) where the other writer does not end within
+    /// [`Options::busy_timeout`], [`ReadOnly`](crate::ErrorKind::ReadOnly) where the database was
+    /// opened so.
+    pub fn begin_write(&self) -> Result<Write> {
+        Ok(Write::new(self.engine.store().begin()?))
+    }
+
+    /// A session that runs SQL.
+    #[cfg(feature = "sql")]
+    pub fn session(&self) -> crate::Session {
+        crate::Session::new(self)
+    }
+
+    /// Recommends rows of `table`, on the last committed state: say for whom, then `run`.
+    ///
+    /// ```
+    /// # fn main() -> tastedb::Result<()> {
+    /// # use tastedb::{Database, NewTable};
+    /// # let db = Database::in_memory()?;
+    /// # let mut write = db.begin_write()?;
+    /// # write.create_table(NewTable::users("people"))?;
+    /// # write.create_table(NewTable::items("movies"))?;
+    /// # write.create_table(NewTable::interactions("likes", "people", "movies").create_unknown())?;
+    /// # write.record("likes", "u1", "m1", ())?;
+    /// # write.record("likes", "u2", "m2", ())?;
+    /// # write.commit()?;
+    /// let answer = db.recommend("movies").user("u1").using("popular").k(10).run()?;
+    /// for row in &answer.rows {
+    ///     println!("{} {} {:.3} from {}", row.rank, row.key, row.score, row.source);
+    /// }
+    /// # assert_eq!(answer.rows.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recommend(&self, table: impl Into<String>) -> Recommend {
+        self.snapshot().recommend(table)
+    }
+
+    /// Creates a model: its definition; training is another step. The algorithms are `ease`,
+    /// `item_knn`, `content`, `popular`, `trending` and `latest`.
+    pub fn create_model(
+        &self,
+        name: impl Into<String>,
+        algorithm: impl Into<String>,
+        interactions: impl Into<String>,
+    ) -> CreateModel {
+        CreateModel::new(self.engine.clone(), name.into(), algorithm.into(), interactions.into())
+    }
+
+    /// Drops a model with its versions; false where there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// Where the change cannot be committed.
+    pub fn drop_model(&self, name: &str) -> Result<bool> {
+        let mut txn = self.engine.store().begin()?;
+        let dropped = self.engine.drop_model(&mut txn, name)?;
+        txn.commit()?;
+        Ok(dropped)
+    }
+
+    /// Trains a model on the last committed state. Readers and writers go on meanwhile.
+    pub fn train(&self, model: impl Into<String>) -> Train {
+        Train::new(self.engine.clone(), model.into())
+    }
+
+    /// Every model, by name, with the version that serves.
+    ///
+    /// # Errors
+    ///
+    /// Where a record of the catalogue is damaged.
+    pub fn models(&self) -> Result<Vec<ModelInfo>> {
+        Ok(self.engine.models(&self.engine.snapshot())?)
+    }
+
+    /// Measures models on the interactions of a held-out table.
+    pub fn evaluate(&self, held_out: impl Into<String>) -> Evaluate {
+        Evaluate::new(self.engine.clone(), held_out.into())
+    }
+
+    /// Copies the database to the new folder `destination`, as of one moment, while others read
+    /// and write.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder exists or cannot be written.
+    pub fn backup(&self, destination: impl AsRef<Path>) -> Result<()> {
+        Ok(self.engine.store().backup(destination.as_ref())?)
+    }
+
+    /// Makes the database `destination` from the backup `source`, which is checked and stays as it
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// Where the backup is damaged, or `destination` exists or cannot be written.
+    pub fn restore(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result<Report> {
+        Ok(backup::restore(source.as_ref(), destination.as_ref())?)
+    }
+
+    /// Verifies every checksum and every reference of a database that nobody has open.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be looked at; what is wrong with it is in the report.
+    pub fn check(path: impl AsRef<Path>) -> Result<Report> {
+        Ok(check::check(path.as_ref())?)
+    }
+
+    #[cfg(feature = "sql")]
+    pub(crate) fn sql(&self) -> &tastedb_query::Sql {
+        &self.sql
+    }
+
+    #[cfg(feature = "sql")]
+    fn over(store: Store, options: &Options) -> Result<Database> {
+        let settings = tastedb_query::Options {
+            threads: options.query_threads(),
+            clock: options.clock.clone(),
+        };
+        let sql = tastedb_query::Sql::new(store, settings)?;
+        Ok(Database { engine: sql.engine().clone(), sql })
+    }
+
+    #[cfg(not(feature = "sql"))]
+    fn over(store: Store, _options: &Options) -> Result<Database> {
+        Ok(Database { engine: Engine::new(store, None) })
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("path", &self.engine.store().path()).finish()
+    }
+}

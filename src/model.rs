@@ -1,0 +1,180 @@
+//! Creating and training models without SQL.
+
+use std::sync::Arc;
+
+use tastedb_engine::{
+    CancelToken, Engine, ModelDefinition, ModelOptions, ModelVersion, NewModel, OptionValue,
+    Progress, TrainRequest, Work,
+};
+
+use crate::error::Result;
+
+/// A model to create; see [`Database::create_model`](crate::Database::create_model).
+///
+/// ```
+/// # fn main() -> tastedb::Result<()> {
+/// # use tastedb::{ColumnType, Database, NewTable};
+/// # let db = Database::in_memory()?;
+/// # let mut write = db.begin_write()?;
+/// # write.create_table(NewTable::users("people"))?;
+/// # write.create_table(NewTable::items("movies"))?;
+/// # write.create_table(NewTable::interactions("ratings", "people", "movies")
+/// #     .column("rating", ColumnType::Real).create_unknown())?;
+/// # write.record("ratings", "u1", "m1", [("rating", 5.0)])?;
+/// # write.record("ratings", "u1", "m2", [("rating", 4.0)])?;
+/// # write.commit()?;
+/// db.create_model("taste", "item_knn", "ratings").weight("rating").option("k", 50).create()?;
+/// let version = db.train("taste").seed(7).run()?;
+/// assert_eq!((version.version, version.pairs), (1, 2));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is created before `create`"]
+pub struct CreateModel {
+    engine: Held,
+    new: NewModel,
+}
+
+impl CreateModel {
+    pub(crate) fn new(
+        engine: Engine,
+        name: String,
+        algorithm: String,
+        table: String,
+    ) -> CreateModel {
+        let new = NewModel { name, algorithm: Some(algorithm), table, ..NewModel::default() };
+        CreateModel { engine: Held(engine), new }
+    }
+
+    /// A setting of the algorithm. An unknown one, or a value that will not do, is an error that
+    /// names the known ones.
+    pub fn option(mut self, name: impl Into<String>, value: impl IntoOption) -> CreateModel {
+        self.new.options.set(name, value.into_option());
+        self
+    }
+
+    /// The column of the interactions that tells how much each counts. Without it, all count the
+    /// same.
+    pub fn weight(mut self, column: impl Into<String>) -> CreateModel {
+        self.new.weight = Some(column.into());
+        self
+    }
+
+    /// Creates it.
+    ///
+    /// # Errors
+    ///
+    /// Where the name is taken, or the algorithm, an option, the table or the column is unknown.
+    pub fn create(mut self) -> Result<ModelDefinition> {
+        let algorithm = self.new.algorithm.as_deref().unwrap_or_default();
+        self.new.statement =
+            format!("CREATE MODEL {} USING {algorithm} ON {}", self.new.name, self.new.table);
+        let engine = self.engine.0;
+        let mut txn = engine.store().begin()?;
+        let definition = engine.create_model(&mut txn, self.new)?;
+        txn.commit()?;
+        Ok(definition)
+    }
+}
+
+/// A training run; see [`Database::train`](crate::Database::train).
+#[must_use = "nothing is trained before `run`"]
+pub struct Train {
+    engine: Engine,
+    request: TrainRequest,
+    work: Work,
+}
+
+impl Train {
+    pub(crate) fn new(engine: Engine, model: String) -> Train {
+        let statement = format!("TRAIN MODEL {model}");
+        let options = ModelOptions::new();
+        let request = TrainRequest { model, options, seed: 0, statement };
+        Train { engine, request, work: Work::quiet() }
+    }
+
+    /// A setting for this run; it wins over the model's own.
+    pub fn option(mut self, name: impl Into<String>, value: impl IntoOption) -> Train {
+        self.request.options.set(name, value.into_option());
+        self
+    }
+
+    /// The seed of everything random.
+    pub fn seed(mut self, seed: u64) -> Train {
+        self.request.seed = seed;
+        self
+    }
+
+    /// Whom to tell how far it is.
+    pub fn progress(mut self, progress: Arc<dyn Progress>) -> Train {
+        self.work.progress = progress;
+        self
+    }
+
+    /// What stops it. A run that was stopped leaves the old version serving.
+    pub fn cancel(mut self, token: CancelToken) -> Train {
+        self.work.cancel = token;
+        self
+    }
+
+    /// How many threads to use; 0, the default, means one for each core.
+    pub fn threads(mut self, threads: usize) -> Train {
+        self.work.threads = threads;
+        self
+    }
+
+    /// Trains, and lets the result serve.
+    ///
+    /// # Errors
+    ///
+    /// Where the model is unknown, there is nothing to learn from, memory would not suffice, or it
+    /// was cancelled. The old version goes on serving then.
+    pub fn run(self) -> Result<ModelVersion> {
+        Ok(self.engine.train(&self.request, &self.work)?)
+    }
+}
+
+impl std::fmt::Debug for Train {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Train").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+/// What can be the value of a model's option.
+pub trait IntoOption {
+    /// The value.
+    fn into_option(self) -> OptionValue;
+}
+
+macro_rules! into_option {
+    ($($from:ty => |$x:ident| $value:expr;)*) => {
+        $(impl IntoOption for $from {
+            fn into_option(self) -> OptionValue {
+                let $x = self;
+                $value
+            }
+        })*
+    };
+}
+
+into_option! {
+    OptionValue => |x| x;
+    bool => |x| OptionValue::Bool(x);
+    i32 => |x| OptionValue::Int(x.into());
+    i64 => |x| OptionValue::Int(x);
+    u32 => |x| OptionValue::Int(x.into());
+    f32 => |x| OptionValue::Real(x.into());
+    f64 => |x| OptionValue::Real(x);
+    &str => |x| OptionValue::Text(x.to_string());
+    String => |x| OptionValue::Text(x);
+}
+
+/// An engine inside something that can be shown for debugging.
+struct Held(Engine);
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}

@@ -1,0 +1,298 @@
+//! Recommending without SQL.
+
+use std::sync::Arc;
+
+use fixedbitset::FixedBitSet;
+use tastedb_engine::{Context, Request, Seen, Source};
+use tastedb_storage::{ItemId, Link, Read, Role, Table, TableId, UserId};
+
+use crate::error::{Error, Result};
+use crate::snapshot::Snapshot;
+use crate::write::column_of;
+
+/// A question: for whom, from which models, among which candidates. See
+/// [`Database::recommend`](crate::Database::recommend).
+///
+/// Contexts add up: the history of a user, the items of a session, items liked and disliked.
+#[derive(Debug)]
+#[must_use = "nothing is asked before `run`"]
+pub struct Recommend {
+    snapshot: Snapshot,
+    table: String,
+    contexts: Vec<Keyed>,
+    sources: Vec<Source>,
+    candidates: Option<Vec<String>>,
+    include_seen: bool,
+    k: usize,
+    offset: usize,
+    reasons: usize,
+    seed: u64,
+}
+
+/// A context as the application says it: by keys.
+#[derive(Debug)]
+enum Keyed {
+    User(String),
+    Item(String),
+    Session(Vec<String>),
+    Likes(Vec<String>),
+    Dislikes(Vec<String>),
+    Vector(String, Vec<f32>),
+}
+
+/// The answer, best first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recommendations {
+    /// The rows; fewer than asked for only where there are no more.
+    pub rows: Vec<Recommendation>,
+    /// What should be known: which fallback answered and why.
+    pub notices: Vec<String>,
+}
+
+/// One recommended item (or user).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recommendation {
+    /// From 1.
+    pub rank: usize,
+    /// The application's key.
+    pub key: String,
+    /// Higher is better. Comparable within one answer only.
+    pub score: f32,
+    /// The model or built-in source that gave it.
+    pub source: String,
+    /// The version of the model, where a model gave it.
+    pub model_version: Option<u64>,
+    /// What it rests on, strongest first; empty unless asked for.
+    pub reasons: Vec<Because>,
+}
+
+/// One thing that a recommendation rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Because {
+    /// The key of an item in the history or context.
+    pub key: String,
+    /// Its share of the positive part of the score, 0 to 1.
+    pub share: f32,
+}
+
+impl Recommend {
+    pub(crate) fn new(snapshot: Snapshot, table: String) -> Recommend {
+        Recommend {
+            snapshot,
+            table,
+            contexts: Vec::new(),
+            sources: Vec::new(),
+            candidates: None,
+            include_seen: false,
+            k: 10,
+            offset: 0,
+            reasons: 0,
+            seed: 0,
+        }
+    }
+
+    /// For this user, by their history as it is now.
+    pub fn user(self, key: impl Into<String>) -> Recommend {
+        self.context(Keyed::User(key.into()))
+    }
+
+    /// Like this item; from a table of users: who would like it.
+    pub fn item(self, key: impl Into<String>) -> Recommend {
+        self.context(Keyed::Item(key.into()))
+    }
+
+    /// For somebody unknown who has looked at these items, the oldest first.
+    pub fn session<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Recommend {
+        self.context(Keyed::Session(keys.into_iter().map(K::into).collect()))
+    }
+
+    /// For somebody who likes these items.
+    pub fn likes<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Recommend {
+        self.context(Keyed::Likes(keys.into_iter().map(K::into).collect()))
+    }
+
+    /// For somebody who dislikes these items: they count against what is like them.
+    pub fn dislikes<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Recommend {
+        self.context(Keyed::Dislikes(keys.into_iter().map(K::into).collect()))
+    }
+
+    /// Near this vector, in the space of an embedding column of the table.
+    pub fn vector(self, column: impl Into<String>, vector: impl Into<Vec<f32>>) -> Recommend {
+        self.context(Keyed::Vector(column.into(), vector.into()))
+    }
+
+    /// From this model or built-in source (`popular`, `trending`, `latest`, `random`). Without
+    /// any, the model that was created first answers.
+    pub fn using(self, source: impl Into<String>) -> Recommend {
+        self.using_weighted(source, 1.0)
+    }
+
+    /// One of several sources, with its share in the blend.
+    pub fn using_weighted(mut self, source: impl Into<String>, weight: f32) -> Recommend {
+        self.sources.push(Source { name: source.into(), weight });
+        self
+    }
+
+    /// Only these rows, by key; unknown keys are passed over.
+    pub fn among<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Recommend {
+        self.candidates = Some(keys.into_iter().map(K::into).collect());
+        self
+    }
+
+    /// Also what the user has had before. It is left out otherwise.
+    pub fn include_seen(mut self) -> Recommend {
+        self.include_seen = true;
+        self
+    }
+
+    /// How many rows at most; 10 unless said.
+    pub fn k(mut self, k: usize) -> Recommend {
+        self.k = k;
+        self
+    }
+
+    /// How many of the best rows to skip.
+    pub fn offset(mut self, offset: usize) -> Recommend {
+        self.offset = offset;
+        self
+    }
+
+    /// How many reasons to tell with each row.
+    pub fn reasons(mut self, reasons: usize) -> Recommend {
+        self.reasons = reasons;
+        self
+    }
+
+    /// The seed of sources that draw at random.
+    pub fn seed(mut self, seed: u64) -> Recommend {
+        self.seed = seed;
+        self
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    ///
+    /// Where a table, a key, a source or a column is unknown, a model was named that is not
+    /// trained, or no context was given.
+    pub fn run(self) -> Result<Recommendations> {
+        let snapshot = &self.snapshot;
+        let table = snapshot.table(&self.table)?;
+        if self.contexts.is_empty() {
+            return Err(Error::no_context(
+                "a recommendation is for somebody: say user, item, session, likes or vector",
+            ));
+        }
+        let resolver = Resolver { snapshot, table };
+        let contexts = self.contexts.iter().map(|c| resolver.context(c)).collect::<Result<_>>()?;
+        let request = Request {
+            table: table.id,
+            contexts,
+            sources: self.sources.clone(),
+            candidates: self.allowed(table)?,
+            seen: if self.include_seen { Vec::new() } else { vec![Seen::Default] },
+            k: self.k,
+            offset: self.offset,
+            reasons: self.reasons,
+            interactions: None,
+            seed: self.seed,
+        };
+        let response = snapshot.engine.recommend(&snapshot.state, &request)?;
+        let history_table = resolver.item_table()?;
+        let mut rows = Vec::with_capacity(response.rows.len());
+        for (i, row) in response.rows.iter().enumerate() {
+            let reasons = row.reasons.iter().map(|reason| {
+                let key = snapshot.key(history_table, reason.item)?;
+                Ok(Because { key, share: reason.share })
+            });
+            rows.push(Recommendation {
+                rank: self.offset + i + 1,
+                key: response.entities.key(row.row).to_string(),
+                score: row.score,
+                source: row.source.to_string(),
+                model_version: row.model_version,
+                reasons: reasons.collect::<Result<_>>()?,
+            });
+        }
+        Ok(Recommendations { rows, notices: response.notices })
+    }
+
+    fn context(mut self, context: Keyed) -> Recommend {
+        self.contexts.push(context);
+        self
+    }
+
+    fn allowed(&self, table: &Table) -> Result<Option<Arc<FixedBitSet>>> {
+        let Some(keys) = &self.candidates else {
+            return Ok(None);
+        };
+        let snapshot = &self.snapshot;
+        let engine = &snapshot.engine;
+        let entities = engine.live().entities(engine.store(), &snapshot.state, table.id)?;
+        let mut allowed = FixedBitSet::with_capacity(entities.len());
+        for key in keys {
+            if let Some(row) =
+                snapshot.state.lookup(table.id, key)?.and_then(|id| entities.row_of(id))
+            {
+                allowed.insert(row as usize);
+            }
+        }
+        Ok(Some(Arc::new(allowed)))
+    }
+}
+
+/// Turns keys into ids: which table a key belongs to depends on what is asked for.
+struct Resolver<'a> {
+    snapshot: &'a Snapshot,
+    table: &'a Table,
+}
+
+impl Resolver<'_> {
+    fn context(&self, keyed: &Keyed) -> Result<Context> {
+        let items = |keys: &[String]| -> Result<Vec<ItemId>> {
+            let table = self.item_table()?;
+            keys.iter().map(|key| Ok(ItemId(self.id(table, key)?))).collect()
+        };
+        Ok(match keyed {
+            Keyed::User(key) => Context::User(UserId(self.id(self.user_table()?, key)?)),
+            Keyed::Item(key) => Context::Item(ItemId(self.id(self.item_table()?, key)?)),
+            Keyed::Session(keys) => Context::Session(items(keys)?),
+            Keyed::Likes(keys) => Context::Likes(items(keys)?),
+            Keyed::Dislikes(keys) => Context::Dislikes(items(keys)?),
+            Keyed::Vector(column, vector) => {
+                Context::Vector(column_of(self.table, column)?, vector.clone())
+            }
+        })
+    }
+
+    fn id(&self, table: TableId, key: &str) -> Result<u64> {
+        let found = self.snapshot.state.lookup(table, key)?;
+        found.ok_or_else(|| Error::no_row(self.snapshot.state.catalog(), table, key))
+    }
+
+    fn item_table(&self) -> Result<TableId> {
+        match self.table.role {
+            Role::Item => Ok(self.table.id),
+            Role::User | Role::Interaction => Ok(self.link()?.item_table),
+        }
+    }
+
+    fn user_table(&self) -> Result<TableId> {
+        match self.table.role {
+            Role::User => Ok(self.table.id),
+            Role::Item | Role::Interaction => Ok(self.link()?.user_table),
+        }
+    }
+
+    /// The first interactions that the table takes part in.
+    fn link(&self) -> Result<&Link> {
+        let catalog = self.snapshot.state.catalog();
+        let mut links = catalog.dependents(self.table.id).filter_map(|table| table.link.as_ref());
+        links.next().ok_or_else(|| {
+            Error::no_context(format!(
+                "table `{}` has no interactions: nobody's history refers to it",
+                self.table.name
+            ))
+        })
+    }
+}

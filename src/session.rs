@@ -1,0 +1,104 @@
+//! SQL over a database: statements in, Arrow record batches out.
+
+use std::sync::Arc;
+
+use tastedb_engine::{CancelToken, Progress};
+use tastedb_query::Outcome;
+use tastedb_storage::Value;
+
+use crate::database::Database;
+use crate::error::Result;
+
+/// One user of a database, who runs statements one after the other.
+///
+/// Every statement is atomic. What it wrote is on disk when it returns, unless it stands between
+/// `BEGIN` and `COMMIT`. A session is used by one thread at a time; there may be many of them.
+///
+/// ```
+/// # fn main() -> tastedb::Result<()> {
+/// use tastedb::{Database, Value};
+///
+/// let db = Database::in_memory()?;
+/// let mut session = db.session();
+/// session.execute(
+///     "CREATE TABLE movies (id TEXT PRIMARY KEY, title TEXT, year INT) WITH (role = 'item');
+///      INSERT INTO movies VALUES ('m1', 'Heat', 1995), ('m2', 'Ronin', 1998);",
+/// )?;
+/// let after = [Value::Int(1996)];
+/// let outcomes = session.execute_with("SELECT title FROM movies WHERE year > $1", &after)?;
+/// let rows = outcomes[0].rows.as_ref().expect("SELECT returns rows");
+/// assert_eq!(rows.len(), 1);
+///
+/// let error = session.execute("SELECT * FROM moveis").unwrap_err();
+/// assert!(error.to_string().contains("movies"), "{error}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    inner: tastedb_query::Session,
+}
+
+impl Session {
+    pub(crate) fn new(database: &Database) -> Session {
+        Session { inner: database.sql().session() }
+    }
+
+    /// Runs one statement or several, and returns what came of each.
+    ///
+    /// # Errors
+    ///
+    /// The first error ends it: what the statements before it did stays done.
+    pub fn execute(&mut self, sql: &str) -> Result<Vec<Outcome>> {
+        Ok(self.inner.execute(sql)?)
+    }
+
+    /// The same with values for `$1`, `$2`, ….
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Session::execute).
+    pub fn execute_with(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Outcome>> {
+        Ok(self.inner.execute_with(sql, params)?)
+    }
+
+    /// Runs statements and hands over what came of each one as soon as it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Session::execute).
+    pub fn run(&mut self, sql: &str, each: &mut dyn FnMut(Outcome)) -> Result<()> {
+        Ok(self.inner.run(sql, each)?)
+    }
+
+    /// Where long statements (`COPY`, `TRAIN MODEL`, `EVALUATE`) report how far they are.
+    pub fn set_progress(&mut self, progress: Arc<dyn Progress>) {
+        self.inner.set_progress(progress);
+    }
+
+    /// How many threads training and evaluation use; 0, the default, means one for each core.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.inner.set_threads(threads);
+    }
+
+    /// What stops the running statement, from another thread. Once cancelled, everything is
+    /// refused until [`reset_cancel`](Session::reset_cancel).
+    pub fn cancel_token(&self) -> CancelToken {
+        self.inner.cancel_token()
+    }
+
+    /// A new token in place of one that may have been cancelled.
+    pub fn reset_cancel(&mut self) -> CancelToken {
+        self.inner.reset_cancel()
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        self.inner.in_transaction()
+    }
+
+    /// Whether a text is a whole script: it ends with a semicolon outside of quotes and comments.
+    pub fn is_complete(sql: &str) -> bool {
+        tastedb_query::Session::is_complete(sql)
+    }
+}

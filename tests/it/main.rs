@@ -1,0 +1,6 @@
+//! Integration tests of the whole: the library and the program. One binary, since each one links
+//! RocksDB and DataFusion.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cli;
