@@ -104,13 +104,26 @@ impl Error {
         self.inner.next_step.as_deref()
     }
 
+    /// The error for people: code and message, the line of `sql` (the text that was run) with a
+    /// caret, and the next step. Several lines, no colours.
+    pub fn render(&self, sql: &str) -> String {
+        #[cfg(feature = "sql")]
+        if let Some(error) =
+            self.inner.source.as_ref().and_then(|s| s.downcast_ref::<tastedb_query::Error>())
+        {
+            return error.render(sql);
+        }
+        let _ = sql;
+        format!("error {}: {self}", self.code())
+    }
+
     /// Whether the same call may succeed later without anything being changed.
     pub fn is_retryable(&self) -> bool {
         code::is_retryable(self.inner.code)
     }
 
     pub(crate) fn no_context(message: impl Into<String>) -> Error {
-        Error::new(code::NO_CONTEXT, message)
+        Error::new(code::CONTEXT, message)
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Error {
@@ -206,16 +219,14 @@ impl From<tastedb_engine::Error> for Error {
 #[cfg(feature = "sql")]
 impl From<tastedb_query::Error> for Error {
     fn from(error: tastedb_query::Error) -> Error {
-        let problem = error.problem();
-        let mut made = Error::new(error.code(), problem.to_string());
-        made.inner.place = problem.span.map(|span| Place {
+        let mut made = Error::new(error.code(), error.to_string());
+        made.inner.place = error.span().map(|span| Place {
             line: span.start.line as usize,
             column: span.start.column as usize,
             end_line: span.end.line as usize,
             end_column: span.end.column as usize,
         });
-        let next = problem.hint.as_deref().unwrap_or(problem.code.next);
-        made.inner.next_step = (!next.is_empty()).then(|| next.to_string());
+        made.inner.next_step = error.problem().hint.clone();
         made.because(error)
     }
 }

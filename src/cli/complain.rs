@@ -28,7 +28,7 @@ pub(crate) fn explain(error: &Error, source: &Source<'_>) -> String {
         }
     }
     if let Some(next) = error.next_step() {
-        let _ = write!(shown, "\n  = {next}");
+        let _ = write!(shown, "\nhint: {next}");
     }
     shown
 }

@@ -10,38 +10,44 @@ use super::ErrorKind;
 
 pub(super) const NO_TABLE: &str = "TD0201";
 pub(super) const NO_COLUMN: &str = "TD0202";
-pub(super) const NO_USER: &str = "TD0206";
-pub(super) const NO_ITEM: &str = "TD0207";
 pub(super) const WRONG_ROLE: &str = "TD0208";
-pub(super) const NO_CONTEXT: &str = "TD0101";
-pub(super) const INTERNAL: &str = "TD0999";
+pub(super) const UNKNOWN_ENTITY: &str = "TD0307";
+pub(super) const NO_USER: &str = "TD0701";
+pub(super) const NO_ITEM: &str = "TD0702";
+pub(super) const CONTEXT: &str = "TD0703";
+pub(super) const INTERNAL: &str = "TD0899";
 
 /// The code of an error of storage.
 pub(super) fn of_storage(error: &Storage) -> &'static str {
     match error {
-        Storage::Io { .. } | Storage::Kv { .. } => "TD0805",
-        Storage::Locked { .. } => "TD0801",
-        Storage::Busy { .. } => "TD0502",
-        error if error.is_corruption() => "TD0804",
-        Storage::UnsupportedFormat { .. } | Storage::UnknownFlags { .. } => "TD0803",
-        Storage::NotADatabase { .. } | Storage::NotFound { .. } => "TD0802",
-        Storage::DatabaseExists { .. } | Storage::AlreadyExists { .. } => "TD0205",
-        Storage::Poisoned => "TD0806",
-        Storage::ReadOnly => "TD0505",
+        Storage::Io { .. } => "TD0801",
+        Storage::Kv { .. } => "TD0802",
+        error if error.is_corruption() => "TD0803",
+        Storage::Locked { .. } => "TD0504",
+        Storage::Busy { .. } => "TD0503",
+        Storage::UnsupportedFormat { .. } | Storage::UnknownFlags { .. } => "TD0804",
+        Storage::NotADatabase { .. } => "TD0805",
+        Storage::NotFound { .. } => "TD0806",
+        Storage::DatabaseExists { .. } => "TD0807",
+        Storage::Poisoned => "TD0808",
+        Storage::Unsupported { .. } => "TD0809",
+        Storage::ReadOnly => "TD0506",
+        Storage::Aborted => "TD0505",
         Storage::NoSuchTable { .. } => NO_TABLE,
         Storage::NoSuchColumn { .. } => NO_COLUMN,
+        Storage::AlreadyExists { .. } => "TD0205",
         Storage::WrongRole { .. } => WRONG_ROLE,
-        Storage::InvalidSchema { .. } => "TD0210",
+        Storage::InvalidSchema { .. } => "TD0212",
         Storage::StillReferenced { .. } => "TD0209",
-        Storage::DimensionMismatch { .. } => "TD0303",
-        Storage::NotFinite { .. } => "TD0304",
-        Storage::NotNull { .. } => "TD0302",
+        Storage::DimensionMismatch { .. } => "TD0304",
+        Storage::NotFinite { .. } => "TD0305",
+        Storage::NotNull { .. } => "TD0303",
+        Storage::NotAVector { .. } => "TD0312",
         Storage::TypeMismatch { .. } => "TD0301",
-        Storage::InvalidKey { .. } => "TD0307",
-        Storage::TooLarge { .. } => "TD0308",
-        Storage::UnknownUser { .. } => NO_USER,
-        Storage::UnknownItem { .. } => NO_ITEM,
-        Storage::DuplicateInteraction { .. } => "TD0305",
+        Storage::InvalidKey { .. } => "TD0308",
+        Storage::TooLarge { .. } => "TD0310",
+        Storage::UnknownUser { .. } | Storage::UnknownItem { .. } => UNKNOWN_ENTITY,
+        Storage::DuplicateInteraction { .. } => "TD0306",
         _ => INTERNAL,
     }
 }
@@ -50,28 +56,30 @@ pub(super) fn of_storage(error: &Storage) -> &'static str {
 pub(super) fn of_engine(error: &Engine) -> &'static str {
     match error {
         Engine::Storage(error) => of_storage(error),
-        Engine::Cancelled => "TD0503",
+        Engine::Cancelled => "TD0507",
         Engine::NoSuchModel { .. } => "TD0203",
         Engine::NoSuchTable(_) => NO_TABLE,
-        Engine::NoSuchAlgorithm { .. } => "TD0211",
-        Engine::NoSuchModality { .. } | Engine::MissingColumn { .. } => NO_COLUMN,
-        Engine::DimensionMismatch { .. } => "TD0303",
-        Engine::NotFinite { .. } => "TD0304",
-        Engine::NotFitted { .. } => "TD0601",
-        Engine::InvalidOption { .. } => "TD0603",
-        Engine::EmptyTraining { .. } | Engine::NothingHeldOut => "TD0602",
-        Engine::TooLarge { .. } => "TD0604",
-        Engine::NotPositiveDefinite { .. } => "TD0605",
-        Engine::CorruptModel { .. } | Engine::CorruptRecord { .. } => "TD0804",
-        Engine::UnsupportedModel { .. } => "TD0803",
+        Engine::NoSuchAlgorithm { .. } => "TD0206",
+        Engine::NoSuchModality { .. } => "TD0213",
+        Engine::MissingColumn { .. } => NO_COLUMN,
+        Engine::DimensionMismatch { .. } => "TD0304",
+        Engine::NotFinite { .. } => "TD0305",
+        Engine::NotFitted { .. } | Engine::NeedsModel { .. } => "TD0601",
+        Engine::InvalidOption { .. } => "TD0109",
+        Engine::EmptyTraining { .. } => "TD0602",
+        Engine::TooLarge { .. } => "TD0603",
+        Engine::NotPositiveDefinite { .. } => "TD0604",
+        Engine::CorruptModel { .. } => "TD0605",
+        Engine::NothingHeldOut => "TD0606",
+        Engine::CorruptRecord { .. } => "TD0803",
+        Engine::UnsupportedModel { .. } => "TD0804",
         Engine::InvalidName { .. } => "TD0212",
         Engine::WrongRole { .. } => WRONG_ROLE,
-        Engine::WrongTable { .. } => "TD0606",
+        Engine::WrongTable { .. } => "TD0704",
         Engine::AlreadyExists { .. } => "TD0205",
-        Engine::NeedsModel { .. } => "TD0607",
-        Engine::Conflict { .. } => "TD0504",
-        Engine::NotSupported { .. } | Engine::NeedsSql { .. } => "TD0901",
-        Engine::Write(_) => "TD0805",
+        Engine::Conflict { .. } => "TD0508",
+        Engine::NotSupported { .. } | Engine::NeedsSql { .. } => "TD0902",
+        Engine::Write(_) => "TD0801",
         _ => INTERNAL,
     }
 }
@@ -79,19 +87,18 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
 /// The kind that goes with a code.
 pub(super) fn kind(code: &str) -> ErrorKind {
     match code {
-        "TD0201" | "TD0202" | "TD0203" | "TD0204" | "TD0206" | "TD0207" | "TD0211" | "TD0802" => {
-            ErrorKind::NotFound
-        }
-        "TD0205" | "TD0305" => ErrorKind::AlreadyExists,
-        "TD0209" | "TD0501" | "TD0504" => ErrorKind::Conflict,
-        "TD0502" | "TD0801" => ErrorKind::Locked,
-        "TD0503" => ErrorKind::Cancelled,
-        "TD0505" => ErrorKind::ReadOnly,
-        "TD0401" | "TD0805" => ErrorKind::Io,
-        "TD0601" | "TD0602" | "TD0604" | "TD0607" => ErrorKind::Unavailable,
-        "TD0803" | "TD0901" => ErrorKind::Unsupported,
-        "TD0804" => ErrorKind::Corrupted,
-        "TD0806" => ErrorKind::Poisoned,
+        "TD0201" | "TD0202" | "TD0203" | "TD0204" | "TD0206" | "TD0210" | "TD0211" | "TD0213"
+        | "TD0307" | "TD0701" | "TD0702" | "TD0806" => ErrorKind::NotFound,
+        "TD0205" | "TD0306" | "TD0408" | "TD0807" => ErrorKind::AlreadyExists,
+        "TD0209" | "TD0501" | "TD0502" | "TD0505" | "TD0508" => ErrorKind::Conflict,
+        "TD0503" | "TD0504" => ErrorKind::Locked,
+        "TD0506" => ErrorKind::ReadOnly,
+        "TD0507" => ErrorKind::Cancelled,
+        "TD0401" | "TD0407" | "TD0801" | "TD0802" => ErrorKind::Io,
+        "TD0601" | "TD0602" | "TD0603" | "TD0606" | "TD0810" => ErrorKind::Unavailable,
+        "TD0605" | "TD0803" => ErrorKind::Corrupted,
+        "TD0804" | "TD0809" | "TD0901" | "TD0902" | "TD0903" => ErrorKind::Unsupported,
+        "TD0808" => ErrorKind::Poisoned,
         INTERNAL => ErrorKind::Internal,
         _ => ErrorKind::InvalidInput,
     }
@@ -99,7 +106,7 @@ pub(super) fn kind(code: &str) -> ErrorKind {
 
 /// Whether the same call may succeed later without anything being changed.
 pub(super) fn is_retryable(code: &str) -> bool {
-    matches!(code, "TD0502" | "TD0504" | "TD0801")
+    matches!(code, "TD0503" | "TD0504" | "TD0508")
 }
 
 #[cfg(all(test, feature = "sql"))]

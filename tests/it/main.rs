@@ -4,3 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cli;
+mod crash;
+mod data;
+mod support;
