@@ -6,6 +6,7 @@
 
 mod data;
 mod definition;
+mod display;
 mod recommend;
 mod training;
 
@@ -158,6 +159,7 @@ impl Name {
     }
 }
 
+/// The name itself, without quotes, as messages show it.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.value)

@@ -234,6 +234,9 @@ codes! {
     CANCELLED = "TD0507" "cancelled":
         "The statement was cancelled; it changed nothing."
         -> "Run it again when wanted.";
+    CONFLICT = "TD0508" "changed meanwhile":
+        "What the statement worked on was changed or dropped by another while it ran."
+        -> "Run it again.";
 
     NOT_TRAINED = "TD0601" "model not trained":
         "The model has no trained version."

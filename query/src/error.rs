@@ -6,6 +6,7 @@
 //! names are in backquotes.
 
 mod external;
+mod layers;
 mod render;
 
 use std::fmt;

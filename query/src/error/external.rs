@@ -1,4 +1,4 @@
-//! Errors of the layers below and of DataFusion, as ours: a code for each, and clean words.
+//! Errors of DataFusion and Arrow as ours: a code for each, and clean words.
 //!
 //! An error of ours that travelled through DataFusion comes back as it was. Invariant: nothing of
 //! DataFusion's wrapping ("Error during planning", backtraces, catalogue names) reaches a user.
@@ -11,28 +11,6 @@ use super::Error;
 use crate::codes::{self, Code};
 use crate::span::Span;
 use crate::suggest;
-
-impl From<engine::Error> for Error {
-    fn from(error: engine::Error) -> Self {
-        let code: &'static Code = match &error {
-            engine::Error::NoSuchAlgorithm { .. } => &codes::NO_SUCH_ALGORITHM,
-            engine::Error::NoSuchModality { .. } => &codes::NO_SUCH_MODALITY,
-            engine::Error::DimensionMismatch { .. } => &codes::DIMENSION,
-            engine::Error::NotFinite { .. } => &codes::NOT_FINITE,
-            engine::Error::NotFitted { .. } => &codes::NOT_TRAINED,
-            engine::Error::InvalidOption { .. } => &codes::OPTION_VALUE,
-            engine::Error::EmptyTraining { .. } => &codes::EMPTY_TRAINING,
-            engine::Error::TooLarge { .. } => &codes::MODEL_TOO_LARGE,
-            engine::Error::NotPositiveDefinite { .. } => &codes::NOT_SOLVABLE,
-            engine::Error::Cancelled => &codes::CANCELLED,
-            engine::Error::CorruptModel { .. } => &codes::MODEL_DAMAGED,
-            engine::Error::UnsupportedModel { .. } => &codes::NEWER_FORMAT,
-            engine::Error::Write(_) => &codes::IO,
-            _ => &codes::INTERNAL,
-        };
-        Error::new(code, error.to_string()).caused_by(error)
-    }
-}
 
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Self {

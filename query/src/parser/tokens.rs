@@ -1,7 +1,7 @@
 //! Text into tokens, with the limits that keep every later step within time and stack.
 //!
 //! sqlparser bounds nesting, but builds a chain such as `a + a + …` as a tree as deep as the chain
-//! is long, and retries a parenthesis in FROM once per level; so both are bounded here. Invariant:
+//! is long, and reads some parentheses twice on every level; so both are bounded here. Invariant:
 //! tokens that pass parse in time about linear in their number, into trees that can be walked,
 //! copied and dropped by recursion on an ordinary stack.
 
@@ -16,9 +16,11 @@ use crate::error::Error;
 use crate::span::{Position, Span};
 
 /// The most tokens between two commas (or semicolons) at one level of parentheses.
-pub(super) const LONGEST_CHAIN: u32 = 3_000;
+const LONGEST_CHAIN: u32 = 3_000;
 /// The most parentheses and brackets inside one another.
-pub(super) const DEEPEST: usize = 40;
+const DEEPEST: usize = 40;
+/// The most of those inside one another that sqlparser may read twice.
+const DEEPEST_RETRIED: usize = 10;
 
 /// The tokens of `source`, as far as they can be read, and what stopped them if not at the end.
 pub(super) fn tokenize(source: &str) -> (Vec<TokenWithSpan>, Option<Error>) {
@@ -45,38 +47,90 @@ fn neutralise(mut token: TokenWithSpan) -> TokenWithSpan {
     token
 }
 
-/// The first token beyond a limit: how many tokens before it to keep, and the error.
+/// An open parenthesis.
+struct Open {
+    /// How many tokens there were at its level since the last comma, itself included.
+    count: u32,
+    /// Whether it is one of those that count for [`DEEPEST_RETRIED`].
+    retried: bool,
+}
+
+/// The first token beyond a limit: how many tokens to keep, which is the statements before that of
+/// the token, and the error.
 fn limits(tokens: &[TokenWithSpan]) -> Option<(usize, Error)> {
-    // How many tokens since the last comma, for each open parenthesis.
-    let mut counts: Vec<u32> = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
+    let mut retried = 0;
     let mut count = 0;
+    let mut statement = 0;
+    let mut before = &Token::SemiColon;
     for (at, token) in tokens.iter().enumerate() {
         match &token.token {
             Token::Whitespace(_) => continue,
             Token::Comma => count = 0,
             Token::SemiColon => {
-                counts.clear();
-                count = 0;
+                open.clear();
+                (count, retried, statement) = (0, 0, at + 1);
             }
             Token::LParen | Token::LBracket | Token::LBrace => {
-                counts.push(count + 1);
+                let inherits = *before == Token::LParen && open.last().is_some_and(|it| it.retried);
+                let this = inherits || is_retried(before);
+                retried += usize::from(this);
+                open.push(Open { count: count + 1, retried: this });
                 count = 0;
             }
-            Token::RParen | Token::RBracket | Token::RBrace => {
-                count = counts.pop().unwrap_or(count) + 1;
-            }
+            Token::RParen | Token::RBracket | Token::RBrace => match open.pop() {
+                Some(closed) => {
+                    count = closed.count + 1;
+                    retried -= usize::from(closed.retried);
+                }
+                None => count += 1,
+            },
             _ => count += 1,
         }
+        before = &token.token;
         let message = if count > LONGEST_CHAIN {
             "the expression is too long"
-        } else if counts.len() > DEEPEST {
+        } else if open.len() > DEEPEST || retried > DEEPEST_RETRIED {
             "the parentheses are nested too deeply"
         } else {
             continue;
         };
-        return Some((at, Error::new(&codes::TOO_COMPLEX, message).at(token.span.into())));
+        return Some((statement, Error::new(&codes::TOO_COMPLEX, message).at(token.span.into())));
     }
     None
+}
+
+/// Whether sqlparser may read what is in the parenthesis after this token twice: as the special
+/// form of CAST, ARRAY, FROM and others, and when that fails as something ordinary. What it reads
+/// twice inside one another takes time exponential in the depth.
+fn is_retried(before: &Token) -> bool {
+    let Token::Word(word) = before else { return false };
+    !matches!(
+        word.keyword,
+        Keyword::NoKeyword
+            | Keyword::ALL
+            | Keyword::AND
+            | Keyword::AS
+            | Keyword::BETWEEN
+            | Keyword::BY
+            | Keyword::COUNT
+            | Keyword::ELSE
+            | Keyword::HAVING
+            | Keyword::IN
+            | Keyword::LIKE
+            | Keyword::MAX
+            | Keyword::MIN
+            | Keyword::NOT
+            | Keyword::ON
+            | Keyword::OR
+            | Keyword::SELECT
+            | Keyword::SET
+            | Keyword::SUM
+            | Keyword::THEN
+            | Keyword::VALUES
+            | Keyword::WHEN
+            | Keyword::WHERE
+    )
 }
 
 fn unreadable(error: TokenizerError, source: &str) -> Error {
