@@ -1,6 +1,6 @@
 //! Training: `ease` and `item_knn` from statement to published version.
 
-mod common;
+mod catalogue;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -8,13 +8,13 @@ fn fit(c: &mut Criterion) {
     let mut group = c.benchmark_group("train");
     group.sample_size(10);
     for name in ["ml-1m", "amazon-baby", "amazon-sports"] {
-        let Some(folder) = common::dataset(name) else { continue };
+        let Some(folder) = catalogue::dataset(name) else { continue };
         let place = tempfile::tempdir().expect("a folder");
-        let db = common::filled(&place.path().join("db"), &folder, false);
+        let db = catalogue::filled(&place.path().join("db"), &folder, false);
         let mut session = db.session();
         // The settings that were best on validation data (see the README here).
         let b = if name == "ml-1m" { "0.4" } else { "0" };
-        common::run(
+        catalogue::run(
             &mut session,
             &format!(
                 "CREATE MODEL knn USING item_knn ON ratings
@@ -23,12 +23,12 @@ fn fit(c: &mut Criterion) {
             ),
         );
         group.bench_function(format!("item_knn {name}"), |b| {
-            b.iter(|| common::run(&mut session, "TRAIN MODEL knn"));
+            b.iter(|| catalogue::run(&mut session, "TRAIN MODEL knn"));
         });
         // 18,357 items take minutes in the dense closed form: measured by `latency`, once.
         if name != "amazon-sports" {
             group.bench_function(format!("ease {name}"), |b| {
-                b.iter(|| common::run(&mut session, "TRAIN MODEL ease"));
+                b.iter(|| catalogue::run(&mut session, "TRAIN MODEL ease"));
             });
         }
     }

@@ -5,7 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "a bench reports")]
 
-mod common;
+mod catalogue;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -27,11 +27,11 @@ fn main() {
 }
 
 fn ml_1m() {
-    let Some(folder) = common::dataset("ml-1m") else { return };
+    let Some(folder) = catalogue::dataset("ml-1m") else { return };
     let place = tempfile::tempdir().expect("a folder");
-    let db = common::filled(&place.path().join("db"), &folder, true);
+    let db = catalogue::filled(&place.path().join("db"), &folder, true);
     let mut session = db.session();
-    common::run(
+    catalogue::run(
         &mut session,
         "CREATE MODEL ease USING ease ON ratings WITH (lambda = 300); TRAIN MODEL ease;
          CREATE MODEL knn USING item_knn ON ratings
@@ -67,12 +67,12 @@ fn ml_1m() {
 }
 
 fn sports() {
-    let Some(folder) = common::dataset("amazon-sports") else { return };
+    let Some(folder) = catalogue::dataset("amazon-sports") else { return };
     let place = tempfile::tempdir().expect("a folder");
-    let db = common::filled(&place.path().join("db"), &folder, false);
+    let db = catalogue::filled(&place.path().join("db"), &folder, false);
     let mut session = db.session();
     let start = Instant::now();
-    common::run(
+    catalogue::run(
         &mut session,
         "CREATE MODEL ease USING ease ON ratings WITH (lambda = 300); TRAIN MODEL ease;",
     );

@@ -1,6 +1,6 @@
 //! Writing and opening: COPY, durable single INSERTs from one and eight threads, open.
 
-mod common;
+mod catalogue;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use tastedb::Database;
 
 fn copy(c: &mut Criterion) {
-    let Some(folder) = common::dataset("ml-1m") else { return };
+    let Some(folder) = catalogue::dataset("ml-1m") else { return };
     let mut group = c.benchmark_group("copy");
     group.sample_size(10).throughput(Throughput::Elements(802_553));
     group.bench_function("ml-1m train, csv.gz, on disk", |b| {
@@ -19,11 +19,11 @@ fn copy(c: &mut Criterion) {
             || {
                 let place = tempfile::tempdir().expect("a folder");
                 let db = Database::open(place.path().join("db")).expect("it opens");
-                common::tables(&mut db.session(), &folder, false);
+                catalogue::tables(&mut db.session(), &folder, false);
                 (place, db)
             },
             |(place, db)| {
-                common::run(&mut db.session(), &common::copy_train(&folder));
+                catalogue::run(&mut db.session(), &catalogue::copy_train(&folder));
                 (place, db)
             },
             BatchSize::PerIteration,
@@ -36,7 +36,7 @@ fn copy(c: &mut Criterion) {
 fn insert(c: &mut Criterion) {
     let place = tempfile::tempdir().expect("a folder");
     let db = Database::open(place.path().join("db")).expect("it opens");
-    common::run(
+    catalogue::run(
         &mut db.session(),
         "CREATE TABLE people (id TEXT PRIMARY KEY) WITH (role = 'user');
          CREATE TABLE things (id TEXT PRIMARY KEY) WITH (role = 'item');
@@ -61,7 +61,7 @@ fn insert(c: &mut Criterion) {
                             for _ in 0..each {
                                 let n = counter.fetch_add(1, Ordering::Relaxed);
                                 let (user, item) = (n % 6_000, n * 7 % 4_000);
-                                common::run(
+                                catalogue::run(
                                     &mut session,
                                     &format!("INSERT INTO clicks VALUES ('u{user}', 'm{item}')"),
                                 );
@@ -77,12 +77,12 @@ fn insert(c: &mut Criterion) {
 }
 
 fn open(c: &mut Criterion) {
-    let Some(folder) = common::dataset("ml-1m") else { return };
+    let Some(folder) = catalogue::dataset("ml-1m") else { return };
     let place = tempfile::tempdir().expect("a folder");
     let path = place.path().join("db");
     {
-        let db = common::filled(&path, &folder, true);
-        common::run(
+        let db = catalogue::filled(&path, &folder, true);
+        catalogue::run(
             &mut db.session(),
             "CREATE MODEL e USING ease ON ratings WITH (lambda = 300); TRAIN MODEL e;",
         );
@@ -95,7 +95,7 @@ fn open(c: &mut Criterion) {
     group.bench_function("ml-1m to the first answer", |b| {
         b.iter(|| {
             let db = Database::open(&path).expect("it opens");
-            common::run(&mut db.session(), "RECOMMEND things FOR USER '1' LIMIT 10");
+            catalogue::run(&mut db.session(), "RECOMMEND things FOR USER '1' LIMIT 10");
         });
     });
     group.finish();

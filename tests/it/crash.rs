@@ -81,7 +81,9 @@ fn the_process_that_is_killed() {
 /// One statement (or two) of the workload.
 fn work(folder: &Path, n: u64, choice: u64) -> (&'static str, String) {
     match choice {
-        0..=4 => ("insert", format!("INSERT INTO clicks VALUES ('u{}', 'm{}', {n})", n % 7, n % 11)),
+        0..=4 => {
+            ("insert", format!("INSERT INTO clicks VALUES ('u{}', 'm{}', {n})", n % 7, n % 11))
+        }
         5 => {
             let path = folder.join("bulk.csv");
             let mut csv = String::from("user_id,item_id,n\n");
@@ -113,7 +115,8 @@ fn work(folder: &Path, n: u64, choice: u64) -> (&'static str, String) {
 
 #[test]
 fn killed_at_random_points_nothing_acknowledged_is_lost() {
-    let kills = std::env::var("TASTEDB_CRASH_KILLS").ok().and_then(|k| k.parse().ok()).unwrap_or(KILLS);
+    let kills =
+        std::env::var("TASTEDB_CRASH_KILLS").ok().and_then(|k| k.parse().ok()).unwrap_or(KILLS);
     let mut state = u64::from(std::process::id()) << 20 | 0x5bd1;
     let mut interrupted: BTreeSet<String> = BTreeSet::new();
     let mut counts = std::collections::BTreeMap::<String, u64>::new();
@@ -225,9 +228,8 @@ fn verify(folder: &Path, round: u64) {
     assert_eq!(a, b, "round {round}: a transaction was cut in two");
     within("transactions", a, pairs);
     let stored = &cells(&mut session, "SELECT title FROM movies WHERE id = 'm1'")[0][0];
-    let interrupted_update = last_line(&log)
-        .strip_prefix("begin update ")
-        .is_some_and(|n| *stored == format!("n{n}"));
+    let interrupted_update =
+        last_line(&log).strip_prefix("begin update ").is_some_and(|n| *stored == format!("n{n}"));
     let older = interrupted_update || *stored == title || is_newer(stored, &title);
     assert!(older, "round {round}: the title is {stored}, {title} was acknowledged");
     let served = cells(&mut session, "RECOMMEND movies FOR USER 'u0' USING k LIMIT 3");

@@ -12,8 +12,10 @@ use crate::support::rows_as_text;
 
 /// The folder of a dataset, or a remark that the test is skipped.
 pub(crate) fn dataset(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TASTEDB_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let root = std::env::var_os("TASTEDB_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
     let folder = root.join(name);
     if folder.join("items.csv").exists() {
         return Some(folder);

@@ -6,4 +6,5 @@
 mod cli;
 mod crash;
 mod data;
+mod reference;
 mod support;

@@ -75,6 +75,9 @@ pub trait Model: Send + Sync {
     fn save(&self, out: &mut dyn Write) -> Result<()>;
 }
 
+/// How an algorithm makes a model of data.
+type Fit = fn(&Dataset, &SideData, &ModelOptions, &Work) -> Result<Box<dyn Model>>;
+
 /// An algorithm that models can be trained with.
 #[derive(Debug)]
 pub struct Algorithm {
@@ -86,7 +89,7 @@ pub struct Algorithm {
     pub options: &'static [OptionSpec],
     /// Whether it learns from embeddings.
     pub needs_embeddings: bool,
-    fit: fn(&Dataset, &SideData, &ModelOptions, &Work) -> Result<Box<dyn Model>>,
+    fit: Fit,
     load: fn(&file::Sections) -> Result<Box<dyn Model>>,
     format: u32,
 }

@@ -184,7 +184,7 @@ fn candidates_and_offset_are_obeyed() {
     request.candidates = Some(Arc::new(even));
     let some = keys(&shop.ask(&request));
     assert_eq!(some.len(), 5);
-    assert!(some.iter().all(|key| number(key) % 2 == 0));
+    assert!(some.iter().all(|key| number(key).is_multiple_of(2)));
 }
 
 #[test]

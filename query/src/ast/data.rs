@@ -91,6 +91,10 @@ pub struct OnConflict {
 }
 
 /// What to do with a row whose key exists.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per statement: nothing is gained by another allocation"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConflictAction {
     /// `DO NOTHING`

@@ -7,8 +7,6 @@
 mod build;
 mod cell;
 mod shape;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use build::BatchBuilder;
 pub(crate) use cell::{Cell, MICROS_PER_DAY, coerce, describe, parse_text, parse_vector};

@@ -107,10 +107,10 @@ fn unix(text: &str) -> Option<Value> {
     if text.is_empty() || !text.as_bytes().iter().all(number) {
         return None;
     }
-    if let Ok(seconds) = text.parse::<i64>() {
-        if seconds.unsigned_abs() < 100_000_000_000 {
-            return Some(Value::Timestamp(seconds * 1_000_000));
-        }
+    if let Ok(seconds) = text.parse::<i64>()
+        && seconds.unsigned_abs() < 100_000_000_000
+    {
+        return Some(Value::Timestamp(seconds * 1_000_000));
     }
     text.parse().ok().filter(|time: &f64| time.is_finite()).map(|v| Value::Timestamp(micros(v)))
 }

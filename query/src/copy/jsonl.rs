@@ -14,6 +14,9 @@ use crate::batch::Cell;
 use crate::error::{Error, Result};
 use crate::storage::Value;
 
+/// An object with its line.
+type Numbered = (u64, Map<String, Json>);
+
 /// A reader of JSON lines.
 pub(crate) struct JsonReader {
     input: Input,
@@ -46,7 +49,7 @@ impl JsonReader {
         Ok(reader)
     }
 
-    fn object(&mut self) -> Result<Option<(u64, Map<String, Json>)>, Fault> {
+    fn object(&mut self) -> Result<Option<Numbered>, Fault> {
         loop {
             self.text.clear();
             self.line += 1;

@@ -15,8 +15,6 @@ pub(crate) mod npy;
 mod parquet;
 mod recbole;
 mod record;
-#[cfg(test)]
-mod tests;
 pub(crate) mod write;
 
 use std::path::Path;

@@ -44,12 +44,14 @@ pub(crate) struct Writer {
     rows: u64,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one per file")]
 enum Sink {
     Csv(Box<csv::Writer<Output>>, WriteOptions),
     Json(Output),
     Parquet(Box<ArrowWriter<File>>),
 }
 
+#[expect(clippy::large_enum_variant, reason = "one per file")]
 enum Output {
     Plain(BufWriter<File>),
     Packed(GzEncoder<BufWriter<File>>),

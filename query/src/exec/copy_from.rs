@@ -460,7 +460,7 @@ impl Vectors<'_> {
                     continue;
                 }
                 loaded += 1;
-                if rows % 1024 == 0 {
+                if rows.is_multiple_of(1024) {
                     work.check()?;
                     let note = format!("{rows} vectors");
                     work.progress.report("copy", rows, array.rows, &note);

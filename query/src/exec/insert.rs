@@ -105,6 +105,9 @@ fn check_target(shape: &Shape, conflict: &OnConflict) -> Result<()> {
     Ok(())
 }
 
+/// What takes the rows, one after the other, with the place of each where it has one.
+type Taker<'a> = &'a mut dyn FnMut(Option<&Located<Vec<Expr>>>, &mut [Cell]) -> Result<()>;
+
 /// The rows to insert.
 enum Source<'a> {
     /// Literals, as they stand in the statement.
@@ -162,10 +165,7 @@ impl<'a> Source<'a> {
         Ok(Source::Rows(rows))
     }
 
-    fn each(
-        self,
-        put: &mut dyn FnMut(Option<&Located<Vec<Expr>>>, &mut [Cell]) -> Result<()>,
-    ) -> Result<()> {
+    fn each(self, put: Taker<'_>) -> Result<()> {
         match self {
             Source::Defaults => put(None, &mut []),
             Source::Rows(rows) => {

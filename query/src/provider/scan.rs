@@ -114,6 +114,7 @@ enum Source {
 }
 
 /// How far a scan has come.
+#[expect(clippy::large_enum_variant, reason = "one per scan")]
 enum Place {
     Start,
     /// Entities that follow.

@@ -1,7 +1,5 @@
 //! What the benches share: where the datasets are and how a database is filled from them.
 
-#![expect(dead_code, reason = "each bench uses its part of this")]
-
 use std::path::{Path, PathBuf};
 
 use tastedb::{Database, Session};
