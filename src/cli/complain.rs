@@ -52,7 +52,8 @@ fn point(shown: &mut String, place: tastedb::Place, source: &Source<'_>) {
     let rest = lines.get(nth - 1).map_or("", |line| from_column(line, column));
     // An error at the end of the text points behind its last word, not at an empty line.
     if place.line > last
-        || (rest.trim().is_empty() && lines[nth..].iter().all(|l| l.trim().is_empty()))
+        || (rest.trim().is_empty()
+            && lines.get(nth..).unwrap_or_default().iter().all(|l| l.trim().is_empty()))
     {
         nth = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(1, |i| i + 1);
         column = lines.get(nth - 1).map_or(1, |line| line.trim_end().chars().count() + 1);

@@ -232,7 +232,10 @@ fn verify(folder: &Path, round: u64) {
         last_line(&log).strip_prefix("begin update ").is_some_and(|n| *stored == format!("n{n}"));
     let older = interrupted_update || *stored == title || is_newer(stored, &title);
     assert!(older, "round {round}: the title is {stored}, {title} was acknowledged");
-    let served = cells(&mut session, "RECOMMEND movies FOR USER 'u0' USING k LIMIT 3");
+    let served = cells(
+        &mut session,
+        "RECOMMEND movies FOR USER 'u0' USING k LIMIT 3 WITH (seen = 'include')",
+    );
     assert_eq!(served.len(), 3, "round {round}: the model serves");
 }
 

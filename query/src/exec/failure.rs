@@ -125,7 +125,7 @@ impl Error {
     // ---- values ---------------------------------------------------------------------------
 
     pub(crate) fn wrong_type(expected: &str, found: &str) -> Error {
-        Error::new(&codes::TYPE_MISMATCH, format!("{expected}, found {found}"))
+        mismatch(expected, found)
     }
 
     pub(crate) fn unstorable(ty: &str) -> Error {
@@ -287,7 +287,7 @@ pub(crate) fn of_row(
         RowFault::Default(error) => error,
         RowFault::Type { column, expected, found } => {
             let name = &shape.names[column];
-            Error::new(&codes::TYPE_MISMATCH, format!("column `{name}`: {expected}, found {found}"))
+            mismatch(&format!("column `{name}`: {expected}"), &found)
         }
         RowFault::NoKey { column } => {
             Error::new(&codes::NOT_NULL, format!("`{}` must have a value", shape.names[column]))
@@ -387,4 +387,13 @@ fn types(text: &str) -> String {
 
 fn type_words(ty: &DataType) -> String {
     types(&ty.to_string())
+}
+
+/// A value of the wrong type. A vector of the wrong length has a code of its own, and its message
+/// tells both lengths already.
+fn mismatch(expected: &str, found: &str) -> Error {
+    if expected.contains(" numbers, found ") {
+        return Error::new(&codes::DIMENSION, expected);
+    }
+    Error::new(&codes::TYPE_MISMATCH, format!("{expected}, found {found}"))
 }
