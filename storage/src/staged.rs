@@ -1,7 +1,7 @@
 //! From a file being written to a published one.
 //!
 //! The order is always the same: write under `tmp/`, sync, rename, sync the directory, and only
-//! then name the file in the manifest. [`StagedWriter`] does the first two, [`StagedFile::publish`]
+//! then name the file in the manifest. `StagedWriter` does the first two, [`StagedFile::publish`]
 //! the next two, the commit the last. What is dropped on the way is removed again; what a crash
 //! leaves is removed at the next open.
 
