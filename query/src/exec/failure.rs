@@ -281,8 +281,18 @@ pub(crate) fn of_row(
     row: Option<&Located<Vec<Expr>>>,
     targets: &[usize],
 ) -> Error {
-    let column = fault.column();
+    let column = match &fault {
+        // Storage looks at the numbers of a vector; the statement knows where they stand.
+        RowFault::Storage(crate::storage::Error::NotFinite { column, .. }) => {
+            shape.position(column)
+        }
+        fault => fault.column(),
+    };
     let error = match fault {
+        RowFault::Storage(crate::storage::Error::NotFinite { column, position }) => Error::new(
+            &codes::NOT_FINITE,
+            format!("column `{column}`: number {} of the vector is not finite", position + 1),
+        ),
         RowFault::Storage(error) => Error::from(error),
         RowFault::Default(error) => error,
         RowFault::Type { column, expected, found } => {
