@@ -143,11 +143,14 @@ impl Ring {
         if from + 1 < oldest {
             return None;
         }
+        // Without gaps, the place of a generation is a subtraction; the ring may be long.
+        let start = (from + 1 - oldest) as usize;
         let mut out = Vec::new();
-        for (generation, changes) in &self.commits {
-            if *generation > from && *generation <= to {
-                out.extend_from_slice(changes.as_deref()?);
+        for (generation, changes) in self.commits.iter().skip(start) {
+            if *generation > to {
+                break;
             }
+            out.extend_from_slice(changes.as_deref()?);
         }
         Some(Changes { changes: out })
     }
