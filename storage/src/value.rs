@@ -77,7 +77,7 @@ impl fmt::Display for ColumnType {
                 return write!(f, "VECTOR({dim})");
             }
             ColumnType::Vector { dim, element: Element::F16 } => {
-                return write!(f, "VECTOR({dim}, F16)");
+                return write!(f, "HALFVEC({dim})");
             }
         })
     }
@@ -111,9 +111,13 @@ impl Value {
         match (self, ty) {
             (Value::Null, ty) => !ty.is_vector(),
             (Value::Int(value), ColumnType::Int) => i32::try_from(*value).is_ok(),
+            // More than 32 bits hold would become infinite.
+            (Value::Real(value), ColumnType::Real) => {
+                !value.is_finite() || (*value as f32).is_finite()
+            }
             (Value::Bool(_), ColumnType::Bool)
             | (Value::Int(_), ColumnType::BigInt)
-            | (Value::Real(_), ColumnType::Real | ColumnType::Double)
+            | (Value::Real(_), ColumnType::Double)
             | (Value::Text(_), ColumnType::Text)
             | (Value::Date(_), ColumnType::Date)
             | (Value::Timestamp(_), ColumnType::Timestamp)

@@ -159,6 +159,9 @@ pub(crate) fn coerce(cell: Cell, ty: ColumnType) -> Result<Cell, String> {
             return coerce(Cell::Value(Value::Int(v as i64)), ty);
         }
         (ColumnType::Real | ColumnType::Double, Value::Int(v)) => Value::Real(v as f64),
+        (ColumnType::Real, Value::Real(v)) if !fits_real(v) => {
+            return Err(format!("{v:e} is outside the range of REAL; DOUBLE holds it"));
+        }
         (ColumnType::Real | ColumnType::Double, Value::Real(v)) => Value::Real(v),
         (ColumnType::Text, Value::Text(v)) => Value::Text(v),
         (ColumnType::Text, Value::Int(v)) => Value::Text(v.to_string()),
@@ -209,7 +212,8 @@ pub(crate) fn parse_text(text: &str, ty: ColumnType) -> Option<Value> {
         },
         ColumnType::Int => text.parse::<i32>().ok().map(|v| Value::Int(v.into())),
         ColumnType::BigInt => text.parse().ok().map(Value::Int),
-        ColumnType::Real | ColumnType::Double => text.parse().ok().map(Value::Real),
+        ColumnType::Real => text.parse().ok().filter(|v| fits_real(*v)).map(Value::Real),
+        ColumnType::Double => text.parse().ok().map(Value::Real),
         ColumnType::Date => Date32Type::parse(text).map(Value::Date),
         ColumnType::Timestamp => {
             string_to_timestamp_nanos(text).ok().map(|v| Value::Timestamp(v.div_euclid(1000)))
@@ -217,6 +221,11 @@ pub(crate) fn parse_text(text: &str, ty: ColumnType) -> Option<Value> {
         ColumnType::Text => Some(Value::Text(text.to_owned())),
         ColumnType::TextList | ColumnType::Vector { .. } => None,
     }
+}
+
+/// Whether a number stays one in 32 bits, or was none before.
+fn fits_real(number: f64) -> bool {
+    !number.is_finite() || (number as f32).is_finite()
 }
 
 /// Numbers in brackets, `[1, 2.5, 3]`, as a vector.
