@@ -46,7 +46,8 @@ impl Evaluate {
         Evaluate { engine, held_out, models: Vec::new(), metrics: Vec::new(), work: Work::quiet() }
     }
 
-    /// One more model to measure: a trained one, or the built-in `popular`, `trending`, `latest`.
+    /// One more model to measure: a trained one, or the built-in `popular`, `trending`, `latest`,
+    /// `random`.
     pub fn model(mut self, name: impl Into<String>) -> Evaluate {
         self.models.push(name.into());
         self

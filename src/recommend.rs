@@ -195,6 +195,8 @@ impl Recommend {
             offset: self.offset,
             reasons: self.reasons,
             interactions: None,
+            users: resolver.user_table().ok(),
+            items: resolver.item_table().ok(),
             seed: self.seed,
         };
         let response = snapshot.engine.recommend(&snapshot.state, &request)?;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tastedb_storage::{Snapshot, Store, WriteTxn};
+use tastedb_storage::{Read, Snapshot, Store, TableId, WriteTxn};
 
 use crate::error::Result;
 use crate::evaluate_run::{self, Evaluation, EvaluationRequest};
@@ -78,6 +78,18 @@ impl Engine {
     /// Every model, by name, with its serving version if it has been trained.
     pub fn models(&self, snapshot: &Snapshot) -> Result<Vec<ModelInfo>> {
         self.registry().list(snapshot)
+    }
+
+    /// The models that learn from a table, as of `read`.
+    pub fn models_on(&self, read: &impl Read, table: TableId) -> Result<Vec<ModelDefinition>> {
+        self.registry().on(read, table)
+    }
+
+    /// The first of those models whose WEIGHT or WHERE does not fit the table as it is in `txn`.
+    pub fn model_broken_by(&self, txn: &WriteTxn, table: TableId) -> Result<Option<String>> {
+        let broken = |model: &ModelDefinition| self.registry().projection(txn, model).is_err();
+        let models = self.models_on(txn, table)?;
+        Ok(models.into_iter().find(broken).map(|model| model.name))
     }
 
     /// Trains a model from the current snapshot and publishes the result as its next version.

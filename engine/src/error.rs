@@ -175,8 +175,8 @@ pub enum Error {
         /// What needs it.
         what: &'static str,
     },
-    /// An evaluation without held-out interactions.
-    #[error("there is nothing held out to evaluate on")]
+    /// An evaluation without held-out interactions, or whose split holds out all of them.
+    #[error("there is nothing held out to evaluate on, or nothing left to learn from")]
     NothingHeldOut,
     /// Something changed while the work went on, so its result does not fit any more.
     #[error("{what}")]

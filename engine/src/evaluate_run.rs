@@ -13,6 +13,7 @@ use crate::dataset::Dataset;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Case, Metric, Task};
+use crate::history::SideData;
 use crate::live::EntityIndex;
 use crate::model::{self, Model};
 use crate::options::ModelOptions;
@@ -24,7 +25,7 @@ use crate::train;
 /// What to measure.
 #[derive(Clone)]
 pub struct EvaluationRequest {
-    /// Models, and built-in `popular`, `trending`, `latest`.
+    /// Models, and built-in `popular`, `trending`, `latest`, `random`.
     pub models: Vec<String>,
     /// The held-out table or, with `split`, the table to split.
     pub table: TableId,
@@ -34,7 +35,7 @@ pub struct EvaluationRequest {
     pub metrics: Vec<Metric>,
     /// The group of each user, where figures are wanted by group.
     pub groups: Option<BTreeMap<UserId, String>>,
-    /// Seed of the fits of a split.
+    /// Seed of the fits of a split, and of `random`.
     pub seed: u64,
 }
 
@@ -92,7 +93,7 @@ fn subject(
     request: &EvaluationRequest,
     name: &str,
 ) -> Result<Subject> {
-    if BUILT_IN.contains(&name) && name != "random" {
+    if BUILT_IN.contains(&name) {
         let table = match request.split {
             Some(_) => request.table,
             None => training_table(snapshot, request.table)?,
@@ -191,10 +192,21 @@ fn measure(
         work,
         &keep,
     )?;
-    let side = train::side_data(engine, snapshot, definition)?;
+    if request.split.is_some() && data.n_pairs() == 0 {
+        return Err(Error::NothingHeldOut);
+    }
+    let is_random = definition.algorithm == "random";
+    let side = match is_random {
+        true => SideData::default(),
+        false => train::side_data(engine, snapshot, definition)?,
+    };
     let fitted;
     let model: &dyn Model = match &subject.served {
         Some(serving) => serving.model.as_ref(),
+        None if is_random => {
+            fitted = model::random(entities.items().to_vec(), request.seed);
+            fitted.as_ref()
+        }
         None => {
             fitted = model::fit(
                 &definition.algorithm,
@@ -214,6 +226,10 @@ fn measure(
     let width = request.metrics.len().max(1);
     for figures in measured.figures.chunks(width) {
         let Some(first) = figures.first() else { continue };
+        // Of nobody there is nothing to tell.
+        if first.group.is_some() && first.users == 0 {
+            continue;
+        }
         result.rows.push(EvaluationRow {
             model: subject.name.clone(),
             group: first.group.and_then(|group| groups.get(group as usize).cloned()),

@@ -139,6 +139,12 @@ pub fn fit(
     work.install(|| (algorithm.fit)(data, side, options, work))
 }
 
+/// The built-in `random` as a model, to be measured like one: the scores that RECOMMEND gives it.
+pub(crate) fn random(items: Vec<ItemId>, seed: u64) -> Box<dyn Model> {
+    let scores = items.iter().map(|item| crate::recommend::uniform(seed, item.0)).collect();
+    Box::new(popular::Fixed { algorithm: "random", format: 1, items, scores, options: Vec::new() })
+}
+
 /// Reads a model that [`Model::save`] wrote. The bytes are kept and used in place as far as the
 /// model allows, so that opening one costs little. Whether they are the bytes that were written is
 /// storage's to check; here they are only never trusted to be well formed.

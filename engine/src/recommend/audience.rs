@@ -34,6 +34,9 @@ pub(super) fn recommend(
     let definition = &serving.definition;
     let users = engine.live().entities(engine.store(), snapshot, request.table)?;
     let items = crate::train::item_table(snapshot, definition)?;
+    if request.items.is_some_and(|asked| asked != items) {
+        return Err(Error::WrongTable { model: definition.name.clone() });
+    }
     let items = engine.live().entities(engine.store(), snapshot, items)?;
     trace.stage("plan", || format!("{} users, source: {}", users.len(), definition.name));
 
@@ -97,7 +100,8 @@ fn serving(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Ar
             let on_users = catalog
                 .tables()
                 .filter_map(|table| table.link.as_ref())
-                .filter(|link| link.user_table == request.table);
+                .filter(|link| link.user_table == request.table)
+                .filter(|link| request.items.is_none_or(|items| link.item_table == items));
             for link in on_users {
                 if let Some(serving) = engine.registry().default_for(snapshot, link.item_table)? {
                     return Ok(serving);

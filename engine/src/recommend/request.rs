@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fixedbitset::FixedBitSet;
-use tastedb_storage::{ColumnId, ItemId, TableId, UserId};
+use tastedb_storage::{ColumnId, ItemId, Read, Snapshot, TableId, UserId};
 
 /// One `RECOMMEND`.
 #[derive(Clone, Debug)]
@@ -29,6 +29,11 @@ pub struct Request {
     pub reasons: usize,
     /// The interaction table whose histories count where no model names one.
     pub interactions: Option<TableId>,
+    /// The table of the users of the contexts. Histories in interactions of others' are none of
+    /// theirs, though the numbers of their ids are the same. `None`: there is but one such table.
+    pub users: Option<TableId>,
+    /// The same of items, where users are recommended.
+    pub items: Option<TableId>,
     /// Seed of sources that draw at random.
     pub seed: u64,
 }
@@ -79,6 +84,12 @@ pub enum Seen {
 }
 
 impl Request {
+    /// Whether a table of interactions holds histories of this request's users.
+    pub(super) fn is_about(&self, snapshot: &Snapshot, interactions: TableId) -> bool {
+        let link = snapshot.catalog().table_by_id(interactions).and_then(|t| t.link.as_ref());
+        self.users.is_none_or(|users| link.is_some_and(|link| link.user_table == users))
+    }
+
     /// The best `k` rows of `table` for one context, seen items left out.
     pub fn new(table: TableId, context: Context, k: usize) -> Request {
         Request {
@@ -91,6 +102,8 @@ impl Request {
             offset: 0,
             reasons: 0,
             interactions: None,
+            users: None,
+            items: None,
             seed: 0,
         }
     }

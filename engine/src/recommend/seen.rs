@@ -16,6 +16,9 @@ pub(super) fn mask(
     entities: &EntityIndex,
     allowed: &mut FixedBitSet,
 ) -> Result<()> {
+    let tables: Vec<TableId> =
+        tables.iter().copied().filter(|table| request.is_about(snapshot, *table)).collect();
+    let tables = tables.as_slice();
     for rule in &request.seen {
         match rule {
             Seen::Default => by_default(snapshot, request, tables, entities, allowed)?,

@@ -207,10 +207,11 @@ pub(super) fn row_in(serving: &Serving, entities: &EntityIndex, item: ItemId) ->
 impl Asked {
     fn new(serving: &Serving, setting: &Setting<'_>) -> Result<Asked> {
         let request = setting.request;
+        let table = serving.definition.table;
         let folded: Folded = super::context::fold(
             setting.snapshot,
             &request.contexts,
-            Some(serving.definition.table),
+            Some(table).filter(|table| request.is_about(setting.snapshot, *table)),
             Some(serving.projection.as_ref()),
         )?;
         let mut history = Vec::with_capacity(folded.entries.len());
@@ -270,7 +271,7 @@ pub(super) fn reasons(
 }
 
 /// A number in 0..1 that depends on the seed and the id only (splitmix64's finalizer).
-fn uniform(seed: u64, id: u64) -> f32 {
+pub(crate) fn uniform(seed: u64, id: u64) -> f32 {
     let mut z = seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

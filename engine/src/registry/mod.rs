@@ -133,7 +133,7 @@ impl Registry {
     /// The projection of a model over its table.
     pub(crate) fn projection(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &impl Read,
         definition: &ModelDefinition,
     ) -> Result<Arc<dyn Projection>> {
         let table = self.table(snapshot, definition)?;
@@ -162,7 +162,11 @@ impl Registry {
         }
     }
 
-    fn table<'a>(&self, snapshot: &'a Snapshot, definition: &ModelDefinition) -> Result<&'a Table> {
+    fn table<'a>(
+        &self,
+        snapshot: &'a impl Read,
+        definition: &ModelDefinition,
+    ) -> Result<&'a Table> {
         snapshot.catalog().table_by_id(definition.table).ok_or_else(|| Error::CorruptRecord {
             record: format!("{DEFINITIONS}{}", definition.name),
             what: format!("its table {} does not exist", definition.table),
@@ -257,6 +261,18 @@ impl Registry {
             let definition = ModelDefinition::decode(&record, &bytes)?;
             let serving = self.version(snapshot, &definition.name)?;
             models.push(ModelInfo { definition, serving });
+        }
+        Ok(models)
+    }
+
+    /// The models that learn from a table.
+    pub(crate) fn on(&self, read: &impl Read, table: TableId) -> Result<Vec<ModelDefinition>> {
+        let mut models = Vec::new();
+        for (record, bytes) in read.records(DEFINITIONS)? {
+            let definition = ModelDefinition::decode(&record, &bytes)?;
+            if definition.table == table {
+                models.push(definition);
+            }
         }
         Ok(models)
     }
