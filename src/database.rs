@@ -207,6 +207,7 @@ impl Database {
     fn over(store: Store, options: &Options) -> Result<Database> {
         let settings = tastedb_query::Options {
             threads: options.query_threads(),
+            memory: options.memory_of_queries(),
             clock: options.clock.clone(),
         };
         let sql = tastedb_query::Sql::new(store, settings)?;

@@ -23,6 +23,7 @@ pub struct Options {
     pub(crate) storage: tastedb_storage::Options,
     pub(crate) clock: Clock,
     threads: usize,
+    query_memory: Option<usize>,
 }
 
 impl Options {
@@ -33,6 +34,7 @@ impl Options {
             storage: tastedb_storage::Options { id, ..tastedb_storage::Options::default() },
             clock: Arc::new(system_clock),
             threads: 0,
+            query_memory: None,
         }
     }
 
@@ -74,12 +76,25 @@ impl Options {
         self
     }
 
+    /// How many bytes the queries that run at one time may take for sorting, joining and grouping;
+    /// one that needs more fails. Without a limit, they take what there is.
+    #[must_use]
+    pub fn query_memory(mut self, bytes: usize) -> Options {
+        self.query_memory = Some(bytes);
+        self
+    }
+
     /// Where the present comes from, in microseconds since 1970 (UTC): what `now()` returns. The
     /// system's clock, unless said; tests give a fixed one.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> i64 + Send + Sync + 'static) -> Options {
         self.clock = Arc::new(clock);
         self
+    }
+
+    #[cfg(feature = "sql")]
+    pub(crate) fn memory_of_queries(&self) -> Option<usize> {
+        self.query_memory
     }
 
     #[cfg(feature = "sql")]
@@ -102,6 +117,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("storage", &self.storage)
             .field("threads", &self.threads)
+            .field("query_memory", &self.query_memory)
             .finish_non_exhaustive()
     }
 }

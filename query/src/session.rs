@@ -26,6 +26,9 @@ use crate::storage::{Store, Value, WriteTxn};
 pub struct Options {
     /// Threads that run queries.
     pub threads: usize,
+    /// Bytes that the queries running at one time may take for sorting, joining and grouping;
+    /// `None`: as many as there are.
+    pub memory: Option<usize>,
     /// The present, in microseconds since 1970: what `now()` returns.
     pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
 }
@@ -61,7 +64,7 @@ impl std::fmt::Debug for Sql {
 impl Sql {
     /// The query layer over `store`, with an engine of its own.
     pub fn new(store: Store, options: Options) -> Result<Sql> {
-        let planner = Planner::new(options.threads)?;
+        let planner = Planner::new(options.threads, options.memory)?;
         let engine = Engine::new(store, Some(Arc::new(Compiler::new(planner.clone()))));
         Ok(Sql {
             inner: Arc::new(Inner {

@@ -32,8 +32,6 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// The column at `position` of `shape`, aligned with the rows of `entities`.
-    ///
-    /// Embeddings are not kept in this way: they are NULL here.
     pub(crate) fn get(
         &self,
         engine: &Engine,
@@ -57,6 +55,9 @@ impl Columns {
             snapshot,
             |change| match change {
                 Change::Row { table: changed, .. } => *changed == table,
+                Change::Embedding { table: changed, column: of, .. } => {
+                    *changed == table && Some(*of) == column
+                }
                 Change::Schema => true,
                 _ => false,
             },
@@ -87,6 +88,15 @@ fn whole(
                 keys.append_value(entities.key(row));
             }
             Arc::new(keys.finish()) as ArrayRef
+        }
+        Field::Embedding(column, _) => {
+            let mut builder = Builder::new(shape, position);
+            for id in entities.ids() {
+                let vector = snapshot.embedding(shape.table.id, column, *id)?;
+                builder.0.vector(0, vector.as_deref());
+                builder.0.end_row();
+            }
+            builder.finish()?
         }
         field => {
             let mut builder = Builder::new(shape, position);
@@ -130,6 +140,9 @@ fn patched(
         return whole(snapshot, entities, shape, position);
     }
     let field = shape.fields[position];
+    if matches!(field, Field::Embedding(..)) {
+        return whole(snapshot, entities, shape, position);
+    }
     let columns = column_of(field);
     let mut builder = Builder::new(shape, position);
     let mut fresh = 0;

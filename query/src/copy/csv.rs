@@ -64,7 +64,7 @@ impl Reader for CsvReader {
         let width = *self.width.get_or_insert(self.row.len());
         if self.row.len() != width {
             let missing = self.columns.get(self.row.len()).map(String::as_str);
-            return Err(Fault::new(
+            return Err(Fault::count(
                 line,
                 missing,
                 format!("expected {width} fields, found {}", self.row.len()),

@@ -63,7 +63,7 @@ impl Input {
 
     /// The same without the byte-order mark that some programs begin a text file with.
     pub(crate) fn without_mark(mut self, path: &Path) -> Result<Input> {
-        let head = self.0.fill_buf().map_err(|source| Error::file_io(path, "read", source))?;
+        let head = self.0.fill_buf().map_err(|source| unreadable(path, source))?;
         if head.starts_with(b"\xef\xbb\xbf") {
             self.0.consume(3);
         }
@@ -72,7 +72,17 @@ impl Input {
 
     /// The first bytes, without taking them.
     pub(crate) fn peek(&mut self, path: &Path) -> Result<&[u8]> {
-        self.0.fill_buf().map_err(|source| Error::file_io(path, "read", source))
+        self.0.fill_buf().map_err(|source| unreadable(path, source))
+    }
+}
+
+/// Unpacking says by the kind of its error that the bytes are at fault, not the file system.
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            Error::damaged_file(path, &source.to_string())
+        }
+        _ => Error::file_io(path, "read", source),
     }
 }
 

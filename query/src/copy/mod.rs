@@ -21,7 +21,7 @@ use std::path::Path;
 
 pub(crate) use format::{FORMATS, Format, ReadOptions, ending};
 pub(crate) use input::{Input, Meter};
-pub(crate) use record::{Fault, Raw, Reader, Record};
+pub(crate) use record::{Fault, Raw, Reader, Record, Spoils};
 
 use crate::error::Result;
 use crate::storage::Role;

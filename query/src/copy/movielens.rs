@@ -112,7 +112,7 @@ impl Reader for MovieLensReader {
         let found = text.split(self.separator).count();
         if found != expected {
             let missing = self.columns.get(found).map(String::as_str);
-            return Err(Fault::new(
+            return Err(Fault::count(
                 self.line,
                 missing,
                 format!("expected {expected} fields between `{}`, found {found}", self.separator),

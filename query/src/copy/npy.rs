@@ -49,7 +49,7 @@ impl NpyReader {
     /// Reads the header and checks that it is an array that can be read.
     pub(crate) fn open(path: &Path, meter: &Meter) -> Result<NpyReader> {
         let mut input = Input::open(path, meter)?;
-        let header = header(&mut input).map_err(|what| wrong(path, what))?;
+        let header = header(&mut input).map_err(|what| Error::damaged_file(path, &what))?;
         let descr = entry(&header, "descr").map(|text| text.trim_matches(['\'', '"']));
         let element = match descr {
             Some("<f2") => Element::F16,

@@ -83,7 +83,7 @@ impl Reader for RecBoleReader {
         if self.row.len() != self.columns.len() {
             let missing = self.columns.get(self.row.len()).map(String::as_str);
             let expected = self.columns.len();
-            return Err(Fault::new(
+            return Err(Fault::count(
                 line,
                 missing,
                 format!("expected {expected} fields between tabs, found {}", self.row.len()),

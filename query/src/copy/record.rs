@@ -22,19 +22,41 @@ pub(crate) struct Fault {
     pub(crate) column: Option<String>,
     /// What was expected and what was found.
     pub(crate) what: String,
-    /// Whether the rest of the file can be read.
-    pub(crate) fatal: bool,
+    /// How much of the file it spoils.
+    pub(crate) spoils: Spoils,
+}
+
+/// How much of a file a fault spoils.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoils {
+    /// One value; the record is well-formed.
+    Field,
+    /// One record; the next may be fine.
+    Record,
+    /// Everything from here on.
+    Rest,
 }
 
 impl Fault {
-    /// A fault of one record; the next may be fine.
+    /// A fault of one value where the column is known, else of one record.
     pub(crate) fn new(line: u64, column: Option<&str>, what: impl Into<String>) -> Fault {
-        Fault { line, column: column.map(str::to_owned), what: what.into(), fatal: false }
+        let spoils = if column.is_some() { Spoils::Field } else { Spoils::Record };
+        Fault { line, column: column.map(str::to_owned), what: what.into(), spoils }
+    }
+
+    /// A record with too few or too many fields; `missing` is the first column without one.
+    pub(crate) fn count(line: u64, missing: Option<&str>, what: impl Into<String>) -> Fault {
+        Fault { spoils: Spoils::Record, ..Fault::new(line, missing, what) }
     }
 
     /// A fault that ends the reading.
     pub(crate) fn fatal(line: u64, what: impl Into<String>) -> Fault {
-        Fault { line, column: None, what: what.into(), fatal: true }
+        Fault { spoils: Spoils::Rest, ..Fault::new(line, None, what) }
+    }
+
+    /// Whether nothing can be read behind it.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.spoils == Spoils::Rest
     }
 }
 

@@ -49,9 +49,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::Configuration(text) => {
                 Error::new(&codes::OPTION_VALUE, first_line(&text))
             }
-            DataFusionError::ResourcesExhausted(text) => {
-                Error::new(&codes::RESOURCES, first_line(&text))
-            }
+            DataFusionError::ResourcesExhausted(_) => exhausted(),
             DataFusionError::IoError(error) => {
                 Error::new(&codes::IO, error.to_string()).caused_by(error)
             }
@@ -71,6 +69,7 @@ fn shared_error(error: &DataFusionError) -> Error {
     match error {
         DataFusionError::SchemaError(schema, _) => schema_error(schema),
         DataFusionError::Plan(text) => plan_error(text),
+        DataFusionError::ResourcesExhausted(_) => exhausted(),
         DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
             Some(ours) => {
                 let problem = ours.problem();
@@ -90,6 +89,10 @@ fn shared_error(error: &DataFusionError) -> Error {
         DataFusionError::Shared(inner) => shared_error(inner),
         other => Error::new(&codes::EVALUATION, first_line(&other.strip_backtrace())),
     }
+}
+
+fn exhausted() -> Error {
+    Error::new(&codes::RESOURCES, "the query needs more memory than it may take")
 }
 
 fn schema_error(error: &SchemaError) -> Error {
@@ -154,6 +157,20 @@ fn plan_error(text: &str) -> Error {
         let near = near.filter(|near| suggest::nearest(name, [near.as_str()]).is_some());
         return Error::new(&codes::NO_SUCH_FUNCTION, format!("no function `{name}`"))
             .suggest(near.as_deref());
+    }
+    if let Some(ty) = text.strip_prefix("Cannot create filter with non-boolean predicate ") {
+        let ty = ty.rsplit(" returning ").next().unwrap_or(ty);
+        return Error::new(&codes::TYPE_MISMATCH, format!("expected a condition, found {ty}"));
+    }
+    if let Some((what, _)) = text.split_once(" No function matches the given name and argument") {
+        return Error::new(&codes::NO_SUCH_FUNCTION, lower_first(what.trim_end_matches('.')));
+    }
+    if text.starts_with("Projections require unique expression names")
+        && let Some(name) = between(text, "expression \"", "\"")
+    {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        return Error::new(&codes::GIVEN_TWICE, format!("the query has two columns `{name}`"))
+            .hint("give one of them another name with AS");
     }
     if text.contains("table function") && text.contains("not found") {
         return Error::new(&codes::NO_SUCH_FUNCTION, lower_first(text));

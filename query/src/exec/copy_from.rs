@@ -15,7 +15,7 @@ use crate::ast::{CopyFrom, Operand};
 use crate::batch::{Cell, Field, Shape};
 use crate::copy::mapping::{Extra, Mapping, Misfit};
 use crate::copy::npy::NpyReader;
-use crate::copy::{Fault, Format, Meter, Raw, ReadOptions, Reader, Record, field, open};
+use crate::copy::{FORMATS, Fault, Format, Meter, Raw, ReadOptions, Reader, Record, field, open};
 use crate::error::{Error, Result};
 use crate::expr::literal::{self, Given};
 use crate::outcome::Outcome;
@@ -64,9 +64,9 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
         return vectors.run(session);
     }
     let format = match format {
-        Some((name, place)) => Format::named(&name).ok_or_else(|| {
-            Error::option_value("format", &crate::copy::FORMATS.join(", ")).at(place)
-        })?,
+        Some((name, place)) => {
+            Format::named(&name).ok_or_else(|| Error::no_such_format(&name, FORMATS).at(place))?
+        }
         None => Format::of_path(&path)
             .ok_or_else(|| Error::unknown_format(&path.to_string_lossy()).at(copy.path.span))?,
     };
@@ -156,7 +156,7 @@ struct Problems {
 impl Problems {
     /// Passes a fault over, or makes an error of it.
     fn take(&mut self, fault: Fault, skip: bool, path: &Path) -> Result<()> {
-        if !skip || fault.fatal {
+        if !skip || fault.is_fatal() {
             return Err(Error::file_record(path, &fault));
         }
         self.count += 1;
@@ -246,7 +246,7 @@ impl Load<'_> {
                     });
                 }
                 Err(fault) => {
-                    let fatal = fault.fatal;
+                    let fatal = fault.is_fatal();
                     block.push(Err(fault));
                     if fatal {
                         break;
@@ -318,7 +318,7 @@ impl Load<'_> {
                             return Err(error.into());
                         }
                         Err(fault) => {
-                            let column = fault.column().map(|column| {
+                            let column = fault.column(&self.shape).map(|column| {
                                 let field = self.mapping.fields[column].unwrap_or(usize::MAX);
                                 self.name(column, field)
                             });
@@ -538,7 +538,8 @@ fn put(
         Ok(()) => Ok(Ok(())),
         Err(error) if super::failure::is_about_a_value(&error) => {
             let column = Some(shape.names[column].as_str());
-            Ok(Err((Fault::new(row, column, error.to_string()), At::Array)))
+            let what = super::writer::RowFault::Storage(error).what(shape);
+            Ok(Err((Fault::new(row, column, what), At::Array)))
         }
         Err(error) => Err(error.into()),
     }

@@ -22,13 +22,17 @@ pub(crate) fn run(session: &mut Session, copy: &CopyTo, params: &[Value]) -> Res
     let given = Given { params, now: session.sql().now() };
     let path = copy_from::file(&copy.path, given)?;
     let mut options = Options::new(&copy.options, given);
-    let format = match options.text("format")? {
-        Some((name, place)) => Format::named(&name)
-            .ok_or_else(|| Error::option_value("format", &FORMATS[..3].join(", ")).at(place))?,
+    let named = options.text("format")?;
+    let format = match &named {
+        Some((name, place)) => Format::named(name)
+            .ok_or_else(|| Error::no_such_format(name, &FORMATS[..3]).at(*place))?,
         None => Format::of_path(&path)
             .ok_or_else(|| Error::unknown_format(&path.to_string_lossy()).at(copy.path.span))?,
     };
-    let tabs = crate::copy::ending(&path).as_deref() == Some("tsv");
+    let tabs = match &named {
+        Some((name, _)) => name.eq_ignore_ascii_case("tsv"),
+        None => crate::copy::ending(&path).as_deref() == Some("tsv"),
+    };
     let mut write = WriteOptions {
         header: options.truth("header", true)?,
         delimiter: if tabs { b'\t' } else { b',' },

@@ -16,9 +16,10 @@ use crate::session::Session;
 use crate::span::Span;
 use crate::storage::{
     Catalog, ColumnSpec, ColumnType, Element, KeyType, LinkSpec, OnUnknown, Role, TableId,
-    TableSpec, Value,
+    TableSpec, Value, WriteTxn,
 };
 use datafusion::sql::sqlparser::ast::Spanned;
+use tastedb_engine::Engine;
 
 /// Runs a CREATE TABLE.
 pub(crate) fn create_table(
@@ -127,7 +128,13 @@ fn interactions(
     let mut columns = Vec::with_capacity(create.columns.len());
     for (at, column) in create.columns.iter().enumerate() {
         let Some(references) = &column.references else {
-            columns.push(column_spec(session, column, given)?);
+            let mut spec = column_spec(session, column, given)?;
+            // A key has no NULL in it.
+            spec.not_null |= create
+                .primary_key
+                .as_ref()
+                .is_some_and(|key| key.columns.iter().any(|name| name.value == column.name.value));
+            columns.push(spec);
             continue;
         };
         let table = names::table(catalog, &references.table)?;
@@ -279,6 +286,7 @@ pub(crate) fn alter_table(
     let table = names::table(&catalog, &alter.name)?;
     let shape = session.sql().shapes().get(&catalog, table);
     let id = table.id;
+    let engine = session.engine().clone();
     let given = Given { params: values, now: session.sql().now() };
     let done = || Outcome::done("ALTER TABLE");
     let dropped = |name: &Name| -> Result<String> {
@@ -319,7 +327,7 @@ pub(crate) fn alter_table(
             let place = column.span;
             session.write(|txn| {
                 txn.drop_column(id, &name).map_err(|cause| Error::from(cause).at(place))?;
-                Ok(())
+                needed(&engine, txn, id, column)
             })?;
         }
         AlterAction::RenameColumn { from, to } => {
@@ -328,7 +336,7 @@ pub(crate) fn alter_table(
             session.write(|txn| {
                 let renamed = txn.rename_column(id, &old, to.as_str());
                 renamed.map_err(|cause| Error::from(cause).at(to.span))?;
-                Ok(())
+                needed(&engine, txn, id, from)
             })?;
         }
         AlterAction::RenameTable { to } => {
@@ -342,6 +350,23 @@ pub(crate) fn alter_table(
     Ok(done())
 }
 
+/// Checks that no model's WEIGHT or WHERE needs a column that is gone.
+fn needed(engine: &Engine, txn: &WriteTxn, table: TableId, column: &Name) -> Result<()> {
+    match engine.model_broken_by(txn, table)? {
+        None => Ok(()),
+        Some(model) => Err(Error::column_needed(column.as_str(), &model).at(column.span)),
+    }
+}
+
+/// Runs a DROP INDEX: there are none yet, so it finds none.
+pub(crate) fn drop_index(drop: &Drop) -> Result<Outcome> {
+    if drop.if_exists {
+        let notice = format!("there is no index `{}`", drop.name);
+        return Ok(Outcome::done("DROP INDEX").notice(notice));
+    }
+    Err(Error::no_such_index(drop.name.as_str()).at(drop.name.span))
+}
+
 /// Runs a DROP TABLE.
 pub(crate) fn drop_table(session: &mut Session, drop: &Drop) -> Result<Outcome> {
     let catalog = session.view().catalog()?;
@@ -350,15 +375,15 @@ pub(crate) fn drop_table(session: &mut Session, drop: &Drop) -> Result<Outcome> 
         return Ok(Outcome::done("DROP TABLE").notice(notice));
     }
     let id = names::table(&catalog, &drop.name)?.id;
-    let snapshot = session.engine().snapshot();
-    let models = session.engine().models(&snapshot)?;
-    let on_it = models.iter().filter(|model| model.definition.table == id);
-    let names: Vec<String> = on_it.map(|m| format!("model `{}`", m.definition.name)).collect();
-    if !names.is_empty() {
-        return Err(Error::still_referenced(drop.name.as_str(), &names).at(drop.name.span));
-    }
+    let engine = session.engine().clone();
     let place = drop.name.span;
     session.write(|txn| {
+        // Of this transaction, which may have made or dropped models itself.
+        let models = engine.models_on(txn, id)?;
+        let names: Vec<String> = models.iter().map(|m| format!("model `{}`", m.name)).collect();
+        if !names.is_empty() {
+            return Err(Error::still_referenced(drop.name.as_str(), &names).at(place));
+        }
         txn.drop_table(id).map_err(|cause| Error::from(cause).at(place))?;
         Ok(())
     })?;

@@ -42,7 +42,7 @@ pub(crate) fn export(session: &mut Session, export: &Folder, params: &[Value]) -
     let catalog = view.catalog()?;
     let mut sql = String::new();
     let mut rows = 0;
-    for table in in_order(&catalog) {
+    for (at, table) in in_order(&catalog).into_iter().enumerate() {
         sql.push_str(&create_table(&catalog, table));
         let mut query = template::select_from(&table.name)?;
         let all = Shape::of(&catalog, table);
@@ -56,7 +56,7 @@ pub(crate) fn export(session: &mut Session, export: &Folder, params: &[Value]) -
             list_delimiter: "|".to_owned(),
             gzip: false,
         };
-        let file = folder.join(file_name(table));
+        let file = folder.join(file_name(table, at));
         let format = Format::Parquet;
         rows += copy_to::write_query(session, &query, &[], &view, &file, format, &options)?;
     }
@@ -126,8 +126,8 @@ fn statements(session: &mut Session, sql: &str, folder: &Path, place: Span) -> R
     session.execute(sql)?;
     let catalog = session.view().catalog()?;
     let mut rows = 0;
-    for table in in_order(&catalog) {
-        let path = folder.join(file_name(table)).to_string_lossy().into_owned();
+    for (at, table) in in_order(&catalog).into_iter().enumerate() {
+        let path = folder.join(file_name(table, at)).to_string_lossy().into_owned();
         let kind = OperandKind::Literal(Literal::Text(path));
         let copy = CopyFrom {
             table: Name { value: table.name.clone(), quoted: true, span: place },
@@ -162,14 +162,15 @@ fn in_order(catalog: &Arc<Catalog>) -> Vec<&Table> {
     entities.into_iter().chain(links).collect()
 }
 
-/// A file name that every system takes; the id keeps names apart that look the same.
-fn file_name(table: &Table) -> String {
+/// A file name that every system takes. The table's place in the script keeps names apart that look
+/// the same; its id would not do, since the importing database gives it another one.
+fn file_name(table: &Table, at: usize) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
     let name: String = table.name.chars().map(plain).collect();
     if name == table.name && !name.chars().any(|c| c.is_ascii_uppercase()) {
         format!("{name}.parquet")
     } else {
-        format!("{name}-{}.parquet", table.id.0)
+        format!("{name}-{}.parquet", at + 1)
     }
 }
 

@@ -13,7 +13,7 @@ use super::writer::RowFault;
 use crate::ast::Located;
 use crate::batch::{Field, Shape};
 use crate::codes::{self, Code};
-use crate::copy::Fault;
+use crate::copy::{Fault, Spoils};
 use crate::error::Error;
 use crate::span::Span;
 use crate::storage;
@@ -54,6 +54,10 @@ impl Error {
 
     pub(crate) fn no_such_model(name: &str, known: Vec<&str>) -> Error {
         Error::near(&codes::NO_SUCH_MODEL, format!("no model `{name}`"), name, known)
+    }
+
+    pub(crate) fn no_such_index(name: &str) -> Error {
+        Error::new(&codes::NO_SUCH_INDEX, format!("no index `{name}`"))
     }
 
     pub(crate) fn no_such_metric(name: &str, known: Vec<&str>) -> Error {
@@ -118,6 +122,11 @@ impl Error {
         Error::new(&codes::STILL_REFERENCED, what)
     }
 
+    pub(crate) fn column_needed(column: &str, model: &str) -> Error {
+        let what = format!("column `{column}` is used by model `{model}`");
+        Error::new(&codes::STILL_REFERENCED, what)
+    }
+
     pub(crate) fn exists(what: &str, name: &str) -> Error {
         Error::new(&codes::EXISTS, format!("{what} `{name}` exists already"))
     }
@@ -151,6 +160,12 @@ impl Error {
         Error::new(&codes::NOT_A_VECTOR, format!("column `{column}` does not hold vectors"))
     }
 
+    pub(crate) fn vector_not_finite(column: &str, at: usize) -> Error {
+        let number = at + 1;
+        let what = format!("column `{column}`: number {number} of the vector is not finite");
+        Error::new(&codes::NOT_FINITE, what)
+    }
+
     // ---- files ----------------------------------------------------------------------------
 
     pub(crate) fn file_io(path: &Path, op: &str, source: std::io::Error) -> Error {
@@ -166,10 +181,10 @@ impl Error {
         if let Some(column) = &fault.column {
             place.push_str(&format!(", column `{column}`"));
         }
-        let code = match (fault.fatal, &fault.column) {
-            (true, _) => &codes::DAMAGED_FILE,
-            (false, Some(_)) => &codes::BAD_FIELD,
-            (false, None) => &codes::BAD_ROW,
+        let code = match fault.spoils {
+            Spoils::Field => &codes::BAD_FIELD,
+            Spoils::Record => &codes::BAD_ROW,
+            Spoils::Rest => &codes::DAMAGED_FILE,
         };
         Error::new(code, format!("{place}: {}", fault.what))
     }
@@ -181,6 +196,11 @@ impl Error {
         )
     }
 
+    pub(crate) fn no_such_format(name: &str, known: &[&str]) -> Error {
+        let what = format!("no format `{name}`; there are {}", known.join(", "));
+        Error::near(&codes::UNKNOWN_FORMAT, what, name, known.to_vec())
+    }
+
     pub(crate) fn bad_copy(what: &str) -> Error {
         Error::new(&codes::FILE_COLUMNS, what)
     }
@@ -188,6 +208,11 @@ impl Error {
     /// Two files, or a file and a table, that do not belong together.
     pub(crate) fn file_columns(path: &Path, what: &str) -> Error {
         Error::new(&codes::FILE_COLUMNS, format!("{}: {what}", path.display()))
+    }
+
+    /// A file that is not what its name says.
+    pub(crate) fn damaged_file(path: &Path, what: &str) -> Error {
+        Error::new(&codes::DAMAGED_FILE, format!("{}: {what}", path.display()))
     }
 
     pub(crate) fn array_shape(path: &Path, what: &str) -> Error {
@@ -281,18 +306,11 @@ pub(crate) fn of_row(
     row: Option<&Located<Vec<Expr>>>,
     targets: &[usize],
 ) -> Error {
-    let column = match &fault {
-        // Storage looks at the numbers of a vector; the statement knows where they stand.
-        RowFault::Storage(crate::storage::Error::NotFinite { column, .. }) => {
-            shape.position(column)
-        }
-        fault => fault.column(),
-    };
+    let column = fault.column(shape);
     let error = match fault {
-        RowFault::Storage(crate::storage::Error::NotFinite { column, position }) => Error::new(
-            &codes::NOT_FINITE,
-            format!("column `{column}`: number {} of the vector is not finite", position + 1),
-        ),
+        RowFault::Storage(crate::storage::Error::NotFinite { column, position }) => {
+            Error::vector_not_finite(&column, position)
+        }
         RowFault::Storage(error) => Error::from(error),
         RowFault::Default(error) => error,
         RowFault::Type { column, expected, found } => {

@@ -276,6 +276,8 @@ struct Update {
     shape: Arc<Shape>,
     /// For each column of the shape, the cell of the refused row that it would have had.
     given: Vec<Option<usize>>,
+    /// For each column of the shape, what the refused row would have had where nothing was given.
+    defaults: Vec<Cell>,
     sets: Vec<(usize, Compiled)>,
     /// Which old rows are updated.
     filter: Option<Compiled>,
@@ -304,7 +306,12 @@ impl Update {
         }
         let filter = filter.map(compile).transpose()?;
         let places = (0..shape.fields.len()).map(|at| targets.iter().position(|t| *t == at));
-        Ok(Update { shape: Arc::clone(shape), given: places.collect(), sets, filter })
+        let defaults = (0..shape.fields.len()).map(|at| match default(planner, shape, at, given) {
+            Some(made) => made,
+            None => Ok(constant(shape, at).unwrap_or(Cell::NULL)),
+        });
+        let defaults = defaults.collect::<Result<_>>()?;
+        Ok(Update { shape: Arc::clone(shape), given: places.collect(), defaults, sets, filter })
     }
 
     fn apply(
@@ -322,7 +329,8 @@ impl Update {
         let mut builder = BatchBuilder::new(Arc::new(schema), &fields);
         let key = push_entity(&mut builder, txn, &self.shape, id)?;
         for (column, field) in self.shape.fields.iter().enumerate() {
-            let cell = self.given[column].and_then(|at| excluded.get(at)).unwrap_or(&Cell::NULL);
+            let offered = self.given[column].and_then(|at| excluded.get(at));
+            let cell = offered.unwrap_or(&self.defaults[column]);
             match (field, cell) {
                 (Field::Key(ty), _) => builder.key(width + column, *ty, &key),
                 (Field::Embedding(..), _) => {

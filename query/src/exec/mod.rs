@@ -60,11 +60,12 @@ pub(crate) fn execute(
         StatementKind::Drop(drop) => match drop.kind {
             ObjectKind::Table => ddl::drop_table(session, drop),
             ObjectKind::Model => model::drop_model(session, drop),
-            ObjectKind::Index => Err(Error::statement_unsupported(kind.name()).at(statement.span)),
+            ObjectKind::Index => ddl::drop_index(drop),
         },
         StatementKind::Show(Show::Tables) => show::tables(session),
         StatementKind::Show(Show::Models) => show::models(session),
         StatementKind::Show(Show::Indexes) => show::indexes(),
+        StatementKind::Show(Show::Training(name)) => model::show_training(session, name),
         StatementKind::Describe(name) => show::describe(session, name),
         StatementKind::Begin => {
             session.begin()?;
@@ -93,8 +94,8 @@ pub(crate) fn execute(
             (StatementKind::Recommend(recommend), false) => {
                 recommend::explain(session, recommend, params)
             }
-            (StatementKind::Query(query), false) => {
-                select::explain(session, &SqlStatement::Query(query.clone()), params)
+            (StatementKind::Query(query), analyze) => {
+                select::explain(session, &SqlStatement::Query(query.clone()), params, *analyze)
             }
             _ => Err(Error::statement_unsupported("EXPLAIN of this statement").at(statement.span)),
         },

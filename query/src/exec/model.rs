@@ -6,7 +6,7 @@ use tastedb_engine::{Existing, ModelOptions, ModelVersion, NewModel, OptionValue
 use super::names;
 use super::options::Options;
 use super::show::Grid;
-use crate::ast::{CreateModel, Drop, Expr, TrainModel};
+use crate::ast::{CreateModel, Drop, Expr, Name, TrainModel};
 use crate::error::{Error, Result};
 use crate::expr::literal::Given;
 use crate::expr::{SqlProjection, params};
@@ -108,6 +108,38 @@ fn summary(model: &str, version: &ModelVersion) -> String {
         version.fit_seconds,
         bytes(version.bytes),
     )
+}
+
+/// Runs a SHOW TRAINING: how the training went that made the serving version.
+pub(crate) fn show_training(session: &Session, name: &Name) -> Result<Outcome> {
+    let snapshot = session.engine().snapshot();
+    let models = session.engine().models(&snapshot)?;
+    let Some(model) = models.iter().find(|model| model.definition.name == name.value) else {
+        let known = models.iter().map(|model| model.definition.name.as_str()).collect();
+        return Err(Error::no_such_model(&name.value, known).at(name.span));
+    };
+    let Some(version) = &model.serving else {
+        return Err(Error::from(tastedb_engine::Error::NotFitted { model: name.value.clone() })
+            .at(name.span));
+    };
+    let mut grid = Grid::new(&["property", "value"]);
+    let mut line = |name: &str, value: String| {
+        grid.push(vec![Value::Text(name.to_owned()), Value::Text(value)]);
+    };
+    line("algorithm", model.definition.algorithm.clone());
+    line("version", version.version.to_string());
+    line("statement", version.statement.clone());
+    line("seed", version.seed.to_string());
+    line("users", version.users.to_string());
+    line("items", version.items.to_string());
+    line("pairs", version.pairs.to_string());
+    for (option, value) in &version.options {
+        line(option, value.clone());
+    }
+    line("model size", bytes(version.bytes));
+    line("reading", format!("{:.2} s", version.read_seconds));
+    line("fitting", format!("{:.2} s", version.fit_seconds));
+    Ok(Outcome::with_rows("SHOW", grid.finish()?))
 }
 
 /// Runs an EXPLAIN TRAIN.

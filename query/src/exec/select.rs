@@ -16,7 +16,7 @@ use super::{failure, recommend, show};
 use crate::error::{Error, Result};
 use crate::expr::params;
 use crate::outcome::{Outcome, Rows};
-use crate::provider::{Tables, View};
+use crate::provider::{SCHEMA, Tables, View};
 use crate::session::Session;
 use crate::span::Span;
 use crate::storage::Value;
@@ -44,16 +44,21 @@ pub(crate) fn stream(
     session.sql().planner().stream(tables, now, query, session.cancel(), each)
 }
 
-/// DataFusion's plan of a query.
+/// DataFusion's plan of a query; with `analyze` it has run, and the plan tells what it did.
 pub(crate) fn explain(
     session: &mut Session,
     query: &Statement,
     params: &[Value],
+    analyze: bool,
 ) -> Result<Outcome> {
     let mut query = query.clone();
     let tables = prepare(session, &mut query, params, session.view())?;
     let now = session.sql().now();
-    let plan = session.sql().planner().explain(tables, now, query, session.cancel())?;
+    let planner = session.sql().planner();
+    let plan = match analyze {
+        true => planner.explain_analyze(tables, now, query, session.cancel())?,
+        false => planner.explain(tables, now, query, session.cancel())?,
+    };
     Ok(Outcome::with_rows("EXPLAIN", show::text_rows("plan", plan.lines().map(str::to_owned))?))
 }
 
@@ -159,6 +164,13 @@ fn resolve(session: &Session, query: &Statement, view: &View, tables: &mut Table
             continue;
         }
         let name = reference.table();
+        if reference.schema().is_some_and(|schema| schema != SCHEMA) {
+            let error = Error::not_supported("a name of several parts: there are no schemas");
+            return Err(match places(query).get(name) {
+                Some(place) => error.at(*place),
+                None => error,
+            });
+        }
         if known.iter().any(|table| table == name)
             || known.iter().any(|table| table.eq_ignore_ascii_case(name))
         {

@@ -304,12 +304,23 @@ fn find(
 
 impl RowFault {
     /// The column at fault, as a position in the shape.
-    pub(crate) fn column(&self) -> Option<usize> {
+    pub(crate) fn column(&self, shape: &Shape) -> Option<usize> {
+        use storage::Error;
         match self {
             RowFault::Type { column, .. }
             | RowFault::NoKey { column }
             | RowFault::Unknown { column, .. }
             | RowFault::Exists { column, .. } => Some(*column),
+            // Storage looks at values; the statement or the file knows where they stand.
+            RowFault::Storage(
+                Error::NotFinite { column, .. }
+                | Error::NotNull { column, .. }
+                | Error::DimensionMismatch { column, .. }
+                | Error::TypeMismatch { column, .. },
+            ) => shape.position(column),
+            RowFault::Storage(Error::InvalidKey { .. }) => {
+                shape.fields.iter().position(|field| matches!(field, Field::Key(_)))
+            }
             RowFault::Storage(_) | RowFault::Default(_) => None,
         }
     }
@@ -326,6 +337,12 @@ impl RowFault {
             }
             RowFault::Exists { key, .. } => {
                 format!("`{}` has a row with the key `{key}` already", shape.table.name)
+            }
+            RowFault::Storage(storage::Error::NotFinite { position, .. }) => {
+                format!("number {} of the vector is not finite", position + 1)
+            }
+            RowFault::Storage(storage::Error::NotNull { column, .. }) => {
+                format!("`{column}` must have a value")
             }
             RowFault::Storage(error) => error.to_string(),
             RowFault::Default(error) => error.to_string(),

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::{DFSchema, TableReference};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, DataFusionError, TableReference};
 use datafusion::error::Result as DfResult;
+use datafusion::logical_expr::Expr as LogicalExpr;
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias};
 
 use super::Planner;
+use crate::codes;
 use crate::error::{Error, Result};
 use crate::exec::failure;
 
@@ -76,6 +79,11 @@ impl Compiled {
             let schema = scope.schema.clone();
             let expr = ExprWithAlias { expr: expr.clone(), alias: None };
             let logical = state.create_logical_expr_from_sql_expr(expr, &schema)?;
+            if logical.exists(|part| Ok(is_of_many_rows(part)))? {
+                let what = "an aggregate or a window cannot be evaluated here, on one row";
+                let error = Error::new(&codes::NOT_ALLOWED_HERE, what);
+                return Err(DataFusionError::External(Box::new(error)));
+            }
             let context = SimplifyContext::builder()
                 .with_schema(Arc::new(schema.clone()))
                 .with_config_options(Arc::clone(state.config_options()))
@@ -122,4 +130,9 @@ impl Compiled {
     pub(crate) fn is_condition(&self) -> bool {
         matches!(self.ty, DataType::Boolean | DataType::Null)
     }
+}
+
+/// Whether an expression is about several rows at once.
+fn is_of_many_rows(expr: &LogicalExpr) -> bool {
+    matches!(expr, LogicalExpr::AggregateFunction(_) | LogicalExpr::WindowFunction(_))
 }

@@ -9,7 +9,11 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
 use datafusion::execution::config::SessionConfig;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::Statement;
@@ -30,8 +34,8 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    /// A planner whose queries run on `threads` threads of their own.
-    pub(crate) fn new(threads: usize) -> Result<Planner> {
+    /// A planner whose queries run on `threads` threads of their own, within `memory` bytes.
+    pub(crate) fn new(threads: usize, memory: Option<usize>) -> Result<Planner> {
         let mut config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_information_schema(true)
@@ -41,7 +45,17 @@ impl Planner {
         parser.map_string_types_to_utf8view = false;
         parser.collect_spans = true;
         parser.enable_ident_normalization = true;
-        let base = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        // Queries write nothing outside of the database: what does not fit memory is an error.
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let mut env = RuntimeEnvBuilder::new().with_disk_manager_builder(disk);
+        if let Some(bytes) = memory {
+            env = env.with_memory_pool(Arc::new(GreedyMemoryPool::new(bytes)));
+        }
+        let base = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(env.build_arc().map_err(failure::of_datafusion)?)
+            .with_default_features()
+            .build();
         Ok(Planner { base: Arc::new(base), runtime: Runtime::new(threads)? })
     }
 
@@ -132,6 +146,27 @@ impl Planner {
         self.runtime.wait(cancel, async move {
             let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
             let shown = datafusion::physical_plan::displayable(plan.as_ref());
+            Ok(shown.indent(false).to_string())
+        })
+    }
+
+    /// The same with what each part of the plan did, for which it is run.
+    pub(crate) fn explain_analyze(
+        &self,
+        tables: Tables,
+        now: i64,
+        query: Statement,
+        cancel: &CancelToken,
+    ) -> Result<String> {
+        let state = self.state(Some(tables), now);
+        self.runtime.wait(cancel, async move {
+            let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
+            let mut stream = execute_stream(Arc::clone(&plan), state.task_ctx())
+                .map_err(failure::of_datafusion)?;
+            while let Some(batch) = stream.next().await {
+                batch.map_err(failure::of_datafusion)?;
+            }
+            let shown = DisplayableExecutionPlan::with_metrics(plan.as_ref());
             Ok(shown.indent(false).to_string())
         })
     }

@@ -5,7 +5,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, distinct};
 use crate::ast::{Context, Diversify, LimitBy, Located, NamedValue, Recommend, Source};
 use crate::codes;
 use crate::error::{Error, Result};
@@ -70,7 +70,10 @@ impl Cursor<'_> {
         }
         self.sql.advance_token();
         match word {
-            "USING" => recommend.sources = self.list(Cursor::recommend_source)?,
+            "USING" => {
+                recommend.sources = self.list(Cursor::recommend_source)?;
+                distinct(recommend.sources.iter().map(|source| &source.name), "source")?;
+            }
             "WHERE" => recommend.filter = Some(self.expr()?),
             "HAVING" => {
                 let node = self.expr()?;

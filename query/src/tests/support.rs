@@ -12,7 +12,8 @@ pub(super) const NOW: i64 = 1_577_934_245_000_000;
 
 pub(super) fn sql() -> Sql {
     let store = Store::in_memory(StoreOptions::default()).expect("a store in memory");
-    Sql::new(store, Options { threads: 1, clock: Arc::new(|| NOW) }).expect("a query layer")
+    Sql::new(store, Options { threads: 1, memory: None, clock: Arc::new(|| NOW) })
+        .expect("a query layer")
 }
 
 /// A session over a small shop: four movies, three people, some ratings.

@@ -47,16 +47,27 @@ pub(super) fn bind<'a>(
     let mut request = Request::new(table.id, Asked::Session(Vec::new()), DEFAULT_LIMIT);
     request.contexts.clear();
     let mut users = None;
-    let here = Here { session, snapshot: &snapshot, catalog: &catalog, table, given };
+    let learnt = recommend.sources.first().and_then(|source| {
+        let model = session.engine().model(&snapshot, source.name.as_str()).ok()?;
+        Some(catalog.table_by_id(model.table)?.link.as_ref()?.item_table)
+    });
+    let here = Here { session, snapshot: &snapshot, catalog: &catalog, table, learnt, given };
     for context in &recommend.contexts {
         match context {
             Context::Users(query) if recommend.contexts.len() > 1 => {
                 let what = "USERS (…) stands alone: each of the users is a context of its own";
                 return Err(Error::bad_context(what).at(query.span));
             }
-            Context::Users(query) => users = Some(here.users(&query.node)?),
+            Context::Users(query) => {
+                let found = here.users(&query.node, &mut request);
+                users = Some(found.map_err(|error| error.at(query.span))?);
+            }
             other => here.context(other, &shape, &mut request)?,
         }
+    }
+
+    if let Some(what) = misfit(table.role, &request.contexts) {
+        return Err(Error::bad_context(what).at(recommend.table.span));
     }
 
     let list = recommend.columns.as_deref().unwrap_or_default();
@@ -104,6 +115,22 @@ pub(super) fn bind<'a>(
     })
 }
 
+/// Why contexts do not go together: what is similar to an item is asked of one item, and all that
+/// may be added is a user, whose seen items are then left out.
+fn misfit(role: Role, contexts: &[Asked]) -> Option<&'static str> {
+    let items = contexts.iter().filter(|context| matches!(context, Asked::Item(_))).count();
+    let users = contexts.iter().filter(|context| matches!(context, Asked::User(_))).count();
+    match (role, items) {
+        (Role::User, 1) if contexts.len() == 1 => None,
+        (Role::User, _) if contexts.is_empty() => None,
+        (Role::User, _) => Some("users are recommended FOR one ITEM: who would like it"),
+        (_, 0) => None,
+        (_, 1) if contexts.len() == 1 + users => None,
+        (_, 1) => Some("FOR ITEM goes with a USER only: SESSION, LIKES and VECTOR say more"),
+        _ => Some("FOR ITEM takes one item: SESSION and LIKES take several"),
+    }
+}
+
 /// Clauses that are parsed but not carried out yet.
 fn refuse_unsupported(recommend: &Recommend) -> Result<()> {
     let profile = recommend.contexts.iter().find_map(|context| match context {
@@ -137,17 +164,22 @@ struct Here<'a> {
     snapshot: &'a Snapshot,
     catalog: &'a Catalog,
     table: &'a Table,
+    /// The items that the first model of USING knows.
+    learnt: Option<TableId>,
     given: Given<'a>,
 }
 
 impl Here<'_> {
     fn context(&self, context: &Context, shape: &Shape, request: &mut Request) -> Result<()> {
         let asked = match context {
-            Context::User(expr) => Asked::User(self.user(expr)?.1),
-            Context::Item(expr) => Asked::Item(self.item(expr)?),
-            Context::Session(list) => Asked::Session(self.items(&list.node)?),
-            Context::Likes(list) => Asked::Likes(self.items(&list.node)?),
-            Context::Dislikes(list) => Asked::Dislikes(self.items(&list.node)?),
+            Context::User(expr) => {
+                let user = self.user_of(self.value(expr)?, request);
+                Asked::User(user.map_err(|error| error.at(expr.span))?.1)
+            }
+            Context::Item(expr) => Asked::Item(self.item(expr, request)?),
+            Context::Session(list) => Asked::Session(self.items(&list.node, request)?),
+            Context::Likes(list) => Asked::Likes(self.items(&list.node, request)?),
+            Context::Dislikes(list) => Asked::Dislikes(self.items(&list.node, request)?),
             Context::Vector(pairs) => {
                 for NamedValue { name, value } in &pairs.node {
                     let position = names::column(shape, name)?;
@@ -162,6 +194,10 @@ impl Here<'_> {
                         |expected: &str| Err(Error::wrong_type(expected, &found).at(value.span));
                     match coerce(cell, ty) {
                         Ok(Cell::Vector(vector)) => {
+                            if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
+                                let error = Error::vector_not_finite(name.as_str(), at);
+                                return Err(error.at(value.span));
+                            }
                             request.contexts.push(Asked::Vector(id, vector));
                         }
                         Ok(Cell::Value(_)) => return wrong(&format!("expected {ty}")),
@@ -197,45 +233,54 @@ impl Here<'_> {
         tables
     }
 
-    fn user(&self, operand: &Operand) -> Result<(String, UserId)> {
-        self.user_of(self.value(operand)?).map_err(|error| error.at(operand.span))
-    }
-
-    fn user_of(&self, cell: Cell) -> Result<(String, UserId)> {
+    fn user_of(&self, cell: Cell, request: &mut Request) -> Result<(String, UserId)> {
         if self.table.role == Role::User {
             let what = "users are recommended FOR ITEM: who would like it";
             return Err(Error::bad_context(what));
         }
-        let tables = self.others();
-        let ids: Vec<TableId> = tables.iter().map(|(id, _)| *id).collect();
-        if ids.is_empty() {
+        let tables = match request.users {
+            // All users of a request are of one table.
+            Some(table) => vec![table],
+            None => self.others().into_iter().map(|(id, _)| id).collect(),
+        };
+        if tables.is_empty() {
             return Err(Error::no_interactions(&self.table.name));
         }
-        let (key, id) = self.find(&ids, cell, "user")?;
+        let (key, table, id) = self.find(&tables, cell, "user")?;
+        request.users = Some(table);
         Ok((key, UserId(id)))
     }
 
-    fn item(&self, operand: &Operand) -> Result<ItemId> {
-        let tables = match self.table.role {
-            Role::User => self.others().into_iter().map(|(id, _)| id).collect(),
-            Role::Item | Role::Interaction => vec![self.table.id],
+    fn item(&self, operand: &Operand, request: &mut Request) -> Result<ItemId> {
+        let tables = match (self.table.role, self.learnt) {
+            (Role::User, Some(table)) => vec![table],
+            (Role::User, None) => self.others().into_iter().map(|(id, _)| id).collect(),
+            (Role::Item | Role::Interaction, _) => vec![self.table.id],
         };
         let found = self.find(&tables, self.value(operand)?, "item");
-        found.map(|(_, id)| ItemId(id)).map_err(|error| error.at(operand.span))
+        let (_, table, id) = found.map_err(|error| error.at(operand.span))?;
+        request.items = Some(table);
+        Ok(ItemId(id))
     }
 
-    fn items(&self, list: &[Operand]) -> Result<Vec<ItemId>> {
-        list.iter().map(|operand| self.item(operand)).collect()
+    fn items(&self, list: &[Operand], request: &mut Request) -> Result<Vec<ItemId>> {
+        list.iter().map(|operand| self.item(operand, request)).collect()
     }
 
-    fn find(&self, tables: &[TableId], cell: Cell, what: &'static str) -> Result<(String, u64)> {
+    /// The key as it is stored, the table where it is, and its id there.
+    fn find(
+        &self,
+        tables: &[TableId],
+        cell: Cell,
+        what: &'static str,
+    ) -> Result<(String, TableId, u64)> {
         let found = describe(&cell);
         let mut key = None;
         for id in tables {
             let Some(table) = self.catalog.table_by_id(*id) else { continue };
             let Ok(text) = canonical(cell.clone(), table.key_type, 0) else { continue };
-            if let Some(id) = self.snapshot.lookup(*id, &text)? {
-                return Ok((text, id));
+            if let Some(found) = self.snapshot.lookup(*id, &text)? {
+                return Ok((text, *id, found));
             }
             key = Some(text);
         }
@@ -250,11 +295,12 @@ impl Here<'_> {
         }
     }
 
-    fn users(&self, query: &Query) -> Result<Users> {
+    fn users(&self, query: &Query, request: &mut Request) -> Result<Users> {
         let view = View::Snapshot(self.snapshot.clone());
         let query = Statement::Query(Box::new(query.clone()));
         let keys = keys_of(self.session, &query, self.given.params, view)?;
-        let keys = keys.into_iter().map(|cell| self.user_of(cell)).collect::<Result<_>>()?;
+        let keys =
+            keys.into_iter().map(|cell| self.user_of(cell, request)).collect::<Result<_>>()?;
         let column = self.others().into_iter().next().map(|(_, name)| name);
         Ok(Users { column: column.unwrap_or_else(|| "user".to_owned()), keys })
     }

@@ -191,6 +191,11 @@ fn keys_of(
     view: View,
 ) -> Result<Vec<Cell>> {
     let rows = super::select::rows(session, query, params, view)?;
+    if rows.schema.fields().len() != 1 {
+        let found = rows.schema.fields().len();
+        let what = format!("USERS (…) takes a query of one column, the keys; found {found}");
+        return Err(Error::bad_context(&what));
+    }
     let mut keys = Vec::with_capacity(rows.len());
     for batch in &rows.batches {
         for row in 0..batch.num_rows() {
