@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cli;
+mod codes;
 mod crash;
 mod data;
 mod reference;
+mod slt;
 mod support;
