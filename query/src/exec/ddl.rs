@@ -343,7 +343,14 @@ pub(crate) fn alter_table(
             session.write(|txn| {
                 let renamed = txn.rename_table(id, to.as_str());
                 renamed.map_err(|cause| Error::from(cause).at(to.span))?;
-                Ok(())
+                // An expression may name its table: likes.stars.
+                match engine.model_broken_by(txn, id)? {
+                    None => Ok(()),
+                    Some(model) => {
+                        let by = [format!("model `{model}`")];
+                        Err(Error::still_referenced(alter.name.as_str(), &by).at(alter.name.span))
+                    }
+                }
             })?;
         }
     }
