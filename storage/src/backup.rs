@@ -67,6 +67,9 @@ impl Backup {
 /// Makes a new database from a backup. The copy is checked whole before it takes its name; on any
 /// problem nothing is left at `target`, and [`Error::Unsound`] says what was found.
 pub fn restore(backup: &Path, target: &Path) -> Result<Report> {
+    if !OsDirectory::exists(backup) {
+        return Err(Error::NotFound { path: backup.to_owned() });
+    }
     let from = OsDirectory::open(backup)?;
     if from.len(FORMAT_FILE)?.is_none() {
         return Err(Error::NotADatabase { path: backup.to_owned() });

@@ -130,8 +130,8 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
-    /// There is a database already, and the options ask for a new one.
-    #[error("there is a database at {} already", path.display())]
+    /// There is something already, and a new database was to be made.
+    #[error("{} exists already", path.display())]
     DatabaseExists {
         /// The directory.
         path: PathBuf,

@@ -41,6 +41,9 @@ use crate::lock::Lock;
 /// not there, is no database, or is open in a process that writes. Everything else that is wrong
 /// stands in the report.
 pub fn check(path: &Path) -> Result<Report> {
+    if !OsDirectory::exists(path) {
+        return Err(Error::NotFound { path: path.to_owned() });
+    }
     let dir = OsDirectory::open(path)?;
     if dir.len(FORMAT_FILE)?.is_none() {
         return Err(Error::NotADatabase { path: path.to_owned() });

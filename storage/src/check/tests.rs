@@ -453,7 +453,7 @@ fn all_problems_are_listed_and_many_are_counted() {
 fn a_database_on_disk_is_checked_without_changing_it() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let root = place.path().join("db");
-    assert!(matches!(check(&root), Err(Error::Io { .. })));
+    assert!(matches!(check(&root), Err(Error::NotFound { .. })));
     let dir: Arc<dyn Directory> = Arc::new(OsDirectory::create(&root).expect("created"));
     assert!(matches!(check(&root), Err(Error::NotADatabase { .. })));
     let lock = Lock::acquire(&root, Access::Write).expect("free");
@@ -570,6 +570,6 @@ fn a_backup_is_a_database_and_restores_to_one() {
     for name in ["other", "other.partial", "second", "second.partial"] {
         assert!(!OsDirectory::exists(&at(name)), "{name} was left behind");
     }
-    assert!(matches!(restore(&at("nothing"), &at("other")), Err(Error::Io { .. })));
+    assert!(matches!(restore(&at("nothing"), &at("other")), Err(Error::NotFound { .. })));
     assert!(matches!(restore(place.path(), &at("other")), Err(Error::NotADatabase { .. })));
 }
