@@ -75,13 +75,14 @@ impl Engine {
         self.registry().definition(snapshot, name)
     }
 
-    /// Every model, by name, with its serving version if it has been trained.
-    pub fn models(&self, snapshot: &Snapshot) -> Result<Vec<ModelInfo>> {
-        self.registry().list(snapshot)
+    /// Every model of a snapshot or a transaction, by name, with its serving version if it has been
+    /// trained.
+    pub fn models(&self, read: &dyn Read) -> Result<Vec<ModelInfo>> {
+        self.registry().list(read)
     }
 
     /// The models that learn from a table, as of `read`.
-    pub fn models_on(&self, read: &impl Read, table: TableId) -> Result<Vec<ModelDefinition>> {
+    pub fn models_on(&self, read: &dyn Read, table: TableId) -> Result<Vec<ModelDefinition>> {
         self.registry().on(read, table)
     }
 

@@ -292,7 +292,7 @@ codes! {
         "There is no database at the path, and none was to be created."
         -> "Check the path.";
     DATABASE_EXISTS = "TD0807" "database exists":
-        "There is a database at the path, and a new one was to be created."
+        "There is something at the path already, and a new database was to be made there."
         -> "Choose another path.";
     POISONED = "TD0808" "an earlier write failed":
         "An earlier write or sync failed, so what is durable is unknown."
@@ -321,6 +321,37 @@ codes! {
 /// The code of this id, if there is one.
 pub fn find(id: &str) -> Option<&'static Code> {
     ALL.iter().copied().find(|code| code.id.eq_ignore_ascii_case(id))
+}
+
+/// Codes whose messages tell the next step themselves.
+static SAID: [&Code; 11] = [
+    &SYNTAX,
+    &UNKNOWN_OPTION,
+    &INVALID_DEFINITION,
+    &UNKNOWN_FORMAT,
+    &FILE_COLUMNS,
+    &IN_TRANSACTION,
+    &CANCELLED,
+    &NOT_TRAINED,
+    &CONTEXT,
+    &STATEMENT_UNSUPPORTED,
+    &FEATURE_UNSUPPORTED,
+];
+
+/// The next step of this code as hints are written, unless the errors of this code tell it
+/// themselves.
+pub fn next_step(id: &str) -> Option<String> {
+    let code = find(id)?;
+    let next = code.next;
+    if SAID.contains(&code) || next.to_lowercase().contains("the message") {
+        return None;
+    }
+    // A word in capitals is one of the language and stays.
+    let mut letters = next.chars();
+    let first = letters.next()?;
+    let lower = letters.clone().next().is_none_or(|second| !second.is_uppercase());
+    let rest = letters.as_str().trim_end_matches('.');
+    Some(format!("{}{rest}", if lower { first.to_ascii_lowercase() } else { first }))
 }
 
 /// The table as the page `docs/errors.md`.

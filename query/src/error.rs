@@ -12,7 +12,7 @@ mod render;
 use std::fmt;
 
 use crate::ast::Name;
-use crate::codes::Code;
+use crate::codes::{self, Code};
 use crate::span::Span;
 use crate::suggest;
 
@@ -181,6 +181,16 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problem().fmt(f)
+    }
+}
+
+impl Problem {
+    /// What to do about it: the hint; without one, unless a name is suggested, what the code says.
+    pub fn next_step(&self) -> Option<String> {
+        match (&self.hint, &self.suggestion) {
+            (None, None) => codes::next_step(self.code.id),
+            (hint, _) => hint.clone(),
+        }
     }
 }
 

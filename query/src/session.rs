@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tastedb_engine::{CancelToken, Engine, Progress, Silent, Work};
+use tastedb_engine::{CancelToken, Engine, ModelInfo, Progress, Silent, Work};
 
 use crate::ast::Statement;
 use crate::candidates::{Columns, Masks};
@@ -282,6 +282,11 @@ impl Session {
             Some(open) => View::Transaction(Arc::clone(open)),
             None => View::Snapshot(self.engine().snapshot()),
         }
+    }
+
+    /// Every model of the view.
+    pub(crate) fn models(&self) -> Result<Vec<ModelInfo>> {
+        self.view().read(|read| Ok(self.engine().models(read)?))
     }
 
     // ---- transactions ---------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 mod copying;
 mod defining;
+mod exporting;
 mod querying;
 mod recommending;
 mod support;

@@ -233,7 +233,7 @@ impl Registry {
         Ok(true)
     }
 
-    pub(crate) fn definition(&self, snapshot: &impl Read, name: &str) -> Result<ModelDefinition> {
+    pub(crate) fn definition(&self, snapshot: &dyn Read, name: &str) -> Result<ModelDefinition> {
         let record = format!("{DEFINITIONS}{name}");
         match snapshot.record(&record)? {
             Some(bytes) => ModelDefinition::decode(&record, &bytes),
@@ -244,18 +244,18 @@ impl Registry {
     }
 
     /// The names that may follow USING: models, then built-in sources.
-    pub(crate) fn names(&self, snapshot: &impl Read) -> Result<Vec<String>> {
+    pub(crate) fn names(&self, snapshot: &dyn Read) -> Result<Vec<String>> {
         let models = snapshot.records(DEFINITIONS)?;
         let names = models.iter().map(|(record, _)| record[DEFINITIONS.len()..].to_string());
         Ok(names.chain(BUILT_IN.map(str::to_string)).collect())
     }
 
-    pub(crate) fn version(&self, snapshot: &impl Read, name: &str) -> Result<Option<ModelVersion>> {
+    pub(crate) fn version(&self, snapshot: &dyn Read, name: &str) -> Result<Option<ModelVersion>> {
         let record = format!("{VERSIONS}{name}");
         snapshot.record(&record)?.map(|bytes| ModelVersion::decode(&record, &bytes)).transpose()
     }
 
-    pub(crate) fn list(&self, snapshot: &Snapshot) -> Result<Vec<ModelInfo>> {
+    pub(crate) fn list(&self, snapshot: &dyn Read) -> Result<Vec<ModelInfo>> {
         let mut models = Vec::new();
         for (record, bytes) in snapshot.records(DEFINITIONS)? {
             let definition = ModelDefinition::decode(&record, &bytes)?;
@@ -266,7 +266,7 @@ impl Registry {
     }
 
     /// The models that learn from a table.
-    pub(crate) fn on(&self, read: &impl Read, table: TableId) -> Result<Vec<ModelDefinition>> {
+    pub(crate) fn on(&self, read: &dyn Read, table: TableId) -> Result<Vec<ModelDefinition>> {
         let mut models = Vec::new();
         for (record, bytes) in read.records(DEFINITIONS)? {
             let definition = ModelDefinition::decode(&record, &bytes)?;

@@ -11,11 +11,14 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::cast_utils::{Parser, string_to_timestamp_nanos};
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Date32Type, Float16Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
-use crate::storage::{ColumnType, Value};
+use crate::storage::{ColumnType, Element, Value};
+
+/// Half-precision numbers, as storage has them.
+type F16 = <Float16Type as ArrowPrimitiveType>::Native;
 
 /// A value of any column.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,18 +121,45 @@ impl Cell {
     }
 }
 
-/// Fits a value to a column; `Err` holds what was expected.
-pub(crate) fn coerce(cell: Cell, ty: ColumnType) -> Result<Cell, String> {
-    let expected = || format!("expected {ty}");
+/// Why a value does not fit its column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// It is something else; the text tells what was expected.
+    Type(String),
+    /// A vector of the wrong length.
+    Dimension { expected: u32, found: usize },
+    /// A number of a vector is not finite, or not in the column's element type; counted from 0.
+    Number { at: usize, too_large: bool },
+}
+
+impl Unfit {
+    /// What is wrong, in one line; `found` describes the value.
+    pub(crate) fn message(&self, found: &str) -> String {
+        match self {
+            Unfit::Type(expected) => format!("{expected}, found {found}"),
+            Unfit::Dimension { expected, found } => {
+                format!("expected {expected} numbers, found {found}")
+            }
+            Unfit::Number { at, too_large: false } => {
+                format!("number {} of the vector is not finite", at + 1)
+            }
+            Unfit::Number { at, too_large: true } => {
+                format!("number {} of the vector is too large for HALFVEC", at + 1)
+            }
+        }
+    }
+}
+
+/// Fits a value to a column.
+pub(crate) fn coerce(cell: Cell, ty: ColumnType) -> Result<Cell, Unfit> {
+    let expected = || Unfit::Type(format!("expected {ty}"));
     let value = match cell {
         Cell::Vector(vector) => {
             return match ty {
-                ColumnType::Vector { dim, .. } if vector.len() == dim as usize => {
-                    Ok(Cell::Vector(vector))
-                }
-                ColumnType::Vector { dim, .. } => {
-                    Err(format!("expected {dim} numbers, found {}", vector.len()))
-                }
+                ColumnType::Vector { dim, element } => match misfit(&vector, dim, element) {
+                    Some(unfit) => Err(unfit),
+                    None => Ok(Cell::Vector(vector)),
+                },
                 _ => Err(expected()),
             };
         }
@@ -137,19 +167,19 @@ pub(crate) fn coerce(cell: Cell, ty: ColumnType) -> Result<Cell, String> {
     };
     let fitted = match (ty, value) {
         (_, Value::Null) => Value::Null,
-        (ColumnType::Vector { dim, .. }, Value::Text(text)) => {
-            return coerce(
-                Cell::Vector(parse_vector(&text)?),
-                ColumnType::Vector { dim, element: crate::storage::Element::F32 },
-            );
+        (ColumnType::Vector { .. }, Value::Text(text)) => {
+            return coerce(Cell::Vector(parse_vector(&text).map_err(Unfit::Type)?), ty);
         }
         (ColumnType::Vector { dim, .. }, Value::TextList(list)) if list.is_empty() => {
-            return Err(format!("expected {dim} numbers, found 0"));
+            return Err(Unfit::Dimension { expected: dim, found: 0 });
         }
         (ColumnType::Bool, Value::Bool(v)) => Value::Bool(v),
         (ColumnType::Int, Value::Int(v)) => match i32::try_from(v) {
             Ok(v) => Value::Int(v.into()),
-            Err(_) => return Err(format!("{v} is outside the range of INT; BIGINT holds it")),
+            Err(_) => {
+                let range = "expected INTEGER, a number of 32 bits (BIGINT holds larger ones)";
+                return Err(Unfit::Type(range.to_owned()));
+            }
         },
         (ColumnType::BigInt, Value::Int(v)) => Value::Int(v),
         (ColumnType::Int | ColumnType::BigInt, Value::Real(v)) => {
@@ -160,7 +190,8 @@ pub(crate) fn coerce(cell: Cell, ty: ColumnType) -> Result<Cell, String> {
         }
         (ColumnType::Real | ColumnType::Double, Value::Int(v)) => Value::Real(v as f64),
         (ColumnType::Real, Value::Real(v)) if !fits_real(v) => {
-            return Err(format!("{v:e} is outside the range of REAL; DOUBLE holds it"));
+            let range = "expected REAL, a number of 32 bits (DOUBLE holds larger ones)";
+            return Err(Unfit::Type(range.to_owned()));
         }
         (ColumnType::Real | ColumnType::Double, Value::Real(v)) => Value::Real(v),
         (ColumnType::Text, Value::Text(v)) => Value::Text(v),
@@ -175,7 +206,10 @@ pub(crate) fn coerce(cell: Cell, ty: ColumnType) -> Result<Cell, String> {
         (ColumnType::TextList, Value::TextList(v)) => Value::TextList(v),
         (ColumnType::TextList, Value::Text(text)) => match parse_text_list(&text) {
             Some(list) => Value::TextList(list),
-            None => return Err("expected TEXT[], such as ARRAY['a', 'b'] or '{a,b}'".into()),
+            None => {
+                let list = "expected TEXT[], such as ARRAY['a', 'b'] or '{a,b}'";
+                return Err(Unfit::Type(list.to_owned()));
+            }
         },
         (
             ColumnType::Bool
@@ -190,6 +224,19 @@ pub(crate) fn coerce(cell: Cell, ty: ColumnType) -> Result<Cell, String> {
         _ => return Err(expected()),
     };
     Ok(Cell::Value(fitted))
+}
+
+/// What keeps a vector from being one of `dim` numbers that its column can hold.
+pub(crate) fn misfit(vector: &[f32], dim: u32, element: Element) -> Option<Unfit> {
+    if vector.len() != dim as usize {
+        return Some(Unfit::Dimension { expected: dim, found: vector.len() });
+    }
+    let holds = |number: &f32| match element {
+        Element::F32 => number.is_finite(),
+        Element::F16 => F16::from_f32(*number).is_finite(),
+    };
+    let at = vector.iter().position(|number| !holds(number))?;
+    Some(Unfit::Number { at, too_large: vector[at].is_finite() })
 }
 
 /// Microseconds in a day.
@@ -228,7 +275,7 @@ fn fits_real(number: f64) -> bool {
     !number.is_finite() || (number as f32).is_finite()
 }
 
-/// Numbers in brackets, `[1, 2.5, 3]`, as a vector.
+/// Numbers in brackets, `[1, 2.5, 3]`, as a vector; `Err` tells what was expected.
 pub(crate) fn parse_vector(text: &str) -> Result<Vec<f32>, String> {
     let inner = text
         .trim()
@@ -242,7 +289,7 @@ pub(crate) fn parse_vector(text: &str) -> Result<Vec<f32>, String> {
         .split(',')
         .map(|number| {
             let number = number.trim();
-            number.parse().map_err(|_| format!("expected a vector of numbers, found `{number}`"))
+            number.parse().map_err(|_| format!("expected a vector of numbers (`{number}` is none)"))
         })
         .collect()
 }
@@ -290,6 +337,7 @@ pub(crate) fn describe(cell: &Cell) -> String {
             Value::Null => "NULL".to_owned(),
             Value::Bool(v) => v.to_string(),
             Value::Int(v) => v.to_string(),
+            Value::Real(v) if v.is_finite() && v.abs() >= 1e16 => format!("{v:e}"),
             Value::Real(v) => v.to_string(),
             Value::Text(v) => format!("'{v}'"),
             Value::Date(v) => date_text(*v),

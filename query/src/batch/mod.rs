@@ -9,5 +9,7 @@ mod cell;
 mod shape;
 
 pub(crate) use build::BatchBuilder;
-pub(crate) use cell::{Cell, MICROS_PER_DAY, coerce, describe, parse_text, parse_vector};
+pub(crate) use cell::{
+    Cell, MICROS_PER_DAY, Unfit, coerce, describe, misfit, parse_text, parse_vector,
+};
 pub(crate) use shape::{Field, ID_COLUMN, OWNER_COLUMN, Shape, arrow_type};

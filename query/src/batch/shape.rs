@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 
-use crate::storage::{Catalog, Column, ColumnId, ColumnType, KeyType, Role, Table};
+use crate::storage::{Catalog, Column, ColumnId, ColumnType, Element, KeyType, Role, Table};
 
 /// Where the values of one SQL column live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(crate) enum Field {
     Item(KeyType),
     /// An ordinary value.
     Value(ColumnId, ColumnType),
-    /// An embedding.
-    Embedding(ColumnId, u32),
+    /// An embedding: its numbers, and how many bits each has in storage.
+    Embedding(ColumnId, u32, Element),
     /// The internal id of the row; see [`Shape::with_ids`].
     Id,
     /// The internal id of an interaction's user.
@@ -122,7 +122,7 @@ impl Shape {
     /// The stored column at a position, where it is one.
     pub(crate) fn column(&self, position: usize) -> Option<&Column> {
         let id = match self.fields.get(position)? {
-            Field::Value(id, _) | Field::Embedding(id, _) => *id,
+            Field::Value(id, _) | Field::Embedding(id, ..) => *id,
             Field::Key(_) | Field::User(_) | Field::Item(_) | Field::Id | Field::Owner => {
                 return None;
             }
@@ -137,7 +137,7 @@ impl Shape {
 }
 
 impl Field {
-    /// The type that SQL sees.
+    /// The type as declared.
     pub(crate) fn column_type(self) -> ColumnType {
         match self {
             Field::Key(key) | Field::User(key) | Field::Item(key) => match key {
@@ -146,9 +146,7 @@ impl Field {
             },
             Field::Value(_, ty) => ty,
             Field::Id | Field::Owner => ColumnType::BigInt,
-            Field::Embedding(_, dim) => {
-                ColumnType::Vector { dim, element: crate::storage::Element::F32 }
-            }
+            Field::Embedding(_, dim, element) => ColumnType::Vector { dim, element },
         }
     }
 
@@ -180,7 +178,7 @@ pub(crate) fn arrow_type(ty: ColumnType) -> DataType {
 
 fn field_of(column: &Column) -> Field {
     match column.ty {
-        ColumnType::Vector { dim, .. } => Field::Embedding(column.id, dim),
+        ColumnType::Vector { dim, element } => Field::Embedding(column.id, dim, element),
         ty => Field::Value(column.id, ty),
     }
 }

@@ -43,7 +43,7 @@ impl Columns {
         let table = shape.table.id;
         let field = shape.fields[position];
         let column = match field {
-            Field::Value(id, _) | Field::Embedding(id, _) => Some(id),
+            Field::Value(id, _) | Field::Embedding(id, ..) => Some(id),
             Field::Key(_) | Field::User(_) | Field::Item(_) | Field::Id | Field::Owner => None,
         };
         let cached = {
@@ -89,7 +89,7 @@ fn whole(
             }
             Arc::new(keys.finish()) as ArrayRef
         }
-        Field::Embedding(column, _) => {
+        Field::Embedding(column, ..) => {
             let mut builder = Builder::new(shape, position);
             for id in entities.ids() {
                 let vector = snapshot.embedding(shape.table.id, column, *id)?;

@@ -43,13 +43,14 @@ fn from_text(text: &str, ty: ColumnType, list_delimiter: &str) -> Result<Cell, S
         }
         ColumnType::Vector { .. } => {
             let vector = if text.trim_start().starts_with('[') {
-                parse_vector(text)?
+                parse_vector(text)
+                    .map_err(|expected| format!("{expected}, found `{}`", short(text)))?
             } else {
                 let numbers = text.split([' ', ',', ';', '|']).filter(|part| !part.is_empty());
                 let numbers = numbers.map(str::parse).collect::<Result<Vec<f32>, _>>();
                 numbers.map_err(|_| found(ty, text))?
             };
-            return coerce(Cell::Vector(vector), ty);
+            return coerce(Cell::Vector(vector), ty).map_err(|unfit| unfit.message(text));
         }
         ColumnType::Timestamp => match unix(text).or_else(|| parse_text(text, ty)) {
             Some(value) => value,
@@ -96,7 +97,7 @@ fn from_cell(cell: &Cell, ty: ColumnType, list_delimiter: &str) -> Result<Cell, 
         }
         _ => coerce(cell.clone(), ty),
     };
-    fitted.map_err(|expected| format!("{expected}, found {}", describe(cell)))
+    fitted.map_err(|unfit| unfit.message(&describe(cell)))
 }
 
 fn unix(text: &str) -> Option<Value> {

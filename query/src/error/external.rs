@@ -104,9 +104,12 @@ fn schema_error(error: &SchemaError) -> Error {
                 Some(table) => format!("no column `{name}` in `{}`", table.table()),
                 None => format!("no column `{name}`"),
             };
-            Error::new(&codes::NO_SUCH_COLUMN, message)
-                .at(span)
-                .suggest(suggest::nearest(name, valid_fields.iter().map(|column| column.name())))
+            let error = Error::new(&codes::NO_SUCH_COLUMN, message).at(span);
+            match suggest::nearest(name, valid_fields.iter().map(|column| column.name())) {
+                Some(near) => error.suggest(Some(near)),
+                // Texts in double quotes, or in none, are the habit of other languages.
+                None => error.hint(format!("a text is written in single quotes: '{name}'")),
+            }
         }
         SchemaError::AmbiguousReference { field } => Error::new(
             &codes::AMBIGUOUS,
@@ -169,8 +172,12 @@ fn plan_error(text: &str) -> Error {
         && let Some(name) = between(text, "expression \"", "\"")
     {
         let name = name.rsplit('.').next().unwrap_or(name);
-        return Error::new(&codes::GIVEN_TWICE, format!("the query has two columns `{name}`"))
-            .hint("give one of them another name with AS");
+        // What has no name is called by its plan here.
+        let what = match name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+            true => format!("the query has two columns `{name}`"),
+            false => "two columns of the query have the same name".to_owned(),
+        };
+        return Error::new(&codes::GIVEN_TWICE, what).hint("give one of them another name with AS");
     }
     if text.contains("table function") && text.contains("not found") {
         return Error::new(&codes::NO_SUCH_FUNCTION, lower_first(text));

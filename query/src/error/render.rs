@@ -14,7 +14,7 @@ pub(super) fn render(problem: &Problem, source: &str) -> String {
         let _ = write!(out, "\n --> {}", span.start);
         excerpt(&mut out, span, source);
     }
-    if let Some(hint) = &problem.hint {
+    if let Some(hint) = problem.next_step() {
         let _ = write!(out, "\nhint: {hint}");
     }
     out

@@ -44,9 +44,27 @@ fn an_error_beyond_the_text_or_without_a_place_still_renders() {
         error.render("one line"),
         "error TD0101: wrong\n --> line 7, column 3\nhint: mend it"
     );
-    assert_eq!(Error::new(&codes::BUSY, "busy").render(""), "error TD0503: busy");
+    assert_eq!(
+        Error::new(&codes::BUSY, "busy").render(""),
+        "error TD0503: busy\nhint: try again; keep transactions short"
+    );
     let at_end = Error::new(&codes::SYNTAX, "wrong").at(span(1, 9, 9)).render("SELECT a");
     assert!(at_end.ends_with("  |         ^"), "{at_end}");
+}
+
+#[test]
+fn the_next_step_is_the_hint_or_that_of_the_code_unless_it_is_said_already() {
+    let next = |error: Error| error.problem().next_step();
+    let table = || Error::new(&codes::NO_SUCH_TABLE, "no table `x`");
+    assert_eq!(next(table()).as_deref(), Some("SHOW TABLES lists the tables"));
+    assert_eq!(next(table().hint("look again")).as_deref(), Some("look again"));
+    assert_eq!(next(table().suggest(Some("y"))), None);
+    assert_eq!(next(Error::new(&codes::SYNTAX, "expected a name")), None);
+    assert_eq!(next(Error::new(&codes::OPTION_VALUE, "option `k` takes 1 to 9")), None);
+    for code in codes::ALL {
+        let step = next(Error::new(code, "x")).unwrap_or_default();
+        assert!(!step.ends_with('.'), "{code}: {step}");
+    }
 }
 
 #[test]

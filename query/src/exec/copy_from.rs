@@ -12,7 +12,7 @@ use super::options::Options;
 use super::writer::{OnExisting, RowWriter};
 use super::{insert, names};
 use crate::ast::{CopyFrom, Operand};
-use crate::batch::{Cell, Field, Shape};
+use crate::batch::{Cell, Field, Shape, misfit};
 use crate::copy::mapping::{Extra, Mapping, Misfit};
 use crate::copy::npy::NpyReader;
 use crate::copy::{FORMATS, Fault, Format, Meter, Raw, ReadOptions, Reader, Record, field, open};
@@ -407,7 +407,7 @@ impl Vectors<'_> {
                 }
             },
         };
-        let Field::Embedding(id, dim) = shape.fields[column] else {
+        let Field::Embedding(id, dim, _) = shape.fields[column] else {
             let what = format!("column `{}` does not hold vectors", shape.names[column]);
             return Err(Error::bad_copy(&what).at(self.copy.path.span));
         };
@@ -534,13 +534,12 @@ fn put(
     let Some(entity) = txn.lookup(table, &key)? else {
         return wrong(format!("no row `{key}` in table `{}`", shape.table.name));
     };
-    match txn.put_embedding(table, id, entity, vector) {
-        Ok(()) => Ok(Ok(())),
-        Err(error) if super::failure::is_about_a_value(&error) => {
-            let column = Some(shape.names[column].as_str());
-            let what = super::writer::RowFault::Storage(error).what(shape);
-            Ok(Err((Fault::new(row, column, what), At::Array)))
-        }
-        Err(error) => Err(error.into()),
+    if let Field::Embedding(_, dim, element) = shape.fields[column]
+        && let Some(unfit) = misfit(vector, dim, element)
+    {
+        let name = Some(shape.names[column].as_str());
+        return Ok(Err((Fault::new(row, name, unfit.message("")), At::Array)));
     }
+    txn.put_embedding(table, id, entity, vector)?;
+    Ok(Ok(()))
 }

@@ -259,9 +259,9 @@ fn column_spec(session: &Session, column: &ColumnDef, given: Given<'_>) -> Resul
             .map_err(|error| error.at(place))?,
     };
     let found = describe(&cell);
-    let fitted = coerce(cell, ty).map_err(|expected| {
-        let expected = format!("default of `{}`: {expected}", column.name.value);
-        Error::wrong_type(&expected, &found).at(place)
+    let fitted = coerce(cell, ty).map_err(|unfit| {
+        let subject = format!("default of `{}`: ", column.name.value);
+        Error::unfit(&subject, &unfit, &found).at(place)
     })?;
     match fitted {
         Cell::Value(value) if !volatile => {
@@ -382,8 +382,8 @@ pub(crate) fn drop_table(session: &mut Session, drop: &Drop) -> Result<Outcome> 
         return Ok(Outcome::done("DROP TABLE").notice(notice));
     }
     let id = names::table(&catalog, &drop.name)?.id;
-    let engine = session.engine().clone();
     let place = drop.name.span;
+    let engine = session.engine().clone();
     session.write(|txn| {
         // Of this transaction, which may have made or dropped models itself.
         let models = engine.models_on(txn, id)?;

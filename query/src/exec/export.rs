@@ -14,14 +14,18 @@ use std::sync::Arc;
 
 use super::options::Options;
 use super::{copy_from, copy_to, template};
-use crate::ast::{CopyFrom, Folder, Literal, Name, Operand, OperandKind, WithOptions};
+use crate::ast::{
+    CopyFrom, Folder, Literal, Name, Operand, OperandKind, StatementKind as Kind, WithOptions,
+};
 use crate::batch::{Field, Shape};
+use crate::codes;
 use crate::copy::Format;
 use crate::copy::write::WriteOptions;
 use crate::error::{Error, Result};
 use crate::expr::literal::Given;
 use crate::expr::params;
 use crate::outcome::Outcome;
+use crate::parser;
 use crate::session::Session;
 use crate::span::Span;
 use crate::storage::{Catalog, OnUnknown, Role, Table, Value};
@@ -60,8 +64,7 @@ pub(crate) fn export(session: &mut Session, export: &Folder, params: &[Value]) -
         let format = Format::Parquet;
         rows += copy_to::write_query(session, &query, &[], &view, &file, format, &options)?;
     }
-    let snapshot = session.engine().snapshot();
-    let mut models = session.engine().models(&snapshot)?;
+    let mut models = session.models()?;
     models.sort_by_key(|model| model.definition.created);
     for model in models {
         let definition = model.definition;
@@ -94,6 +97,9 @@ pub(crate) fn export(session: &mut Session, export: &Folder, params: &[Value]) -
 
 /// Runs an IMPORT DATABASE into a database without tables.
 pub(crate) fn import(session: &mut Session, import: &Folder, params: &[Value]) -> Result<Outcome> {
+    if session.in_transaction() {
+        return Err(Error::not_in_transaction("IMPORT DATABASE"));
+    }
     let folder = folder(session, import, params)?;
     let place = import.path.span;
     let file = folder.join(SCHEMA);
@@ -107,23 +113,39 @@ pub(crate) fn import(session: &mut Session, import: &Folder, params: &[Value]) -
         let what = "IMPORT DATABASE needs a database without tables";
         return Err(Error::invalid_definition(what).at(place));
     }
-    // One transaction: an import that fails leaves nothing behind.
-    let own = !session.in_transaction();
-    if own {
-        session.begin()?;
+    // Its script may hold nothing but definitions: a COMMIT in it would end the transaction.
+    let script = parser::parse(&sql).map_err(|error| in_script(&error, &file).at(place))?;
+    let defines = |kind: &Kind| matches!(kind, Kind::CreateTable(_) | Kind::CreateModel(_));
+    if let Some(other) = script.iter().find(|statement| !defines(&statement.kind)) {
+        let what = format!("{} does not belong into an export", other.kind.name());
+        let error = Error::new(&codes::NOT_AN_EXPORT, what).at(other.span);
+        return Err(in_script(&error, &file).at(place));
     }
+    // One transaction: an import that fails leaves nothing behind.
+    session.begin()?;
     let imported = statements(session, &sql, &folder, place);
-    if own {
-        match &imported {
-            Ok(_) => session.commit()?,
-            Err(_) => session.rollback()?,
-        }
+    match &imported {
+        Ok(_) => session.commit()?,
+        Err(_) => session.rollback()?,
     }
     Ok(Outcome::changed("IMPORT", imported?))
 }
 
+/// An error of the script of an export: its place is in that file, not in the statement.
+fn in_script(error: &Error, file: &Path) -> Error {
+    let line = error.span().map_or_else(String::new, |at| format!(", {}", at.start));
+    let problem = error.problem();
+    let told = Error::new(problem.code, format!("{}{line}: {}", file.display(), problem.message))
+        .suggest(problem.suggestion.as_deref());
+    match &problem.hint {
+        Some(hint) => told.hint(hint.clone()),
+        None => told,
+    }
+}
+
 fn statements(session: &mut Session, sql: &str, folder: &Path, place: Span) -> Result<u64> {
-    session.execute(sql)?;
+    let file = folder.join(SCHEMA);
+    session.execute(sql).map_err(|error| in_script(&error, &file).at(place))?;
     let catalog = session.view().catalog()?;
     let mut rows = 0;
     for (at, table) in in_order(&catalog).into_iter().enumerate() {
@@ -203,7 +225,7 @@ pub(crate) fn create_table(catalog: &Catalog, table: &Table) -> String {
             if let Some(expr) = &column.default_expr {
                 let _ = write!(part, " DEFAULT {expr}");
             } else if let Some(value) = &column.default {
-                let _ = write!(part, " DEFAULT {}", params::literal(value));
+                let _ = write!(part, " DEFAULT {}", params::literal_text(value));
             }
         }
         parts.push(part);

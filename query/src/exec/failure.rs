@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Spanned};
 
 use super::writer::RowFault;
 use crate::ast::Located;
-use crate::batch::{Field, Shape};
+use crate::batch::{Field, Shape, Unfit};
 use crate::codes::{self, Code};
 use crate::copy::{Fault, Spoils};
 use crate::error::Error;
@@ -134,7 +134,17 @@ impl Error {
     // ---- values ---------------------------------------------------------------------------
 
     pub(crate) fn wrong_type(expected: &str, found: &str) -> Error {
-        mismatch(expected, found)
+        Error::new(&codes::TYPE_MISMATCH, format!("{expected}, found {found}"))
+    }
+
+    /// A value that does not fit; `subject` goes before the message.
+    pub(crate) fn unfit(subject: &str, unfit: &Unfit, found: &str) -> Error {
+        let code = match unfit {
+            Unfit::Type(_) => &codes::TYPE_MISMATCH,
+            Unfit::Dimension { .. } => &codes::DIMENSION,
+            Unfit::Number { .. } => &codes::NOT_FINITE,
+        };
+        Error::new(code, format!("{subject}{}", unfit.message(found)))
     }
 
     pub(crate) fn unstorable(ty: &str) -> Error {
@@ -158,12 +168,6 @@ impl Error {
 
     pub(crate) fn not_a_vector(column: &str) -> Error {
         Error::new(&codes::NOT_A_VECTOR, format!("column `{column}` does not hold vectors"))
-    }
-
-    pub(crate) fn vector_not_finite(column: &str, at: usize) -> Error {
-        let number = at + 1;
-        let what = format!("column `{column}`: number {number} of the vector is not finite");
-        Error::new(&codes::NOT_FINITE, what)
     }
 
     // ---- files ----------------------------------------------------------------------------
@@ -299,23 +303,18 @@ pub(crate) fn not_a_number(clause: &str, ty: &DataType) -> Error {
 
 /// A row that cannot be written, with the place of the value at fault.
 ///
-/// `row` is the row as it was written, its values for the columns at `targets`.
+/// `place` knows where the value of a column stands, or the row as a whole.
 pub(crate) fn of_row(
     fault: RowFault,
     shape: &Shape,
-    row: Option<&Located<Vec<Expr>>>,
-    targets: &[usize],
+    place: &dyn Fn(Option<usize>) -> Span,
 ) -> Error {
     let column = fault.column(shape);
     let error = match fault {
-        RowFault::Storage(crate::storage::Error::NotFinite { column, position }) => {
-            Error::vector_not_finite(&column, position)
-        }
         RowFault::Storage(error) => Error::from(error),
         RowFault::Default(error) => error,
-        RowFault::Type { column, expected, found } => {
-            let name = &shape.names[column];
-            mismatch(&format!("column `{name}`: {expected}"), &found)
+        RowFault::Unfit { column, unfit, found } => {
+            Error::unfit(&format!("column `{}`: ", shape.names[column]), &unfit, &found)
         }
         RowFault::NoKey { column } => {
             Error::new(&codes::NOT_NULL, format!("`{}` must have a value", shape.names[column]))
@@ -338,11 +337,29 @@ pub(crate) fn of_row(
             ))
         }
     };
-    let Some(row) = row else { return error };
-    let expr = column
-        .and_then(|column| targets.iter().position(|target| *target == column))
-        .and_then(|at| row.node.get(at));
-    error.at(expr.map_or(row.span, |expr| Span::from(expr.span())))
+    error.at(place(column))
+}
+
+/// Where the values of a row of VALUES stand; `targets` are the columns that they are for.
+pub(crate) fn in_row<'a>(
+    row: Option<&'a Located<Vec<Expr>>>,
+    targets: &'a [usize],
+) -> impl Fn(Option<usize>) -> Span + 'a {
+    move |column| {
+        let Some(row) = row else { return Span::default() };
+        column
+            .and_then(|column| targets.iter().position(|target| *target == column))
+            .and_then(|at| row.node.get(at))
+            .map_or(row.span, |expr| Span::from(expr.span()))
+    }
+}
+
+/// Where the new value of a column stands among the assignments of SET.
+pub(crate) fn in_sets<'a>(sets: &'a [(usize, &'a Expr)]) -> impl Fn(Option<usize>) -> Span + 'a {
+    move |column| {
+        let set = sets.iter().find(|(target, _)| Some(*target) == column);
+        set.map_or(Span::default(), |(_, expr)| Span::from(expr.span()))
+    }
 }
 
 impl From<storage::Error> for Error {
@@ -415,13 +432,4 @@ fn types(text: &str) -> String {
 
 fn type_words(ty: &DataType) -> String {
     types(&ty.to_string())
-}
-
-/// A value of the wrong type. A vector of the wrong length has a code of its own, and its message
-/// tells both lengths already.
-fn mismatch(expected: &str, found: &str) -> Error {
-    if expected.contains(" numbers, found ") {
-        return Error::new(&codes::DIMENSION, expected);
-    }
-    Error::new(&codes::TYPE_MISMATCH, format!("{expected}, found {found}"))
 }

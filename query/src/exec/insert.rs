@@ -66,14 +66,20 @@ pub(crate) fn run(session: &mut Session, insert: &Insert, params: &[Value]) -> R
             let kept = update.as_ref().map(|_| cells.to_vec());
             let written = match writer.put(txn, cells) {
                 Ok(Written::Exists(id)) => match (&update, kept) {
-                    (Some(update), Some(excluded)) => match update.apply(txn, id, &excluded)? {
-                        Some(written) => written,
-                        None => return Ok(()),
-                    },
+                    (Some(update), Some(excluded)) => {
+                        let place = failure::in_row(place, &targets);
+                        match update.apply(txn, id, &excluded, &place)? {
+                            Some(written) => written,
+                            None => return Ok(()),
+                        }
+                    }
                     _ => return Ok(()),
                 },
                 Ok(written) => written,
-                Err(fault) => return Err(failure::of_row(fault, &shape, place, &targets)),
+                Err(fault) => {
+                    let place = failure::in_row(place, &targets);
+                    return Err(failure::of_row(fault, &shape, &place));
+                }
             };
             affected += 1;
             match (&mut returning, written) {
@@ -278,7 +284,8 @@ struct Update {
     given: Vec<Option<usize>>,
     /// For each column of the shape, what the refused row would have had where nothing was given.
     defaults: Vec<Cell>,
-    sets: Vec<(usize, Compiled)>,
+    /// The assigned columns, each with where its new value stands.
+    sets: Vec<(usize, Span, Compiled)>,
     /// Which old rows are updated.
     filter: Option<Compiled>,
 }
@@ -302,7 +309,7 @@ impl Update {
         };
         let mut sets = Vec::new();
         for (column, expr) in self::assignments(shape, assignments)? {
-            sets.push((column, compile(expr)?));
+            sets.push((column, Span::from(expr.span()), compile(expr)?));
         }
         let filter = filter.map(compile).transpose()?;
         let places = (0..shape.fields.len()).map(|at| targets.iter().position(|t| *t == at));
@@ -319,6 +326,7 @@ impl Update {
         txn: &mut WriteTxn,
         id: EntityId,
         excluded: &[Cell],
+        place: &dyn Fn(Option<usize>) -> Span,
     ) -> Result<Option<Written>> {
         let width = self.shape.fields.len();
         let fields = [self.shape.fields.as_slice(), self.shape.fields.as_slice()].concat();
@@ -335,12 +343,12 @@ impl Update {
                 (Field::Key(ty), _) => builder.key(width + column, *ty, &key),
                 (Field::Embedding(..), _) => {
                     let fitted = vector(cell.clone(), *field, column);
-                    let fitted = fitted.map_err(|f| failure::of_row(f, &self.shape, None, &[]))?;
+                    let fitted = fitted.map_err(|f| failure::of_row(f, &self.shape, place))?;
                     builder.vector(width + column, fitted.as_deref());
                 }
                 _ => {
                     let fitted = fitted(cell.clone(), *field, column);
-                    let fitted = fitted.map_err(|f| failure::of_row(f, &self.shape, None, &[]))?;
+                    let fitted = fitted.map_err(|f| failure::of_row(f, &self.shape, place))?;
                     builder.value(width + column, &fitted);
                 }
             }
@@ -356,15 +364,20 @@ impl Update {
             return Ok(None);
         }
         let mut set = Vec::new();
-        for (column, expr) in &self.sets {
+        for (column, _, expr) in &self.sets {
             let inputs = inputs(expr)?;
             let array = expr.evaluate(&inputs)?;
             let cell = Cell::read(array.as_ref(), 0)
                 .ok_or_else(|| Error::unstorable(&expr.ty.to_string()))?;
             set.push((*column, cell));
         }
-        apply_entity(txn, &self.shape, id, &key, set)
-            .map_err(|fault| failure::of_row(fault, &self.shape, None, &[]))?;
+        apply_entity(txn, &self.shape, id, &key, set).map_err(|fault| {
+            let place = |column: Option<usize>| {
+                let set = self.sets.iter().find(|(target, ..)| Some(*target) == column);
+                set.map_or(Span::default(), |(_, place, _)| *place)
+            };
+            failure::of_row(fault, &self.shape, &place)
+        })?;
         Ok(Some(Written::Entity(id, Put::Updated)))
     }
 }
@@ -407,7 +420,7 @@ pub(crate) fn apply_entity(
         let field = shape.fields[column];
         match field {
             Field::Value(id, _) => values.push((id, fitted(cell, field, column)?)),
-            Field::Embedding(embedding, _) => match vector(cell, field, column)? {
+            Field::Embedding(embedding, ..) => match vector(cell, field, column)? {
                 Some(vector) => txn.put_embedding(table, embedding, id, &vector)?,
                 None => {
                     txn.delete_embedding(table, embedding, id)?;
@@ -445,7 +458,7 @@ fn push_entity(
         match field {
             Field::Key(ty) => builder.key(column, *ty, &row.key),
             Field::Value(..) => builder.value(column, values.next().unwrap_or(&Value::Null)),
-            Field::Embedding(embedding, _) => {
+            Field::Embedding(embedding, ..) => {
                 let vector = read.embedding(shape.table.id, *embedding, id)?;
                 builder.vector(column, vector.as_deref());
             }

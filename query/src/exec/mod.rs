@@ -19,6 +19,7 @@ mod returning;
 mod select;
 mod show;
 mod template;
+mod titles;
 mod update;
 mod writer;
 

@@ -72,8 +72,7 @@ pub(crate) fn drop_model(session: &mut Session, drop: &Drop) -> Result<Outcome> 
         let notice = format!("there is no model `{model}`");
         return Ok(Outcome::done("DROP MODEL").notice(notice));
     }
-    let snapshot = session.engine().snapshot();
-    let known = session.engine().models(&snapshot)?;
+    let known = session.models()?;
     let known = known.iter().map(|model| model.definition.name.as_str()).collect();
     Err(Error::no_such_model(&model, known).at(drop.name.span))
 }
@@ -87,7 +86,7 @@ pub(crate) fn train(
     statement: &str,
 ) -> Result<Outcome> {
     if session.in_transaction() {
-        return Err(Error::not_in_transaction(verb));
+        return Err(Error::not_in_transaction(verb).at(train.model.span));
     }
     let request = request(session, train, params, statement)?;
     let trained = session.engine().train(&request, &session.work());
@@ -112,8 +111,7 @@ fn summary(model: &str, version: &ModelVersion) -> String {
 
 /// Runs a SHOW TRAINING: how the training went that made the serving version.
 pub(crate) fn show_training(session: &Session, name: &Name) -> Result<Outcome> {
-    let snapshot = session.engine().snapshot();
-    let models = session.engine().models(&snapshot)?;
+    let models = session.models()?;
     let Some(model) = models.iter().find(|model| model.definition.name == name.value) else {
         let known = models.iter().map(|model| model.definition.name.as_str()).collect();
         return Err(Error::no_such_model(&name.value, known).at(name.span));

@@ -66,7 +66,7 @@ impl Returning {
                 Field::Value(..) => {
                     self.builder.value(column, values.next().unwrap_or(&Value::Null));
                 }
-                Field::Embedding(id, _) => {
+                Field::Embedding(id, ..) => {
                     let vector = read.embedding(table, *id, row.id)?;
                     self.builder.vector(column, vector.as_deref());
                 }

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
     Ident, ObjectName, ObjectNamePart, Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
-use super::{failure, recommend, show};
+use super::{failure, recommend, show, titles};
 use crate::error::{Error, Result};
 use crate::expr::params;
 use crate::outcome::{Outcome, Rows};
@@ -23,11 +23,11 @@ use crate::storage::Value;
 
 /// Runs a query.
 pub(crate) fn run(session: &mut Session, query: &Statement, params: &[Value]) -> Result<Outcome> {
-    let mut query = query.clone();
-    let tables = prepare(session, &mut query, params, session.view())?;
+    let mut bound = query.clone();
+    let tables = prepare(session, &mut bound, params, session.view())?;
     let now = session.sql().now();
-    let rows = session.sql().planner().rows(tables, now, query, session.cancel())?;
-    Ok(Outcome::with_rows("SELECT", rows))
+    let rows = session.sql().planner().rows(tables, now, bound, session.cancel())?;
+    Ok(Outcome::with_rows("SELECT", titles::entitle(query, rows)?))
 }
 
 /// Runs a query and hands over its batches as they come.

@@ -144,7 +144,7 @@ pub(crate) fn rows_in(read: &dyn Read, table: &Table) -> Result<u64> {
 
 /// SHOW MODELS.
 pub(crate) fn models(session: &Session) -> Result<Outcome> {
-    Ok(Outcome::with_rows("SHOW", model_rows(session)?))
+    Ok(Outcome::with_rows("SHOW", model_rows(session, &session.view())?))
 }
 
 /// SHOW INDEXES.
@@ -152,8 +152,7 @@ pub(crate) fn indexes() -> Result<Outcome> {
     Ok(Outcome::with_rows("SHOW", index_rows()?))
 }
 
-fn model_rows(session: &Session) -> Result<Rows> {
-    let snapshot = session.engine().snapshot();
+fn model_rows(session: &Session, view: &View) -> Result<Rows> {
     let mut grid = Grid::typed(&[
         ("name", ColumnType::Text),
         ("algorithm", ColumnType::Text),
@@ -169,8 +168,8 @@ fn model_rows(session: &Session) -> Result<Rows> {
         ("fit_seconds", ColumnType::Double),
         ("seed", ColumnType::BigInt),
     ]);
-    let catalog = Arc::clone(snapshot.catalog());
-    for model in session.engine().models(&snapshot)? {
+    let catalog = view.catalog()?;
+    for model in view.read(|read| Ok(session.engine().models(read)?))? {
         let definition = &model.definition;
         let serving = model.serving.as_ref();
         let table = catalog.table_by_id(definition.table).map(|table| table.name.clone());
@@ -208,9 +207,9 @@ fn index_rows() -> Result<Rows> {
 }
 
 /// The rows of a system table, where the name is one.
-pub(crate) fn system_table(session: &Session, name: &str, _view: &View) -> Result<Option<Rows>> {
+pub(crate) fn system_table(session: &Session, name: &str, view: &View) -> Result<Option<Rows>> {
     match name {
-        "models" => model_rows(session).map(Some),
+        "models" => model_rows(session, view).map(Some),
         "indexes" => index_rows().map(Some),
         _ => Ok(None),
     }
@@ -258,15 +257,12 @@ fn columns(catalog: &Catalog, table: &Table) -> Vec<Vec<Value>> {
             _ => Value::Null,
         };
         let default = column.and_then(|column| {
-            let constant =
-                column.default.clone().map(|v| crate::expr::params::literal(&v).to_string());
+            let constant = column.default.as_ref().map(crate::expr::params::literal_text);
             column.default_expr.clone().or(constant)
         });
-        // The declared element type of a vector is the column's own.
-        let ty = column.map_or_else(|| field.column_type(), |column| column.ty);
         lines.push(vec![
             text(&shape.names[at]),
-            text(ty.to_string()),
+            text(field.column_type().to_string()),
             Value::Bool(column.is_some_and(|column| !column.not_null)),
             key,
             default.map_or(Value::Null, Value::Text),

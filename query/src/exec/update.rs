@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{Expr, SelectItem};
 
 use super::failure;
 use super::returning::Returning;
+use super::writer::RowFault;
 use super::{insert, names, select, template};
 use crate::ast::{Name, Update};
 use crate::batch::{Cell, Field, ID_COLUMN, OWNER_COLUMN, Shape};
@@ -44,6 +45,8 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
             Some(list) => Some(Returning::new(planner, &shape, list, params, now)?),
             None => None,
         };
+        let place = failure::in_sets(&sets);
+        let wrong = |fault: RowFault| failure::of_row(fault, &shape, &place);
         let mut affected = 0;
         with_txn(open, |txn| {
             for batch in &rows.batches {
@@ -53,7 +56,10 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
                     for (at, (column, _)) in sets.iter().enumerate() {
                         let array = batch.column(2 + at);
                         let cell = Cell::read(array.as_ref(), row);
-                        let unstorable = || Error::unstorable(&array.data_type().to_string());
+                        let unstorable = || {
+                            let error = Error::unstorable(&array.data_type().to_string());
+                            error.at(place(Some(*column)))
+                        };
                         set.push((*column, cell.ok_or_else(unstorable)?));
                     }
                     if shape.is_interaction() {
@@ -63,21 +69,18 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
                             let field = shape.fields[column];
                             let Field::Value(id, _) = field else { continue };
                             let value = super::writer::fitted(cell, field, column);
-                            values.push((
-                                id,
-                                value.map_err(|fault| failure::of_row(fault, &shape, None, &[]))?,
-                            ));
+                            values.push((id, value.map_err(&wrong)?));
                         }
                         let id = InteractionId(id);
-                        if txn.update_interaction(shape.table.id, user, id, &values)? {
+                        let updated = txn.update_interaction(shape.table.id, user, id, &values);
+                        if updated.map_err(|cause| wrong(cause.into()))? {
                             affected += 1;
                             if let Some(returning) = &mut returning {
                                 returning.interaction(txn, user, id)?;
                             }
                         }
                     } else if let Some(old) = txn.row(shape.table.id, id, &[])? {
-                        insert::apply_entity(txn, &shape, id, &old.key, set)
-                            .map_err(|fault| failure::of_row(fault, &shape, None, &[]))?;
+                        insert::apply_entity(txn, &shape, id, &old.key, set).map_err(&wrong)?;
                         affected += 1;
                         if let Some(returning) = &mut returning {
                             returning.entity(txn, id)?;

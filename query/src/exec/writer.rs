@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::batch::{Cell, Field, Shape, coerce, describe};
+use crate::batch::{Cell, Field, Shape, Unfit, coerce, describe};
 use crate::storage::{
-    self, ColumnId, EntityId, InteractionId, ItemId, KeyType, OnUnknown, Put, Read, TableId,
+    self, ColumnId, EntityId, InteractionId, ItemId, KeyType, Link, OnUnknown, Put, Read, TableId,
     UserId, Value, WriteTxn,
 };
 
@@ -39,7 +39,7 @@ pub(crate) enum Written {
 #[derive(Debug)]
 pub(crate) enum RowFault {
     /// A value does not fit its column (a position in the shape).
-    Type { column: usize, expected: String, found: String },
+    Unfit { column: usize, unfit: Unfit, found: String },
     /// The key, user or item is missing.
     NoKey { column: usize },
     /// A reference names nothing.
@@ -85,6 +85,20 @@ struct Known {
     last: (String, EntityId),
 }
 
+impl Known {
+    fn forget(&mut self, key: &str) {
+        self.ids.remove(key);
+        self.last = Default::default();
+    }
+}
+
+/// The user and the item that were made for one interaction, with their keys.
+#[derive(Default)]
+struct Made {
+    user: Option<(String, EntityId)>,
+    item: Option<(String, EntityId)>,
+}
+
 impl<'a> RowWriter<'a> {
     /// A writer of rows whose cells are for the columns at `targets`.
     pub(crate) fn new(
@@ -119,8 +133,8 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    /// Writes one row. Of a row that is refused, nothing is written, except for a user or item
-    /// that was made for it.
+    /// Writes one row. Of a row that is refused, nothing is written: neither its vectors nor a user
+    /// or item that would have been made for it.
     pub(crate) fn put(
         &mut self,
         txn: &mut WriteTxn,
@@ -146,7 +160,7 @@ impl<'a> RowWriter<'a> {
                     };
                     self.values.push((id, value));
                 }
-                Field::Embedding(id, _) => self.vectors.push((id, vector(given, field, at)?)),
+                Field::Embedding(id, ..) => self.vectors.push((id, vector(given, field, at)?)),
                 Field::Id | Field::Owner => {}
             }
         }
@@ -165,16 +179,47 @@ impl<'a> RowWriter<'a> {
                 let item = item.ok_or_else(|| RowFault::NoKey {
                     column: place(|field| matches!(field, Field::Item(_))),
                 })?;
-                let make = link.on_unknown;
-                let user = find(txn, &mut self.users, link.user_table, "user", user, make)?;
-                let item = find(txn, &mut self.items, link.item_table, "item", item, make)?;
                 self.defaults(true)?;
-                let table = self.shape.table.id;
-                let (id, put) =
-                    txn.record_interaction(table, UserId(user), ItemId(item), &self.values)?;
-                Ok(Written::Interaction(UserId(user), id, put))
+                let mut made = Made::default();
+                let written = self.put_interaction(txn, &link, user, item, &mut made);
+                if written.is_err() {
+                    self.unmake(txn, &link, made)?;
+                }
+                written
             }
         }
+    }
+
+    fn put_interaction(
+        &mut self,
+        txn: &mut WriteTxn,
+        link: &Link,
+        user: (String, usize),
+        item: (String, usize),
+        made: &mut Made,
+    ) -> Result<Written, RowFault> {
+        let unknown = link.on_unknown;
+        let (users, items) = (&mut self.users, &mut self.items);
+        let user = find(txn, users, link.user_table, "user", user, unknown, &mut made.user)?;
+        let item = find(txn, items, link.item_table, "item", item, unknown, &mut made.item)?;
+        let table = self.shape.table.id;
+        let (id, put) = txn.record_interaction(table, UserId(user), ItemId(item), &self.values)?;
+        Ok(Written::Interaction(UserId(user), id, put))
+    }
+
+    /// Takes back what was made for an interaction that is refused.
+    fn unmake(&mut self, txn: &mut WriteTxn, link: &Link, made: Made) -> Result<(), RowFault> {
+        let ends = [
+            (made.user, &mut self.users, link.user_table),
+            (made.item, &mut self.items, link.item_table),
+        ];
+        for (made, known, table) in ends {
+            if let Some((key, id)) = made {
+                txn.delete_row(table, id)?;
+                known.forget(&key);
+            }
+        }
+        Ok(())
     }
 
     fn key_position(&self) -> usize {
@@ -216,7 +261,7 @@ impl<'a> RowWriter<'a> {
                 (Field::Value(id, _), Some(cell)) => {
                     self.values.push((id, fitted(cell, field, *at)?));
                 }
-                (Field::Embedding(id, _), Some(cell)) if !interaction => {
+                (Field::Embedding(id, ..), Some(cell)) if !interaction => {
                     self.vectors.push((id, vector(cell, field, *at)?));
                 }
                 _ => {}
@@ -232,7 +277,7 @@ pub(crate) fn fitted(cell: Cell, field: Field, at: usize) -> Result<Value, RowFa
     match coerce(cell, field.column_type()) {
         Ok(Cell::Value(value)) => Ok(value),
         Ok(Cell::Vector(_)) => Ok(Value::Null),
-        Err(expected) => Err(RowFault::Type { column: at, expected, found }),
+        Err(unfit) => Err(RowFault::Unfit { column: at, unfit, found }),
     }
 }
 
@@ -242,7 +287,7 @@ pub(crate) fn vector(cell: Cell, field: Field, at: usize) -> Result<Option<Vec<f
     match coerce(cell, field.column_type()) {
         Ok(Cell::Vector(vector)) => Ok(Some(vector)),
         Ok(Cell::Value(_)) => Ok(None),
-        Err(expected) => Err(RowFault::Type { column: at, expected, found }),
+        Err(unfit) => Err(RowFault::Unfit { column: at, unfit, found }),
     }
 }
 
@@ -265,7 +310,7 @@ pub(crate) fn canonical(cell: Cell, ty: KeyType, at: usize) -> Result<String, Ro
                 KeyType::BigInt => "expected a BIGINT key",
             };
             let found = describe(&other);
-            Err(RowFault::Type { column: at, expected: expected.to_owned(), found })
+            Err(RowFault::Unfit { column: at, unfit: Unfit::Type(expected.to_owned()), found })
         }
     }
 }
@@ -277,6 +322,7 @@ fn find(
     what: &'static str,
     (key, column): (String, usize),
     unknown: OnUnknown,
+    made: &mut Option<(String, EntityId)>,
 ) -> Result<EntityId, RowFault> {
     // Files are mostly sorted by user: the same key comes again and again.
     if known.last.0 == key && !key.is_empty() {
@@ -287,7 +333,11 @@ fn find(
         None => {
             let id = match txn.lookup(table, &key)? {
                 Some(id) => id,
-                None if unknown == OnUnknown::Create => txn.put_row(table, &key, &[])?.0,
+                None if unknown == OnUnknown::Create => {
+                    let (id, _) = txn.put_row(table, &key, &[])?;
+                    *made = Some((key.clone(), id));
+                    id
+                }
                 None => {
                     let table = txn.catalog().table_by_id(table);
                     let table = table.map_or_else(String::new, |table| table.name.clone());
@@ -305,20 +355,14 @@ fn find(
 impl RowFault {
     /// The column at fault, as a position in the shape.
     pub(crate) fn column(&self, shape: &Shape) -> Option<usize> {
-        use storage::Error;
         match self {
-            RowFault::Type { column, .. }
+            RowFault::Unfit { column, .. }
             | RowFault::NoKey { column }
             | RowFault::Unknown { column, .. }
             | RowFault::Exists { column, .. } => Some(*column),
-            // Storage looks at values; the statement or the file knows where they stand.
-            RowFault::Storage(
-                Error::NotFinite { column, .. }
-                | Error::NotNull { column, .. }
-                | Error::DimensionMismatch { column, .. }
-                | Error::TypeMismatch { column, .. },
-            ) => shape.position(column),
-            RowFault::Storage(Error::InvalidKey { .. }) => {
+            // Storage knows these rules; the statement or the file knows where the values stand.
+            RowFault::Storage(storage::Error::NotNull { column, .. }) => shape.position(column),
+            RowFault::Storage(storage::Error::InvalidKey { .. }) => {
                 shape.fields.iter().position(|field| matches!(field, Field::Key(_)))
             }
             RowFault::Storage(_) | RowFault::Default(_) => None,
@@ -328,7 +372,7 @@ impl RowFault {
     /// What is wrong, in one line without the place.
     pub(crate) fn what(&self, shape: &Shape) -> String {
         match self {
-            RowFault::Type { expected, found, .. } => format!("{expected}, found {found}"),
+            RowFault::Unfit { unfit, found, .. } => unfit.message(found),
             RowFault::NoKey { column } => {
                 format!("`{}` must have a value", shape.names[*column])
             }
@@ -337,9 +381,6 @@ impl RowFault {
             }
             RowFault::Exists { key, .. } => {
                 format!("`{}` has a row with the key `{key}` already", shape.table.name)
-            }
-            RowFault::Storage(storage::Error::NotFinite { position, .. }) => {
-                format!("number {} of the vector is not finite", position + 1)
             }
             RowFault::Storage(storage::Error::NotNull { column, .. }) => {
                 format!("`{column}` must have a value")

@@ -35,11 +35,19 @@ pub(crate) fn value(expr: &Expr, given: Given<'_>) -> Option<Cell> {
             }
             _ => return None,
         },
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match value(expr, given)? {
-            Cell::Value(Value::Int(v)) => Value::Int(v.checked_neg()?),
-            Cell::Value(Value::Real(v)) => Value::Real(-v),
-            _ => return None,
-        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+            // With its sign: the least number of 64 bits has no positive counterpart.
+            if let Expr::Value(literal) = expr.as_ref()
+                && let SqlValue::Number(text, _) = &literal.value
+            {
+                return Some(Cell::Value(number(&format!("-{text}"))?));
+            }
+            match value(expr, given)? {
+                Cell::Value(Value::Int(v)) => Value::Int(v.checked_neg()?),
+                Cell::Value(Value::Real(v)) => Value::Real(-v),
+                _ => return None,
+            }
+        }
         Expr::Nested(inner) => return value(inner, given),
         Expr::TypedString(TypedString { data_type, value: text, .. }) => {
             let SqlValue::SingleQuotedString(text) = &text.value else { return None };

@@ -180,6 +180,19 @@ pub(crate) fn literal(value: &Value) -> Expr {
     }
 }
 
+/// A value as SQL text that reads back as the same value. (sqlparser's own display takes two quotes
+/// in a text for one that is escaped already.)
+pub(crate) fn literal_text(value: &Value) -> String {
+    let quoted = |text: &String| format!("'{}'", text.replace('\'', "''"));
+    match value {
+        Value::Text(text) => quoted(text),
+        Value::TextList(texts) => {
+            format!("ARRAY[{}]", texts.iter().map(quoted).collect::<Vec<_>>().join(", "))
+        }
+        value => literal(value).to_string(),
+    }
+}
+
 /// A bare column as an expression.
 pub(crate) fn column(name: &str) -> Expr {
     Expr::Identifier(Ident::with_quote('"', name))

@@ -66,7 +66,7 @@ impl Scan {
                 Field::Key(_) => Source::Key,
                 Field::User(_) => Source::User,
                 Field::Item(_) => Source::Item,
-                Field::Embedding(id, _) => Source::Embedding(*id),
+                Field::Embedding(id, ..) => Source::Embedding(*id),
                 Field::Id => Source::Id,
                 Field::Owner => Source::Owner,
             })

@@ -1,10 +1,10 @@
-//! COPY, EXPORT and IMPORT, over files made by the tests.
+//! COPY, over files made by the tests.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::support::{fails, rows, run, shop, sql, tag};
+use super::support::{fails, rows, run, shop, tag};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -72,6 +72,63 @@ fn a_faulty_record_stops_the_copy_and_nothing_is_written() {
         tag(&mut session, &format!("{copy} WITH (on_error = skip, on_conflict = update)")),
         "COPY 3"
     );
+}
+
+#[test]
+fn a_skipped_record_leaves_nothing_behind() {
+    let dir = folder();
+    let mut session = shop();
+    run(&mut session, "ALTER TABLE movies ADD COLUMN half HALFVEC(2)");
+    let lines = [
+        r#"{"id":"n1","title":"whole","text":[1,2,3],"half":[1,2]}"#,
+        r#"{"id":"n2","title":"NaN","text":"1 NaN 3","half":[1,2]}"#,
+        r#"{"id":"n3","title":"too large","text":[1,2,3],"half":[1,70000]}"#,
+        r#"{"id":"n4","title":"too short","text":[1,2],"half":[1,2]}"#,
+        r#"{"id":"m1","title":"changed","text":[1,2,3],"half":[70000,1]}"#,
+    ];
+    let path = file(dir.path(), "movies.jsonl", lines.join("\n"));
+    let copy = format!(
+        "COPY movies FROM '{}' WITH (on_error = skip, on_conflict = update)",
+        path.display()
+    );
+    let outcome = run(&mut session, &copy).remove(0);
+    assert_eq!(outcome.tag, "COPY 1");
+    assert_eq!(
+        outcome.notices[1..],
+        [
+            "line 2, column `text`: number 2 of the vector is not finite",
+            "line 3, column `half`: number 2 of the vector is too large for HALFVEC",
+            "line 4, column `text`: expected 3 numbers, found 2",
+            "line 5, column `half`: number 1 of the vector is too large for HALFVEC",
+        ]
+    );
+    assert_eq!(
+        rows(
+            &mut session,
+            "SELECT id, title, text FROM movies WHERE id IN ('n1', 'n2', 'n3', 'm1')"
+        ),
+        "m1|Heat|[1.0, 0.0, 0.0]\nn1|whole|[1.0, 2.0, 3.0]"
+    );
+}
+
+#[test]
+fn a_skipped_interaction_makes_neither_user_nor_item() {
+    let dir = folder();
+    let mut session = shop();
+    run(
+        &mut session,
+        "CREATE TABLE stars (user_id TEXT REFERENCES people, item_id TEXT REFERENCES movies, \
+           n INT NOT NULL) WITH (role = 'interaction', on_unknown = create)",
+    );
+    let text = "user_id,item_id,n\nnew1,new1,\nu1,new2,\nnew3,,1\nnew1,m1,2\nnew4,new4,3\n";
+    let path = file(dir.path(), "stars.csv", text);
+    let copy = format!("COPY stars FROM '{}' WITH (on_error = skip)", path.display());
+    assert_eq!(tag(&mut session, &copy), "COPY 2");
+    assert_eq!(
+        rows(&mut session, "SELECT id FROM people UNION ALL SELECT id FROM movies ORDER BY id"),
+        "m1\nm2\nm3\nm4\nnew1\nnew4\nnew4\nu1\nu2\nu3"
+    );
+    assert_eq!(rows(&mut session, "SELECT * FROM stars"), "new1|m1|2\nnew4|new4|3");
 }
 
 #[test]
@@ -212,30 +269,4 @@ fn what_is_written_can_be_read_again() {
     );
     assert_eq!(fs::read_to_string(path).expect("reads"), "id,year\nm2,1979\n");
     assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 5);
-}
-
-#[test]
-fn a_database_is_exported_and_imported() {
-    let dir = folder();
-    let mut session = shop();
-    run(
-        &mut session,
-        "CREATE MODEL taste USING item_knn ON ratings WEIGHT rating WHERE rating >= 3 WITH (k = 7)",
-    );
-    let path = dir.path().join("export");
-    assert_eq!(tag(&mut session, &format!("EXPORT DATABASE '{}'", path.display())), "EXPORT 11");
-    assert!(
-        fails(&mut session, &format!("EXPORT DATABASE '{}'", path.display())).starts_with("TD0408")
-    );
-    let mut other = sql().session();
-    assert_eq!(tag(&mut other, &format!("IMPORT DATABASE '{}'", path.display())), "IMPORT 11");
-    for query in
-        ["SELECT * FROM movies", "SELECT * FROM ratings", "DESCRIBE ratings", "SHOW MODELS"]
-    {
-        assert_eq!(rows(&mut other, query), rows(&mut session, query));
-    }
-    assert!(
-        fails(&mut other, &format!("IMPORT DATABASE '{}'", dir.path().display()))
-            .starts_with("TD0410")
-    );
 }

@@ -51,6 +51,20 @@ fn alter_table_changes_columns() {
 }
 
 #[test]
+fn drop_table_sees_the_models_of_its_own_transaction() {
+    let mut session = shop();
+    run(&mut session, "BEGIN; CREATE MODEL best USING popular ON ratings");
+    assert_eq!(
+        fails(&mut session, "DROP TABLE ratings"),
+        "TD0209 table `ratings` is used by model `best` @ratings"
+    );
+    assert!(rows(&mut session, "SHOW MODELS").starts_with("best|popular|ratings|"));
+    assert_eq!(rows(&mut session, "SELECT count(*) FROM models"), "1");
+    run(&mut session, "DROP MODEL best; DROP TABLE ratings; COMMIT");
+    assert_eq!(rows(&mut session, "SHOW TABLES"), "people|user|3|3\nmovies|item|6|4");
+}
+
+#[test]
 fn drop_table_minds_what_depends_on_it() {
     let mut session = shop();
     assert!(fails(&mut session, "DROP TABLE movies").starts_with("TD0209"));

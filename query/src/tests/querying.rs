@@ -15,6 +15,18 @@ fn a_table_comes_back_in_the_order_of_its_columns_and_rows() {
     );
     assert_eq!(header(&mut session, "SELECT * FROM ratings"), "user_id|item_id|kind|rating|ts");
     assert_eq!(
+        header(
+            &mut session,
+            "SELECT 1, 'x', year+1, max(year), count(*), m.year, title AS t, NULL \
+             FROM movies m GROUP BY year, title"
+        ),
+        "1|'x'|year + 1|max(year)|count(*)|year|t|NULL"
+    );
+    assert_eq!(
+        fails(&mut session, "SELECT 1, 1"),
+        "TD0107 two columns of the query have the same name @"
+    );
+    assert_eq!(
         rows(&mut session, "SELECT * FROM ratings"),
         "u1|m1|rating|5.0|2000-01-01T00:00:00\n\
          u1|m2|click|1.0|2019-12-30T12:00:00\n\

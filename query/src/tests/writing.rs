@@ -137,8 +137,55 @@ fn update_sets_values_vectors_and_nothing() {
     assert!(fails(&mut session, "UPDATE movies SET id = 'x'").starts_with("TD0313"));
     assert_eq!(
         fails(&mut session, "UPDATE movies SET year = title WHERE id = 'm2'"),
-        "TD0301 column `year`: expected INTEGER, found 'Alien' @"
+        "TD0301 column `year`: expected INTEGER, found 'Alien' @title"
     );
+}
+
+#[test]
+fn errors_of_update_stand_under_the_new_value() {
+    let mut session = shop();
+    for (sql, expected) in [
+        (
+            "UPDATE movies SET title = 'x', text = '[1, 2]' WHERE id = 'm1'",
+            "TD0304 column `text`: expected 3 numbers, found 2 @'[1, 2]'",
+        ),
+        (
+            "UPDATE movies SET text = '[1, NaN, 2]' WHERE id = 'm1'",
+            "TD0305 column `text`: number 2 of the vector is not finite @'[1, NaN, 2]'",
+        ),
+        (
+            "UPDATE ratings SET kind = 'x', ts = 'never' WHERE user_id = 'u1'",
+            "TD0301 column `ts`: expected TIMESTAMP, found 'never' @'never'",
+        ),
+        (
+            "INSERT INTO movies (id) VALUES ('m1') ON CONFLICT (id) DO UPDATE SET year = title",
+            "TD0301 column `year`: expected INTEGER, found 'Heat' @title",
+        ),
+    ] {
+        assert_eq!(fails(&mut session, sql), expected);
+    }
+    run(&mut session, "ALTER TABLE movies ADD COLUMN must INT NOT NULL DEFAULT 1");
+    let error = fails(&mut session, "UPDATE movies SET must = NULL");
+    assert!(error.starts_with("TD0303") && error.ends_with("@NULL"), "{error}");
+    assert_eq!(
+        rows(&mut session, "SELECT title, text FROM movies WHERE id = 'm1'"),
+        "Heat|[1.0, 0.0, 0.0]"
+    );
+}
+
+#[test]
+fn numbers_too_large_for_half_precision_are_refused_at_their_value() {
+    let mut session = shop();
+    run(&mut session, "ALTER TABLE movies ADD COLUMN half HALFVEC(2)");
+    assert_eq!(
+        fails(&mut session, "INSERT INTO movies (id, half) VALUES ('n1', '[1, 70000]')"),
+        "TD0305 column `half`: number 2 of the vector is too large for HALFVEC @'[1, 70000]'"
+    );
+    assert_eq!(
+        fails(&mut session, "ALTER TABLE movies ADD COLUMN h HALFVEC(2) DEFAULT '[1, 1e9]'"),
+        "TD0305 default of `h`: number 2 of the vector is too large for HALFVEC @'[1, 1e9]'"
+    );
+    assert_eq!(rows(&mut session, "SELECT count(*) FROM movies"), "4");
 }
 
 #[test]

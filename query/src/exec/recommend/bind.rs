@@ -183,25 +183,24 @@ impl Here<'_> {
             Context::Vector(pairs) => {
                 for NamedValue { name, value } in &pairs.node {
                     let position = names::column(shape, name)?;
-                    let Field::Embedding(id, dim) = shape.fields[position] else {
+                    let Field::Embedding(id, dim, _) = shape.fields[position] else {
                         let error = Error::not_a_vector(&shape.names[position]);
                         return Err(error.at(name.span));
                     };
                     let cell = self.value(value)?;
                     let found = describe(&cell);
                     let ty = ColumnType::Vector { dim, element: Element::F32 };
-                    let wrong =
-                        |expected: &str| Err(Error::wrong_type(expected, &found).at(value.span));
                     match coerce(cell, ty) {
                         Ok(Cell::Vector(vector)) => {
-                            if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
-                                let error = Error::vector_not_finite(name.as_str(), at);
-                                return Err(error.at(value.span));
-                            }
                             request.contexts.push(Asked::Vector(id, vector));
                         }
-                        Ok(Cell::Value(_)) => return wrong(&format!("expected {ty}")),
-                        Err(expected) => return wrong(&expected),
+                        Ok(Cell::Value(_)) => {
+                            let error = Error::wrong_type(&format!("expected {ty}"), &found);
+                            return Err(error.at(value.span));
+                        }
+                        Err(unfit) => {
+                            return Err(Error::unfit("", &unfit, &found).at(value.span));
+                        }
                     }
                 }
                 return Ok(());

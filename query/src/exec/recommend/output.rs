@@ -315,7 +315,7 @@ impl Source<'_> {
     fn stored(&self, position: usize) -> Result<ArrayRef> {
         let shape = &self.bound.shape;
         let snapshot = &self.bound.snapshot;
-        if let Field::Embedding(id, _) = shape.fields[position] {
+        if let Field::Embedding(id, ..) = shape.fields[position] {
             let mut vectors = ListBuilder::new(Float32Builder::new());
             for row in self.rows {
                 match snapshot.embedding(shape.table.id, id, row.id)? {
