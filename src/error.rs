@@ -203,7 +203,14 @@ impl StdError for Error {
 
 impl From<tastedb_storage::Error> for Error {
     fn from(error: tastedb_storage::Error) -> Error {
-        Error::new(code::of_storage(&error), error.to_string()).because(error)
+        // The query layer knows the next steps of all codes.
+        #[cfg(feature = "sql")]
+        let next_step = tastedb_query::codes::next_step(code::of_storage(&error));
+        #[cfg(not(feature = "sql"))]
+        let next_step = None;
+        let mut made = Error::new(code::of_storage(&error), error.to_string());
+        made.inner.next_step = next_step;
+        made.because(error)
     }
 }
 
@@ -226,7 +233,7 @@ impl From<tastedb_query::Error> for Error {
             end_line: span.end.line as usize,
             end_column: span.end.column as usize,
         });
-        made.inner.next_step = error.problem().hint.clone();
+        made.inner.next_step = error.problem().next_step();
         made.because(error)
     }
 }

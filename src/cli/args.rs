@@ -1,8 +1,12 @@
 //! The command line, as declared to clap.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::shell::near::{distance, nearest};
 
 /// An embedded recommendation database: one folder, one process, SQL and RECOMMEND.
 ///
@@ -44,6 +48,43 @@ pub(crate) struct Open {
     /// Open for reading only; a database that does not exist is an error
     #[arg(long)]
     pub(crate) read_only: bool,
+}
+
+/// The names of the commands.
+const COMMANDS: [&str; 4] = ["backup", "check", "demo", "restore"];
+
+impl Open {
+    /// The command that was meant, where the path is a bare word that names nothing and looks like
+    /// one: a database called `chekc` is nobody's wish.
+    pub(crate) fn mistyped_command(&self) -> Option<&'static str> {
+        let path = self.path.as_deref()?;
+        let word = path.to_str().filter(|word| word.chars().all(char::is_alphanumeric))?;
+        let one_edit = |command: &&str| distance(word, command) == 1;
+        if path.exists() { None } else { COMMANDS.into_iter().find(one_edit) }
+    }
+}
+
+/// What to do about an error of the command line, where clap does not say it.
+pub(crate) fn next_step(
+    error: &clap::Error,
+    mut arguments: impl Iterator<Item = OsString>,
+) -> Option<String> {
+    // For a path and a word behind it, clap has one or the other.
+    let kinds = [ErrorKind::UnknownArgument, ErrorKind::ArgumentConflict];
+    let first = arguments.next()?.into_string().ok()?;
+    let second = arguments.next()?.into_string().ok()?;
+    if !kinds.contains(&error.kind()) || first.starts_with('-') || second.starts_with('-') {
+        return None;
+    }
+    let near = nearest(&first, COMMANDS);
+    match near {
+        Some(near) if near != first => Some(format!("did you mean `tastedb {near}`?")),
+        Some(_) => None,
+        None if COMMANDS.contains(&second.as_str()) => {
+            Some(format!("the command comes first: tastedb {second} {first}"))
+        }
+        None => Some(format!("statements go behind -c: tastedb {first} -c \"{second}\"")),
+    }
 }
 
 /// What else the program can do.
@@ -117,11 +158,35 @@ impl Format {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Cli, Command, Format};
+    use std::ffi::OsString;
+
+    use super::{Cli, Command, Format, next_step};
 
     #[test]
     fn declaration_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn mistakes_of_the_command_line_have_a_next_step() {
+        let next = |arguments: &[&str]| {
+            let error = Cli::try_parse_from([&["tastedb"], arguments].concat()).expect_err("wrong");
+            next_step(&error, arguments.iter().map(OsString::from))
+        };
+        assert_eq!(next(&["chekc", "shop"]).as_deref(), Some("did you mean `tastedb check`?"));
+        assert_eq!(
+            next(&["shop.taste", "SELECT 1"]).as_deref(),
+            Some("statements go behind -c: tastedb shop.taste -c \"SELECT 1\"")
+        );
+        assert_eq!(
+            next(&["shop.taste", "check"]).as_deref(),
+            Some("the command comes first: tastedb check shop.taste")
+        );
+        assert_eq!(next(&["shop.taste", "--nonsense"]), None);
+        let open = |word| Cli::try_parse_from(["tastedb", word]).expect("valid").open;
+        assert_eq!(open("bakcup").mistyped_command(), Some("backup"));
+        assert_eq!(open("store").mistyped_command(), None);
+        assert_eq!(open("./chekc").mistyped_command(), None);
     }
 
     #[test]

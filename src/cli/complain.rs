@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tastedb::Error;
 
 use super::input::Place;
+use super::shell::grammar;
 
 /// Where a statement came from.
 #[derive(Clone, Debug)]
@@ -17,10 +18,21 @@ pub(crate) struct Source<'a> {
     pub(crate) at: Place,
 }
 
+/// The code of a statement that was cancelled.
+const CANCELLED: &str = "TD0507";
+
+/// The code of a statement that is not one of the language.
+const SYNTAX: &str = "TD0101";
+
 /// The error with its code, the line that it is about, and what to do next.
 pub(crate) fn explain(error: &Error, source: &Source<'_>) -> String {
     let mut shown = headline(error);
     match error.place() {
+        // Nothing in the statement is wrong.
+        _ if error.code() == CANCELLED => {
+            shown.push_str("; the statement changed nothing");
+            return shown;
+        }
         Some(place) => point(&mut shown, place, source),
         None if source.name.is_empty() => {}
         None => {
@@ -29,13 +41,30 @@ pub(crate) fn explain(error: &Error, source: &Source<'_>) -> String {
     }
     if let Some(next) = error.next_step() {
         let _ = write!(shown, "\nhint: {next}");
+    } else if error.code() == SYNTAX
+        && source.name.is_empty()
+        && !headline(error).contains("did you mean")
+        && let Some(name) = grammar::name_of(source.text)
+    {
+        let _ = write!(shown, "\nhint: `.help {name}` shows how it is written");
     }
     shown
 }
 
-/// Code and message alone: for what is not about a statement.
+/// Code, message and next step: for what is not about a statement.
+pub(crate) fn without_place(error: &Error) -> String {
+    let next = error.next_step().map_or_else(String::new, |next| format!("\nhint: {next}"));
+    headline(error) + &next
+}
+
+/// Code and message alone.
 pub(crate) fn headline(error: &Error) -> String {
     format!("error {}: {error}", error.code())
+}
+
+/// A mistake that the program finds before the library does, in the same form.
+pub(crate) fn mistake(code: &str, message: &str, next: &str) -> String {
+    format!("error {code}: {message}\nhint: {next}")
 }
 
 /// The line on which the statement's first word stands.

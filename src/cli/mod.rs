@@ -15,6 +15,7 @@ mod runner;
 mod shell;
 mod statement;
 
+use std::env;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;
@@ -29,7 +30,20 @@ use runner::{Runner, Settings, Stop};
 
 /// Does what the arguments ask for.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            match args::next_step(&error, env::args_os().skip(1)) {
+                Some(next) => {
+                    let message = "there is one argument too many";
+                    runner::say(&complain::mistake("TD0101", message, &next));
+                }
+                // Help and the version are no errors; standard output may be gone already.
+                None => drop(error.print()),
+            }
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
     let result = match cli.command {
         None => open(&cli.open),
         Some(Command::Demo(demo)) => demo::run(&demo),
@@ -72,6 +86,12 @@ fn open(args: &Open) -> Result<(), Stop> {
 }
 
 fn open_database(args: &Open) -> Result<Database, Stop> {
+    if let Some(near) = args.mistyped_command() {
+        let path = args.path.as_deref().unwrap_or(Path::new("")).display();
+        let message = format!("no database `{path}`, and no command; did you mean `{near}`?");
+        let next = format!("`tastedb ./{path}` makes a database of that name");
+        return Err(Stop::mistake("TD0806", message, next));
+    }
     let options = Options::new().read_only(args.read_only);
     match &args.path {
         Some(path) if path.as_os_str() != ":memory:" => Database::open_with(path, options),
@@ -97,7 +117,12 @@ fn run_file(runner: &mut Runner, path: &Path) -> Result<(), Stop> {
     let mut reader: Box<dyn BufRead> = match File::open(path) {
         Ok(file) => Box::new(BufReader::new(file)),
         Err(error) => {
-            return Err(Stop::said(format!("error: cannot open {}: {error}", path.display())));
+            let message = format!("cannot open {}: {error}", path.display());
+            return Err(Stop::mistake(
+                "TD0401",
+                message,
+                "check the path; it is relative to the working directory",
+            ));
         }
     };
     runner.run_script(&path.display().to_string(), &mut reader)

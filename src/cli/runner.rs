@@ -29,12 +29,17 @@ pub(crate) enum Stop {
 impl Stop {
     /// An error that is not about a statement.
     pub(crate) fn of(error: Error) -> Stop {
-        Stop::Failed(complain::headline(&error))
+        Stop::Failed(complain::without_place(&error))
     }
 
     /// An error of the command line itself.
     pub(crate) fn said(message: impl Into<String>) -> Stop {
         Stop::Failed(message.into())
+    }
+
+    /// The same with a code and a next step.
+    pub(crate) fn mistake(code: &str, message: impl AsRef<str>, next: impl AsRef<str>) -> Stop {
+        Stop::Failed(complain::mistake(code, message.as_ref(), next.as_ref()))
     }
 
     /// What to say on standard error.
@@ -90,12 +95,13 @@ impl Runner {
     pub(crate) fn run_script(&mut self, name: &str, reader: &mut dyn BufRead) -> Result<(), Stop> {
         let mut pieces = Pieces::new();
         let mut line = String::new();
+        let mut first = true;
         loop {
             line.clear();
-            let read = reader
-                .read_line(&mut line)
-                .map_err(|error| Stop::said(format!("error: cannot read {name}: {error}")))?;
-            pieces.push(&line);
+            let read = reader.read_line(&mut line).map_err(|error| unreadable(name, &error))?;
+            // Some editors begin a file of UTF-8 with a mark that says so.
+            pieces.push(if first { line.trim_start_matches('\u{feff}') } else { &line });
+            first = false;
             while let Some(piece) = if read == 0 { pieces.finish() } else { pieces.next() } {
                 match self.run_piece(name, &piece) {
                     Ok(()) => {}
@@ -113,8 +119,11 @@ impl Runner {
         match piece {
             Piece::Sql { text, at } => self.run_statement(name, text, *at),
             Piece::Dot { text, at } => dot::run(self, text).map_err(|stop| match stop {
+                // Where it stands goes before what to do about it.
                 Stop::Failed(message) if !name.is_empty() => {
-                    Stop::Failed(format!("{message}\n --> {name}:{}", at.line))
+                    let (what, next) = message.split_once('\n').unwrap_or((&message, ""));
+                    let shown = format!("{what}\n --> {name}:{}\n{next}", at.line);
+                    Stop::Failed(shown.trim_end().to_string())
                 }
                 other => other,
             }),
@@ -169,15 +178,30 @@ impl Runner {
     pub(crate) fn read(&mut self, path: &Path) -> Result<(), Stop> {
         const DEEPEST: usize = 16;
         if self.reading >= DEEPEST {
-            return Err(Stop::said(format!(
-                "error: {} is read {DEEPEST} levels deep; does it read itself?",
-                path.display()
-            )));
+            let message = format!("{} is read {DEEPEST} levels deep", path.display());
+            return Err(Stop::mistake("TD0103", message, "does it read itself?"));
         }
         self.reading += 1;
         let result = super::run_file(self, path);
         self.reading -= 1;
         result
+    }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Stop {
+    match error.kind() {
+        io::ErrorKind::InvalidData => {
+            let message = format!("{name} is not UTF-8");
+            Stop::mistake("TD0102", message, "scripts are text in UTF-8: save it as that")
+        }
+        io::ErrorKind::IsADirectory => {
+            let message = format!("{name} is a folder");
+            Stop::mistake("TD0401", message, "name the script in it")
+        }
+        _ => {
+            let message = format!("cannot read {name}: {error}");
+            Stop::mistake("TD0401", message, "check the path and the permissions")
+        }
     }
 }
 

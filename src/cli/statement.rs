@@ -12,6 +12,18 @@ pub(crate) struct Scanner {
     begun: bool,
     /// Whether the last thing of weight that came was a `;` (or nothing has come).
     ended: bool,
+    before: Before,
+}
+
+/// What came directly before, as far as it decides what a quote or a dollar begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Before {
+    #[default]
+    Other,
+    /// A letter, digit or underscore: a dollar belongs to the word.
+    Word,
+    /// The word `E`, or the end of a text that began so: a quote begins a text with backslashes.
+    Escape,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +32,8 @@ enum State {
     Code,
     /// Inside `'…'` or `"…"`; a doubled quote is left and entered again, which comes to the same.
     Quoted(char),
+    /// Inside `E'…'`; tells whether a backslash came last.
+    Escaped(bool),
     LineComment,
     /// Depth of `/* … */`, which nest.
     BlockComment(u32),
@@ -60,7 +74,9 @@ impl Scanner {
     pub(crate) fn is_complete(&self) -> bool {
         match self.state {
             State::Code | State::LineComment => !self.begun || self.ended,
-            State::Quoted(_) | State::BlockComment(_) | State::Dollar(_) => false,
+            State::Quoted(_) | State::Escaped(_) | State::BlockComment(_) | State::Dollar(_) => {
+                false
+            }
         }
     }
 
@@ -74,7 +90,7 @@ impl Scanner {
         match self.state {
             State::Code | State::LineComment => None,
             State::Quoted('"') => Some("a quoted name (\")"),
-            State::Quoted(_) => Some("a text (')"),
+            State::Quoted(_) | State::Escaped(_) => Some("a text (')"),
             State::BlockComment(_) => Some("a comment (/*)"),
             State::Dollar(_) => Some("a dollar-quoted text"),
         }
@@ -86,6 +102,17 @@ impl Scanner {
             State::Quoted(quote) => {
                 if c == *quote {
                     self.state = State::Code;
+                }
+                c.len_utf8()
+            }
+            State::Escaped(backslash) => {
+                if *backslash {
+                    *backslash = false;
+                } else if c == '\\' {
+                    *backslash = true;
+                } else if c == '\'' {
+                    self.state = State::Code;
+                    self.before = Before::Escape;
                 }
                 c.len_utf8()
             }
@@ -122,6 +149,12 @@ impl Scanner {
     }
 
     fn code(&mut self, c: char, rest: &str) -> usize {
+        let before = self.before;
+        self.before = match c {
+            'e' | 'E' if before == Before::Other => Before::Escape,
+            c if c.is_alphanumeric() || c == '_' => Before::Word,
+            _ => Before::Other,
+        };
         if rest.starts_with("--") {
             self.state = State::LineComment;
             return 2;
@@ -136,8 +169,10 @@ impl Scanner {
         self.begun = true;
         self.ended = c == ';';
         match c {
+            '\'' if before == Before::Escape => self.state = State::Escaped(false),
             '\'' | '"' => self.state = State::Quoted(c),
-            '$' => {
+            // Within a word, and after the word `E`, a dollar begins nothing.
+            '$' if before == Before::Other => {
                 if let Some(tag) = dollar_tag(rest) {
                     self.state = State::Dollar(tag.to_string());
                     return tag.len();
@@ -188,6 +223,16 @@ mod tests {
         assert!(!complete("SELECT $a$ ; $$ ; "));
         assert!(complete("SELECT $a$ ; $$ ; $a$;"));
         assert!(complete("SELECT $1 + $2;"));
+    }
+
+    #[test]
+    fn backslashes_hide_quotes_in_texts_that_say_so() {
+        assert!(complete(r"SELECT E'it\'s; ' ;"));
+        assert!(!complete(r"SELECT E'it\'s;"));
+        assert!(complete(r"SELECT E'a''\'b', e'\\' ;"));
+        assert!(complete(r"SELECT 'C:\' ;"));
+        assert!(complete(r"SELECT name'\' ;"));
+        assert!(complete("SELECT a$b$c ;"));
     }
 
     #[test]

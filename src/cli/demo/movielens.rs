@@ -10,10 +10,15 @@ use std::path::{Path, PathBuf};
 use super::plan::{Model, Plan, Test};
 use crate::cli::runner::Stop;
 
+/// What to do about a folder that is none of these.
+const WANTED: &str = "unpack one of https://grouplens.org/datasets/movielens/ and name its folder; \
+                      without --data the demo makes up its own catalogue";
+
 /// Says how to load what lies in `folder`.
 pub(super) fn plan(folder: &Path) -> Result<Plan, Stop> {
     if !folder.is_dir() {
-        return Err(Stop::said(format!("error: {} is not a folder", folder.display())));
+        let message = format!("{} is not a folder", folder.display());
+        return Err(Stop::mistake("TD0401", message, WANTED));
     }
     let found = |name: &str| {
         [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|p| p.is_file())
@@ -31,11 +36,12 @@ pub(super) fn plan(folder: &Path) -> Result<Plan, Stop> {
     if let (Some(ratings), Some(items)) = (found("ratings.csv"), found("movies.csv")) {
         return Ok(shipped(folder, &ratings, &items, None));
     }
-    Err(Stop::said(format!(
-        "error: {} is not a folder of MovieLens: looked for train.csv and items.csv, ratings.dat \
-         and movies.dat, u.data and u.item, ratings.csv and movies.csv",
+    let message = format!(
+        "{} is not a folder of MovieLens: looked for train.csv and items.csv, ratings.dat and \
+         movies.dat, u.data and u.item, ratings.csv and movies.csv",
         folder.display()
-    )))
+    );
+    Err(Stop::mistake("TD0401", message, WANTED))
 }
 
 /// A folder with one file for each split, all with header lines.
@@ -232,7 +238,8 @@ fn open(path: &Path) -> Result<BufReader<File>, Stop> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Stop {
-    Stop::said(format!("error: cannot read {}: {error}", path.display()))
+    let message = format!("cannot read {}: {error}", path.display());
+    Stop::mistake("TD0401", message, "check the path and its permissions")
 }
 
 /// The length of the vectors in a NumPy file: the second number of its `shape`.

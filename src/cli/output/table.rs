@@ -132,7 +132,7 @@ fn list_text(values: &[Value], fit: Fit) -> String {
         (Some(_), true) => VECTOR_SHOWN,
         (Some(_), false) => LIST_SHOWN,
     };
-    let shown = if values.len() > most + 1 { most } else { values.len() };
+    let shown = if values.len() > most.saturating_add(1) { most } else { values.len() };
     let mut parts: Vec<String> =
         values[..shown].iter().map(|v| text(v, alone_decimals(v), fit)).collect();
     if shown < values.len() {

@@ -76,6 +76,8 @@ fn long_vectors_are_cut_and_lists_are_read() {
     let fit = Fit { width: Some(80), rows: 10 };
     let vector: Vec<Value> = (0..384).map(|_| Value::Single(0.25)).collect();
     assert_eq!(list_text(&vector, fit), "[0.25, 0.25, 0.25, … 384 in all]");
+    let whole = list_text(&vector, Fit::WHOLE);
+    assert_eq!(whole.matches("0.25").count(), 384, "without a terminal nothing is cut");
     let genres = [Value::Text("Crime".into()), Value::Text("Drama".into())];
     assert_eq!(list_text(&genres, fit), "[Crime, Drama]");
 }

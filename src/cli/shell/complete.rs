@@ -8,6 +8,7 @@ use rustyline::completion::Pair;
 use tastedb::Database;
 
 use super::dot;
+use super::schema;
 use super::words::{ALGORITHMS, KEYWORDS, SOURCES, STARTERS};
 
 /// The names that exist in a database at one moment.
@@ -64,7 +65,26 @@ impl Names {
         } else {
             self.after(&previous, word)
         };
-        (start, found.into_iter().map(pair).collect())
+        let open = before[..start].ends_with('"');
+        let found = found.into_iter().map(|found| self.written(found, open));
+        let mut found: Vec<Pair> = found.map(pair).collect();
+        // A word that is whole is followed by a space, except a column, where a comma is as likely.
+        if let [only] = found.as_mut_slice()
+            && !self.all_columns().any(|column| schema::name(column) == only.replacement)
+        {
+            only.replacement.push(' ');
+        }
+        (start, found)
+    }
+
+    /// A name in the quotes that it needs, unless one is open before it; other words stay.
+    fn written(&self, found: String, open: bool) -> String {
+        let is_name = self.table_names().chain(self.all_columns()).any(|name| name == found);
+        match (is_name, open) {
+            (true, true) => format!("{}\"", found.replace('"', "\"\"")),
+            (true, false) => schema::name(&found),
+            (false, _) => found,
+        }
     }
 
     fn after(&self, previous: &str, word: &str) -> Vec<String> {
@@ -111,7 +131,13 @@ impl Names {
             (Some(".schema"), None) | (Some(".import"), Some(_)) => {
                 matching(word, self.table_names())
             }
-            (Some(".help"), None) => matching(word, dot::names()),
+            (Some(".help"), None) => {
+                let mut found = matching(word, dot::names());
+                if !word.is_empty() {
+                    found.extend(keywords(word, STARTERS));
+                }
+                found
+            }
             (Some(".read" | ".import"), None) => return (start, files(word)),
             _ => Vec::new(),
         };
@@ -232,23 +258,33 @@ mod tests {
 
     #[test]
     fn statements_begin_with_a_verb() {
-        assert_eq!(after("RECO"), ["RECOMMEND"]);
-        assert_eq!(after("SELECT 1; tra"), ["SELECT 1; train model"]);
+        assert_eq!(after("RECO"), ["RECOMMEND "]);
+        assert_eq!(after("SELECT 1; tra"), ["SELECT 1; train model "]);
     }
 
     #[test]
     fn the_word_before_decides() {
-        assert_eq!(after("RECOMMEND m"), ["RECOMMEND movies"]);
-        assert_eq!(after("TRAIN MODEL "), ["TRAIN MODEL taste"]);
-        assert_eq!(after("RECOMMEND movies FOR U"), ["RECOMMEND movies FOR USER"]);
+        assert_eq!(after("RECOMMEND m"), ["RECOMMEND movies "]);
+        assert_eq!(after("TRAIN MODEL "), ["TRAIN MODEL taste "]);
+        assert_eq!(after("RECOMMEND movies FOR U"), ["RECOMMEND movies FOR USER "]);
         assert_eq!(after("SELECT movies.t"), ["SELECT movies.title"]);
         assert_eq!(after("SELECT tit"), ["SELECT title"]);
-        assert_eq!(after("SELECT * FROM p"), ["SELECT * FROM people"]);
-        assert_eq!(after("CREATE MODEL x USING e"), ["CREATE MODEL x USING ease"]);
+        assert_eq!(after("SELECT * FROM p"), ["SELECT * FROM people "]);
+        assert_eq!(after("CREATE MODEL x USING e"), ["CREATE MODEL x USING ease "]);
         assert_eq!(
             after("select id from movies wh"),
             ["select id from movies when", "select id from movies where"]
         );
+    }
+
+    #[test]
+    fn names_get_the_quotes_that_they_need() {
+        let tables = vec![("Two Words".into(), vec!["Key".into()])];
+        let names = Names { tables, models: Vec::new() };
+        let after = |before: &str| names.complete(before).1.remove(0).replacement;
+        assert_eq!(after("SELECT * FROM tw"), "\"Two Words\" ");
+        assert_eq!(after("SELECT * FROM \"Tw"), "Two Words\" ");
+        assert_eq!(after("SELECT ke"), "\"Key\"");
     }
 
     #[test]

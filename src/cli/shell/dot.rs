@@ -4,57 +4,110 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::grammar;
 use super::near::nearest;
 use super::schema;
 use crate::cli::args::Format;
 use crate::cli::input::Place;
 use crate::cli::runner::{Runner, Stop, say};
 
+/// The code of a command that does not exist: the same as for a statement.
+const UNKNOWN: &str = "TD0104";
+
 /// One command.
 struct Command {
     name: &'static str,
     arguments: &'static str,
+    /// The most arguments that it takes.
+    most: usize,
+    /// How it is called, to be shown where it is called in another way.
+    example: &'static str,
     about: &'static str,
     run: fn(&mut Runner, &[String]) -> Result<(), Stop>,
 }
 
 /// Every command, in the order in which `.help` shows them.
 const COMMANDS: &[Command] = &[
-    Command { name: ".help", arguments: "[COMMAND]", about: "what there is", run: help },
-    Command { name: ".tables", arguments: "", about: "the tables and their sizes", run: tables },
+    Command {
+        name: ".help",
+        arguments: "[COMMAND | STATEMENT]",
+        most: usize::MAX,
+        example: ".help recommend",
+        about: "what there is, or how a statement is written",
+        run: help,
+    },
+    Command {
+        name: ".tables",
+        arguments: "",
+        most: 0,
+        example: ".tables",
+        about: "the tables and their sizes",
+        run: tables,
+    },
     Command {
         name: ".schema",
         arguments: "[TABLE]",
+        most: 1,
+        example: ".schema movies",
         about: "the statements that make the tables and models",
         run: schema_of,
     },
-    Command { name: ".models", arguments: "", about: "the models and their versions", run: models },
+    Command {
+        name: ".models",
+        arguments: "",
+        most: 0,
+        example: ".models",
+        about: "the models and their versions",
+        run: models,
+    },
     Command {
         name: ".import",
         arguments: "FILE TABLE",
+        most: 2,
+        example: ".import ratings.csv ratings",
         about: "the same as COPY TABLE FROM 'FILE'",
         run: import,
     },
-    Command { name: ".read", arguments: "FILE", about: "run the statements of a file", run: read },
+    Command {
+        name: ".read",
+        arguments: "FILE",
+        most: 1,
+        example: ".read nightly.sql",
+        about: "run the statements of a file",
+        run: read,
+    },
     Command {
         name: ".mode",
         arguments: "[table|json|jsonl|csv]",
+        most: 1,
+        example: ".mode csv",
         about: "how result rows are written",
         run: mode,
     },
     Command {
         name: ".rows",
         arguments: "[NUMBER|all]",
+        most: 1,
+        example: ".rows 50",
         about: "how many rows of a table are shown",
         run: rows,
     },
     Command {
         name: ".timer",
         arguments: "[on|off]",
+        most: 1,
+        example: ".timer off",
         about: "whether to tell how long a statement took",
         run: timer,
     },
-    Command { name: ".quit", arguments: "", about: "leave; Ctrl-D does the same", run: quit },
+    Command {
+        name: ".quit",
+        arguments: "",
+        most: 0,
+        example: ".quit",
+        about: "leave; Ctrl-D does the same",
+        run: quit,
+    },
 ];
 
 /// The names of the commands.
@@ -68,7 +121,11 @@ pub(crate) fn run(runner: &mut Runner, line: &str) -> Result<(), Stop> {
     let Some((name, arguments)) = words.split_first() else {
         return Ok(());
     };
-    (find(name)?.run)(runner, arguments)
+    let command = find(name)?;
+    if arguments.len() > command.most {
+        return Err(usage(command.name));
+    }
+    (command.run)(runner, arguments)
 }
 
 /// The command of this name, or the only one that begins so.
@@ -85,12 +142,15 @@ fn find(name: &str) -> Result<&'static Command, Stop> {
         [only] if name.len() > 1 => Ok(only),
         [_, ..] if name.len() > 1 => {
             let names: Vec<&str> = begins.iter().map(|c| c.name).collect();
-            Err(Stop::said(format!("error: `{name}` may be {}", names.join(" or "))))
+            let message = format!("`{name}` may be {}", names.join(" or "));
+            Err(Stop::mistake(UNKNOWN, message, "write more of its name"))
         }
-        _ => Err(Stop::said(match nearest(&name, names()) {
-            Some(near) => format!("error: no command `{name}`; did you mean `{near}`?"),
-            None => format!("error: no command `{name}`; `.help` lists them"),
-        })),
+        _ => Err(match nearest(&name, names()) {
+            Some(near) => {
+                Stop::said(format!("error {UNKNOWN}: no command `{name}`; did you mean `{near}`?"))
+            }
+            None => Stop::mistake(UNKNOWN, format!("no command `{name}`"), "`.help` lists them"),
+        }),
     }
 }
 
@@ -114,7 +174,10 @@ fn split(line: &str) -> Result<Vec<String>, Stop> {
                     }
                     Some(d) if d == c => break,
                     Some(d) => word.push(d),
-                    None => return Err(Stop::said(format!("error: a quote ({c}) is not closed"))),
+                    None => {
+                        let message = format!("a quote ({c}) is not closed");
+                        return Err(Stop::mistake("TD0102", message, "close it on the same line"));
+                    }
                 }
             }
         } else {
@@ -128,16 +191,26 @@ fn split(line: &str) -> Result<Vec<String>, Stop> {
 }
 
 fn usage(name: &str) -> Stop {
-    let arguments =
-        COMMANDS.iter().find(|c| c.name == name).map_or("", |command| command.arguments);
-    Stop::said(format!("error: usage: {name} {arguments}"))
+    let command = COMMANDS.iter().find(|command| command.name == name);
+    let (arguments, example) = command.map_or(("", name), |c| (c.arguments, c.example));
+    let takes = if arguments.is_empty() { "no arguments" } else { arguments };
+    Stop::mistake("TD0101", format!("`{name}` takes {takes}"), format!("write `{example}`"))
 }
 
 fn help(_runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
-    if let [name] = arguments {
+    if let [name, ..] = arguments {
+        let forms = grammar::forms(&arguments.join(" "));
+        if !forms.is_empty() {
+            say(&forms.join("\n\n"));
+            return Ok(());
+        }
         let dotted = if name.starts_with('.') { name.clone() } else { format!(".{name}") };
-        let command = find(&dotted)?;
-        say(&format!("{} {}: {}", command.name, command.arguments, command.about));
+        let Ok(command) = find(&dotted) else {
+            let message = format!("no command or statement `{}`", arguments.join(" "));
+            return Err(Stop::mistake(UNKNOWN, message, "`.help` lists what there is"));
+        };
+        let call = format!("{} {}", command.name, command.arguments);
+        say(&format!("{}: {}", call.trim_end(), command.about));
         return Ok(());
     }
     for command in COMMANDS {
@@ -149,6 +222,7 @@ fn help(_runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
         "Everything else is a statement and ends with a semicolon, over as many lines as it takes:",
     );
     say("  RECOMMEND movies FOR USER 'u42' LIMIT 10;");
+    say("`.help recommend` shows how that is written; so do the first words of any statement.");
     say("Tab completes words and names. Ctrl-C cancels a statement or drops a line.");
     Ok(())
 }
@@ -158,7 +232,8 @@ fn tables(runner: &mut Runner, _arguments: &[String]) -> Result<(), Stop> {
 }
 
 fn models(runner: &mut Runner, _arguments: &[String]) -> Result<(), Stop> {
-    statement(runner, "SHOW MODELS;")
+    let columns = "name, algorithm, table_name, version, users, items, pairs, options";
+    statement(runner, &format!("SELECT {columns} FROM models ORDER BY name;"))
 }
 
 fn schema_of(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
@@ -166,10 +241,15 @@ fn schema_of(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
     if let [wanted] = arguments {
         let Some(table) = catalog.table(wanted) else {
             let near = nearest(wanted, catalog.tables().map(|t| t.name.as_str()));
-            return Err(Stop::said(match near {
-                Some(near) => format!("error: no table `{wanted}`; did you mean `{near}`?"),
-                None => format!("error: no table `{wanted}`"),
-            }));
+            return Err(match near {
+                Some(near) => {
+                    Stop::said(format!("error TD0201: no table `{wanted}`; did you mean `{near}`?"))
+                }
+                None => {
+                    let message = format!("no table `{wanted}`");
+                    Stop::mistake("TD0201", message, "`.tables` lists the tables")
+                }
+            });
         };
         writeln!(io::stdout(), "{}", schema::create_table(&catalog, table))?;
         return Ok(());
@@ -208,13 +288,16 @@ fn mode(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
             match Format::ALL.iter().find(|format| format.name() == wanted) {
                 Some(format) => runner.settings.format = *format,
                 None => {
-                    let known: Vec<&str> = names().collect();
-                    let near = nearest(&wanted, names())
-                        .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                    return Err(Stop::said(format!(
-                        "error: no mode `{name}`, only {}{near}",
-                        known.join(", ")
-                    )));
+                    let known = names().collect::<Vec<_>>().join(", ");
+                    return Err(match nearest(&wanted, names()) {
+                        Some(near) => Stop::said(format!(
+                            "error TD0109: no mode `{name}`; did you mean `{near}`?"
+                        )),
+                        None => {
+                            let message = format!("no mode `{name}`");
+                            Stop::mistake("TD0109", message, format!("the modes are {known}"))
+                        }
+                    });
                 }
             }
         }
@@ -270,9 +353,12 @@ mod tests {
         let message = |name| find(name).err().and_then(|stop| stop.message().map(str::to_string));
         assert_eq!(
             message(".tabels").as_deref(),
-            Some("error: no command `.tabels`; did you mean `.tables`?")
+            Some("error TD0104: no command `.tabels`; did you mean `.tables`?")
         );
-        assert_eq!(message(".r").as_deref(), Some("error: `.r` may be .read or .rows"));
+        assert_eq!(
+            message(".r").as_deref(),
+            Some("error TD0104: `.r` may be .read or .rows\nhint: write more of its name")
+        );
         assert!(message(".").is_some());
     }
 

@@ -6,9 +6,10 @@
 mod complete;
 pub(crate) mod dot;
 mod editor;
+pub(crate) mod grammar;
 mod highlight;
 mod history;
-mod near;
+pub(crate) mod near;
 mod schema;
 mod words;
 

@@ -1,7 +1,7 @@
 //! The known word that a mistyped one is closest to.
 
 /// The candidate nearest to `word`, if it is near enough to be meant.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -16,7 +16,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// Edits between two words: letters put in, left out, changed, or swapped with the next one.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let width = b.len() + 1;
     let mut rows = vec![0; (a.len() + 1) * width];
