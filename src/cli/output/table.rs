@@ -31,6 +31,9 @@ const VECTOR_SHOWN: usize = 3;
 
 pub(super) fn write(out: &mut dyn Write, rows: &Rows, fit: Fit) -> io::Result<()> {
     let total = rows.len();
+    if let Some(width) = fit.width.filter(|width| is_too_wide(rows, *width)) {
+        return write_records(out, rows, width, fit);
+    }
     let columns = columns(rows, total.min(fit.rows))?;
     let mut table = Table::new();
     table
@@ -62,12 +65,54 @@ pub(super) fn write(out: &mut dyn Write, rows: &Rows, fit: Fit) -> io::Result<()
             writeln!(out, "{}", line.trim_end())?;
         }
     }
+    write_count(out, total, fit.rows)
+}
+
+fn write_count(out: &mut dyn Write, total: usize, most: usize) -> io::Result<()> {
     let noun = if total == 1 { "row" } else { "rows" };
-    if total > fit.rows {
-        writeln!(out, "({total} {noun}; the first {} are shown)", fit.rows)
+    if total > most {
+        writeln!(out, "({total} {noun}; the first {most} are shown)")
     } else {
         writeln!(out, "({total} {noun})")
     }
+}
+
+/// How much of its name a column must be able to show to be worth a place in a table.
+const NAME_SHOWN: usize = 8;
+/// The most rows that are written as records.
+const RECORDS: usize = 20;
+
+/// Whether there are more columns than a terminal of this width can show.
+fn is_too_wide(rows: &Rows, width: u16) -> bool {
+    let names = rows.schema.fields().iter().map(|field| field.name().chars().count());
+    // A column has a border and two spaces.
+    let needed: usize = names.map(|name| name.min(NAME_SHOWN) + 3).sum();
+    needed + 1 > usize::from(width)
+}
+
+/// One line for each value, under a line for each row.
+fn write_records(out: &mut dyn Write, rows: &Rows, width: u16, fit: Fit) -> io::Result<()> {
+    let total = rows.len();
+    let shown = total.min(fit.rows).min(RECORDS);
+    let columns = columns(rows, shown)?;
+    for i in 0..shown {
+        writeln!(out, "row {}", i + 1)?;
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_delimiter('\u{1}')
+            .set_width(width);
+        for (field, column) in rows.schema.fields().iter().zip(&columns) {
+            let mut row = Row::from(vec![printable(field.name()), column.text(i, fit)]);
+            row.max_height(1);
+            table.add_row(row);
+        }
+        for line in table.lines() {
+            writeln!(out, " {}", line.trim_end())?;
+        }
+    }
+    write_count(out, total, fit.rows.min(RECORDS))
 }
 
 /// The values of one column, and how its numbers are written.

@@ -53,6 +53,21 @@ fn a_table_never_exceeds_the_terminal() {
 }
 
 #[test]
+fn more_columns_than_fit_become_lines() {
+    let names = ["name", "algorithm", "table_name", "condition", "options", "version"];
+    let column = || Arc::new(StringArray::from(vec!["a value", "千と千尋"])) as ArrayRef;
+    let wide = rows(names.into_iter().map(|name| (name, column())).collect());
+    let fit = Fit { width: Some(50), rows: 10 };
+    let text = shown(&wide, fit);
+    assert!(text.starts_with("row 1\n  name        a value\n  algorithm   a value\n"), "{text}");
+    assert!(text.contains("row 2\n  name        千と千尋\n"), "{text}");
+    assert!(text.ends_with("(2 rows)\n"), "{text}");
+    assert_eq!(text.lines().count(), 2 * 7 + 1);
+    assert!(shown(&wide, Fit { width: Some(90), rows: 10 }).contains("┆"));
+    assert!(shown(&wide, Fit::WHOLE).contains("┆"));
+}
+
+#[test]
 fn rows_beyond_the_limit_are_counted() {
     let numbers = Arc::new(Int64Array::from_iter_values(0..50)) as ArrayRef;
     let text = shown(&rows(vec![("n", numbers)]), Fit { width: Some(40), rows: 3 });
