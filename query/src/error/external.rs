@@ -108,7 +108,13 @@ fn schema_error(error: &SchemaError) -> Error {
             match suggest::nearest(name, valid_fields.iter().map(|column| column.name())) {
                 Some(near) => error.suggest(Some(near)),
                 // Texts in double quotes, or in none, are the habit of other languages.
-                None => error.hint(format!("a text is written in single quotes: '{name}'")),
+                None => {
+                    let text = format!("a text is written in single quotes: '{name}'");
+                    error.hint(match valid_fields.is_empty() {
+                        true => text,
+                        false => format!("DESCRIBE the table to see its columns; {text}"),
+                    })
+                }
             }
         }
         SchemaError::AmbiguousReference { field } => Error::new(

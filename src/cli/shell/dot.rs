@@ -194,7 +194,7 @@ fn usage(name: &str) -> Stop {
     let command = COMMANDS.iter().find(|command| command.name == name);
     let (arguments, example) = command.map_or(("", name), |c| (c.arguments, c.example));
     let takes = if arguments.is_empty() { "no arguments" } else { arguments };
-    Stop::mistake("TD0101", format!("`{name}` takes {takes}"), format!("write `{example}`"))
+    Stop::mistake("TD0101", format!("`{name}` takes {takes}"), format!("as in `{example}`"))
 }
 
 fn help(_runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
