@@ -140,6 +140,17 @@ mod tests {
     }
 
     #[test]
+    fn the_fuzzer_begins_with_a_sound_segment() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/segment/sound");
+        let seed = [&[1], sample().as_slice()].concat();
+        if std::env::var_os("TASTEDB_WRITE_SEEDS").is_some() {
+            std::fs::write(path, &seed).expect("the folder of seeds is writable");
+        }
+        let written = std::fs::read(path).expect("the seed is readable");
+        assert!(written == seed, "run this test with TASTEDB_WRITE_SEEDS=1");
+    }
+
+    #[test]
     fn a_sound_segment_stays_sound_when_mended() {
         let bytes = sample();
         let mut mended = bytes.clone();

@@ -144,7 +144,7 @@ pub(crate) fn prefix(bytes: &[u8]) -> Range {
         }
     }
     // No key of ours is this long and this high.
-    Range { from: bytes.to_vec(), to: vec![u8::MAX; 64] }
+    Range { from: bytes.to_vec(), to: vec![u8::MAX; bytes.len().max(63) + 1] }
 }
 
 fn concat(parts: &[&[u8]]) -> Vec<u8> {
@@ -204,6 +204,14 @@ mod tests {
             segment_parts(&key);
             artifact_name(&key);
             table_of(&key);
+        }
+    }
+
+    #[test]
+    fn a_prefix_of_the_highest_bytes_has_a_range_however_long_it_is() {
+        for len in [0, 1, 63, 64, 65, 200] {
+            let range = prefix(&vec![u8::MAX; len]);
+            assert!(range.from < range.to && range.from.len() == len);
         }
     }
 }
