@@ -36,11 +36,34 @@ const SCHEMA: &str = "schema.sql";
 /// Runs an EXPORT DATABASE.
 pub(crate) fn export(session: &mut Session, export: &Folder, params: &[Value]) -> Result<Outcome> {
     let folder = folder(session, export, params)?;
-    fs::create_dir_all(&folder).map_err(|source| Error::file_write(&folder, "create", source))?;
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let made: Vec<PathBuf> = folder.ancestors().take_while(is_new).map(Path::to_owned).collect();
+    let mut files = Vec::new();
+    let exported = write_into(session, &folder, export.path.span, &mut files);
+    if exported.is_err() {
+        // Of an export that did not become whole, nothing is left.
+        for file in files {
+            let _ = fs::remove_file(file);
+        }
+        for folder in made {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+    Ok(Outcome::changed("EXPORT", exported?))
+}
+
+/// Writes the files of an export, whose paths are added to `files`; returns the number of rows.
+fn write_into(
+    session: &Session,
+    folder: &Path,
+    place: Span,
+    files: &mut Vec<PathBuf>,
+) -> Result<u64> {
+    fs::create_dir_all(folder).map_err(|source| Error::file_write(folder, "create", source))?;
     let mut entries =
-        fs::read_dir(&folder).map_err(|source| Error::file_io(&folder, "read", source))?;
+        fs::read_dir(folder).map_err(|source| Error::file_io(folder, "read", source))?;
     if entries.next().is_some() {
-        return Err(Error::file_exists(&folder).at(export.path.span));
+        return Err(Error::file_exists(folder).at(place));
     }
     let view = session.view();
     let catalog = view.catalog()?;
@@ -61,6 +84,7 @@ pub(crate) fn export(session: &mut Session, export: &Folder, params: &[Value]) -
             gzip: false,
         };
         let file = folder.join(file_name(table, at));
+        files.push(file.clone());
         let format = Format::Parquet;
         rows += copy_to::write_query(session, &query, &[], &view, &file, format, &options)?;
     }
@@ -91,8 +115,9 @@ pub(crate) fn export(session: &mut Session, export: &Folder, params: &[Value]) -
     }
     // Written last: a folder without it is not a whole export.
     let file = folder.join(SCHEMA);
+    files.push(file.clone());
     fs::write(&file, sql).map_err(|source| Error::file_write(&file, "write", source))?;
-    Ok(Outcome::changed("EXPORT", rows))
+    Ok(rows)
 }
 
 /// Runs an IMPORT DATABASE into a database without tables.

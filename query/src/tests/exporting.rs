@@ -186,6 +186,26 @@ impl Progress for Cancel {
 }
 
 #[test]
+fn a_failed_export_leaves_no_folder_behind() {
+    let dir = folder();
+    let mut session = shop();
+    let path = dir.path().join("new").join("export");
+    session.set_progress(Arc::new(Cancel(session.cancel_token())));
+    let sql = format!("EXPORT DATABASE '{}'", path.display());
+    assert!(fails(&mut session, &sql).starts_with("TD0507"));
+    session.reset_cancel();
+    assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 0);
+    // A folder that was there stays, as empty as it was.
+    fs::create_dir_all(&path).expect("makes");
+    session.set_progress(Arc::new(Cancel(session.cancel_token())));
+    assert!(fails(&mut session, &sql).starts_with("TD0507"));
+    session.reset_cancel();
+    assert_eq!(fs::read_dir(&path).expect("lists").count(), 0);
+    session.set_progress(Arc::new(tastedb_engine::Silent));
+    assert_eq!(export(&mut session, &path), "EXPORT 11");
+}
+
+#[test]
 fn a_cancelled_import_leaves_nothing_behind() {
     let dir = folder();
     let path = dir.path().join("export");
