@@ -3,7 +3,7 @@
 //! The columns are the keys of the first object; a later object may leave some out, and a key
 //! that the first object lacks is a fault of its line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::BufRead;
 use std::path::Path;
 
@@ -17,11 +17,16 @@ use crate::storage::Value;
 /// An object with its line.
 type Numbered = (u64, Map<String, Json>);
 
+/// Faulty lines before the first object, after which the file is taken for none of JSON lines.
+const FAULTS: usize = 1000;
+
 /// A reader of JSON lines.
 pub(crate) struct JsonReader {
     input: Input,
     columns: Vec<String>,
     places: HashMap<String, usize>,
+    /// The lines before the first object that are none.
+    faults: VecDeque<Fault>,
     /// The first object, which was read for its keys.
     first: Option<(u64, Map<String, Json>)>,
     line: u64,
@@ -29,24 +34,36 @@ pub(crate) struct JsonReader {
 }
 
 impl JsonReader {
-    /// Reads the first object.
+    /// Reads up to the first object.
     pub(crate) fn open(input: Input, path: &Path) -> Result<JsonReader> {
         let mut reader = JsonReader {
             input: input.without_mark(path)?,
             columns: Vec::new(),
             places: HashMap::new(),
+            faults: VecDeque::new(),
             first: None,
             line: 0,
             text: String::new(),
         };
-        let first = reader.object().map_err(|fault| Error::file_record(path, &fault))?;
-        if let Some((line, object)) = first {
-            reader.columns = object.keys().cloned().collect();
-            let numbered = reader.columns.iter().cloned().enumerate();
-            reader.places = numbered.map(|(at, name)| (name, at)).collect();
-            reader.first = Some((line, object));
+        loop {
+            match reader.object() {
+                Ok(first) => {
+                    let keys = first.iter().flat_map(|(_, object)| object.keys().cloned());
+                    reader.columns = keys.collect();
+                    let numbered = reader.columns.iter().cloned().enumerate();
+                    reader.places = numbered.map(|(at, name)| (name, at)).collect();
+                    reader.first = first;
+                    return Ok(reader);
+                }
+                Err(fault) if !fault.is_fatal() && reader.faults.len() < FAULTS => {
+                    reader.faults.push_back(fault);
+                }
+                Err(last) => {
+                    let fault = reader.faults.pop_front().unwrap_or(last);
+                    return Err(Error::file_record(path, &fault));
+                }
+            }
         }
-        Ok(reader)
     }
 
     fn object(&mut self) -> Result<Option<Numbered>, Fault> {
@@ -87,6 +104,9 @@ impl Reader for JsonReader {
     }
 
     fn next(&mut self, record: &mut Record) -> Result<bool, Fault> {
+        if let Some(fault) = self.faults.pop_front() {
+            return Err(fault);
+        }
         let next = match self.first.take() {
             Some(first) => Some(first),
             None => self.object()?,

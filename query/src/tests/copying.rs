@@ -112,6 +112,28 @@ fn a_skipped_record_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_first_line_that_is_no_object_is_skipped_like_any_other() {
+    let dir = folder();
+    let mut session = shop();
+    let path =
+        file(dir.path(), "p.jsonl", "oops\n\n[1]\n{\"id\":\"u8\"}\n{\"id\":\n{\"id\":\"u9\"}\n");
+    let copy = format!("COPY people FROM '{}'", path.display());
+    let error = fails(&mut session, &copy);
+    assert!(error.starts_with("TD0403") && error.contains("p.jsonl, line 1: "), "{error}");
+    let skip = format!("{copy} WITH (on_error = skip)");
+    let outcome = run(&mut session, &skip).remove(0);
+    assert_eq!(outcome.tag, "COPY 2");
+    let lines: Vec<&str> = outcome.notices[1..].iter().map(|notice| &notice[..7]).collect();
+    assert_eq!(lines, ["line 1:", "line 3:", "line 5:"]);
+    assert_eq!(rows(&mut session, "SELECT id FROM people"), "u1\nu2\nu3\nu8\nu9");
+    // Without any object, all is skipped; something else altogether is not read to its end.
+    file(dir.path(), "p.jsonl", "oops\nno\n");
+    assert_eq!(tag(&mut session, &skip), "COPY 0");
+    file(dir.path(), "p.jsonl", "oops\n".repeat(1001));
+    assert!(fails(&mut session, &skip).starts_with("TD0403"));
+}
+
+#[test]
 fn a_skipped_interaction_makes_neither_user_nor_item() {
     let dir = folder();
     let mut session = shop();
