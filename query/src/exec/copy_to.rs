@@ -5,7 +5,7 @@ use std::path::Path;
 use datafusion::sql::sqlparser::ast::{SelectItem, Statement};
 
 use super::options::Options;
-use super::{copy_from, names, recommend, select, template};
+use super::{copy_from, names, recommend, select, template, titles};
 use crate::ast::{CopySource, CopyTo, Name};
 use crate::copy::write::{WriteOptions, Writer};
 use crate::copy::{FORMATS, Format};
@@ -82,12 +82,13 @@ pub(crate) fn write_query(
     let now = session.sql().now();
     let planner = session.sql().planner();
     let schema = planner.schema_of(tables.clone(), now, planned.clone(), session.cancel())?;
+    let schema = titles::schema(query, &schema);
     let mut writer = Writer::create(path, format, options, &schema)?;
     let mut rows = 0;
     planner.stream(tables, now, planned, session.cancel(), &mut |batch| {
         rows += batch.num_rows() as u64;
         session.progress().report("copy", rows, 0, "");
-        writer.write(&batch)
+        writer.write(&titles::renamed(batch, &schema)?)
     })?;
     writer.finish()
 }

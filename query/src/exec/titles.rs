@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::{Expr, SelectItem, SetExpr, Statement};
 
 use crate::error::{Error, Result};
@@ -14,12 +14,16 @@ use crate::outcome::Rows;
 
 /// The rows of `query` with readable names.
 pub(super) fn entitle(query: &Statement, rows: Rows) -> Result<Rows> {
-    let Some(list) = list(query) else { return Ok(rows) };
-    if list.len() != rows.schema.fields().len() {
-        return Ok(rows);
-    }
-    let fields: Vec<Field> = rows
-        .schema
+    let schema = schema(query, &rows.schema);
+    let batches = rows.batches.into_iter().map(|batch| renamed(batch, &schema));
+    Ok(Rows { batches: batches.collect::<Result<_>>()?, schema })
+}
+
+/// The columns of the rows of `query` with readable names.
+pub(super) fn schema(query: &Statement, planned: &SchemaRef) -> SchemaRef {
+    let list = list(query).filter(|list| list.len() == planned.fields().len());
+    let Some(list) = list else { return Arc::clone(planned) };
+    let fields: Vec<Field> = planned
         .fields()
         .iter()
         .zip(list)
@@ -30,12 +34,13 @@ pub(super) fn entitle(query: &Statement, rows: Rows) -> Result<Rows> {
             _ => field.as_ref().clone(),
         })
         .collect();
-    let schema = Arc::new(Schema::new_with_metadata(fields, rows.schema.metadata().clone()));
-    let renamed = rows.batches.into_iter().map(|batch| {
-        RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())
-            .map_err(|cause| Error::internal(cause.to_string()))
-    });
-    Ok(Rows { batches: renamed.collect::<Result<_>>()?, schema })
+    Arc::new(Schema::new_with_metadata(fields, planned.metadata().clone()))
+}
+
+/// The same rows under the names of `schema`.
+pub(super) fn renamed(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec())
+        .map_err(|cause| Error::internal(cause.to_string()))
 }
 
 /// The list of a plain SELECT; a star stands for more than one column.

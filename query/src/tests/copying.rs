@@ -134,6 +134,23 @@ fn a_first_line_that_is_no_object_is_skipped_like_any_other() {
 }
 
 #[test]
+fn the_columns_of_a_written_query_are_called_as_they_were_written() {
+    let dir = folder();
+    let mut session = shop();
+    let query = "SELECT id, year + 1, count(*) AS n FROM movies WHERE id = 'm2' GROUP BY id, year";
+    for (name, expected) in [
+        ("q.csv", "id,year + 1,n\nm2,1980,1\n"),
+        ("q.jsonl", "{\"id\":\"m2\",\"year + 1\":1980,\"n\":1}\n"),
+    ] {
+        let path = dir.path().join(name);
+        assert_eq!(tag(&mut session, &format!("COPY ({query}) TO '{}'", path.display())), "COPY 1");
+        assert_eq!(fs::read_to_string(path).expect("reads"), expected);
+    }
+    let path = dir.path().join("q.parquet");
+    assert_eq!(tag(&mut session, &format!("COPY ({query}) TO '{}'", path.display())), "COPY 1");
+}
+
+#[test]
 fn a_skipped_interaction_makes_neither_user_nor_item() {
     let dir = folder();
     let mut session = shop();
