@@ -43,10 +43,11 @@ fn value(text: &str) -> OptionValue {
 }
 
 fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
-    let Some(split) = data::dataset(dataset) else { return };
+    let held = std::env::var("HELD_OUT").unwrap_or_else(|_| "test".to_owned());
+    let Some(split) = data::dataset_with(dataset, &held) else { return };
     let options: ModelOptions =
         options.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
-    let (train, side) = (&split.train, SideData::default());
+    let train = &split.train;
     println!("\n{dataset} {algorithm} {options:?}");
     let guess = estimate(
         algorithm,
@@ -58,7 +59,7 @@ fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
     )
     .unwrap();
     let (start, cpu) = (Instant::now(), cpu_seconds());
-    let model = fit(algorithm, train, &side, &options, 0, &Work::quiet()).unwrap();
+    let model = fit(algorithm, train, &split.side, &options, 0, &Work::quiet()).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let cpu = cpu_seconds() - cpu;
     println!(
@@ -67,6 +68,7 @@ fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
         model.memory() as f64 / 1e6,
         guess.model_bytes as f64 / 1e6,
     );
+    model.notes().iter().for_each(|note| println!("  {note}"));
     let metrics = [10, 20].map(|k| [Metric::Recall(k), Metric::Ndcg(k)]).concat();
     let start = Instant::now();
     let found = evaluate(&[model.as_ref()], &split.task(), &metrics, &Work::quiet()).unwrap();

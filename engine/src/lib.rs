@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod evaluate_run;
 mod history;
+mod item_graph;
 mod kernels;
 mod linalg;
 mod live;
@@ -22,6 +23,7 @@ mod progress;
 mod projection;
 mod recommend;
 mod registry;
+mod seeded;
 mod topk;
 mod train;
 

@@ -56,6 +56,13 @@ pub enum OptionKind {
     },
     /// One of some words; the first is the default.
     Choice(&'static [&'static str]),
+    /// A number within limits, or 'auto', which is the default: the algorithm chooses.
+    Auto {
+        /// The smallest that will do.
+        min: f64,
+        /// The largest that will do.
+        max: f64,
+    },
     /// Any text.
     Text {
         /// Used when the option is not given.
@@ -81,10 +88,14 @@ impl OptionSpec {
             OptionKind::Int { default, .. } => OptionValue::Int(default),
             OptionKind::Real { default, .. } => OptionValue::Real(default),
             OptionKind::Choice(words) => OptionValue::Text(words[0].to_owned()),
+            OptionKind::Auto { .. } => OptionValue::Text(AUTO.to_owned()),
             OptionKind::Text { default } => OptionValue::Text(default.to_owned()),
         }
     }
 }
+
+/// The word that leaves a choice to the algorithm.
+const AUTO: &str = "auto";
 
 /// The options given for one model, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -171,6 +182,15 @@ impl Checked {
         }
     }
 
+    /// The number given, or `None` where the algorithm chooses.
+    pub(crate) fn auto(&self, name: &str) -> Option<f64> {
+        match self.values.get(name) {
+            Some(OptionValue::Real(value)) => Some(*value),
+            Some(OptionValue::Text(_)) => None,
+            other => panic!("option {name} is not declared as auto: {other:?}"),
+        }
+    }
+
     pub(crate) fn int(&self, name: &str) -> i64 {
         match self.values.get(name) {
             Some(OptionValue::Int(value)) => *value,
@@ -196,7 +216,13 @@ fn check(algorithm: &str, spec: &OptionSpec, value: &OptionValue) -> Result<Opti
     match (&spec.kind, value) {
         (OptionKind::Int { min, max, .. }, OptionValue::Int(int)) => within(*min..=*max, *int)
             .ok_or_else(|| fail(format!("cannot be {int}"), vec![format!("{min} to {max}")])),
-        (OptionKind::Real { min, max, .. }, OptionValue::Real(_) | OptionValue::Int(_)) => {
+        (OptionKind::Auto { .. }, OptionValue::Text(text)) if text.eq_ignore_ascii_case(AUTO) => {
+            Ok(OptionValue::Text(AUTO.to_owned()))
+        }
+        (
+            OptionKind::Real { min, max, .. } | OptionKind::Auto { min, max },
+            OptionValue::Real(_) | OptionValue::Int(_),
+        ) => {
             let real = match value {
                 OptionValue::Int(int) => *int as f64,
                 OptionValue::Real(real) => *real,
@@ -224,6 +250,10 @@ fn check(algorithm: &str, spec: &OptionSpec, value: &OptionValue) -> Result<Opti
         (OptionKind::Real { min, max, .. }, _) => {
             Err(fail(format!("must be a number, not {value}"), vec![format!("{min} to {max}")]))
         }
+        (OptionKind::Auto { min, max }, _) => Err(fail(
+            format!("must be a number or 'auto', not {value}"),
+            vec![format!("{min} to {max}"), "'auto'".to_owned()],
+        )),
         (OptionKind::Choice(words), _) => Err(fail(
             format!("must be a word, not {value}"),
             words.iter().map(|word| format!("'{word}'")).collect(),

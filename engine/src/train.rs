@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::SideData;
-use crate::model::{self, Estimate};
+use crate::model::{self, Embeddings, Estimate};
 use crate::options::{ModelOptions, OptionValue};
 use crate::progress::Work;
 use crate::projection::Projection;
@@ -119,6 +119,7 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
         items: data.n_items() as u64,
         pairs: data.n_pairs() as u64,
         options: settings(model.options()),
+        notes: model.notes(),
         bytes,
         read_seconds,
         fit_seconds,
@@ -148,15 +149,35 @@ pub(crate) fn item_table(snapshot: &Snapshot, definition: &ModelDefinition) -> R
     })
 }
 
-/// The embeddings that an algorithm looks at, as they are now.
+/// The embeddings that an algorithm is trained with, as they are now.
 pub(crate) fn side_data(
     engine: &Engine,
     snapshot: &Snapshot,
     definition: &ModelDefinition,
 ) -> Result<SideData> {
-    if !model::algorithm(&definition.algorithm)?.needs_embeddings {
+    if model::algorithm(&definition.algorithm)?.embeddings == Embeddings::Unused {
         return Ok(SideData::default());
     }
+    embeddings(engine, snapshot, definition)
+}
+
+/// The embeddings that a trained model looks at when it answers, as they are now.
+pub(crate) fn live_side_data(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    definition: &ModelDefinition,
+) -> Result<SideData> {
+    if model::algorithm(&definition.algorithm)?.embeddings != Embeddings::Always {
+        return Ok(SideData::default());
+    }
+    embeddings(engine, snapshot, definition)
+}
+
+fn embeddings(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    definition: &ModelDefinition,
+) -> Result<SideData> {
     let table = item_table(snapshot, definition)?;
     engine.live().side_data(engine.store(), snapshot, table)
 }

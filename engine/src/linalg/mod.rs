@@ -6,6 +6,8 @@
 
 mod inverse;
 mod panels;
+mod products;
 
 pub(crate) use inverse::{InverseError, invert};
 pub(crate) use panels::{PANEL, Panels, panels_len};
+pub(crate) use products::products;

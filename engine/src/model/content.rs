@@ -14,7 +14,7 @@ use std::io::Write;
 use tastedb_storage::ItemId;
 
 use super::file::{Sections, Writer, corrupt};
-use super::{Algorithm, Model, shares};
+use super::{Algorithm, Embeddings, Model, modalities, shares};
 use crate::embedding_matrix::normalise;
 use crate::kernels::{Line, add_rows, dot, dot_rows, lines, max_dot_rows};
 use crate::options::Checked;
@@ -41,7 +41,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             help: "how the items of a history are put together",
         },
     ],
-    needs_embeddings: true,
+    embeddings: Embeddings::Always,
     fit,
     load,
     format: FORMAT,
@@ -58,10 +58,11 @@ fn fit(
     data: &Dataset,
     side: &SideData,
     options: &ModelOptions,
+    _: u64,
     _: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    let mut modalities = parse(checked.text("modalities"))?;
+    let mut modalities = modalities::parse(NAME, checked.text("modalities"))?;
     if modalities.is_empty() {
         modalities = side.embeddings.keys().map(|name| (name.clone(), 1.0)).collect();
     }
@@ -74,26 +75,6 @@ fn fit(
     let by_max = checked.text("history") == "max";
     let options = checked.into_list();
     Ok(Box::new(Content { items: data.items.clone(), modalities, by_max, options }))
-}
-
-/// Reads `name[:weight], …`.
-fn parse(text: &str) -> Result<Vec<(String, f32)>> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts
-        .map(|part| {
-            let (name, weight) = part.split_once(':').unwrap_or((part, "1"));
-            let weight = weight.trim().parse().ok().filter(|weight: &f32| weight.is_finite());
-            match weight {
-                Some(weight) => Ok((name.trim().to_owned(), weight)),
-                None => Err(Error::InvalidOption {
-                    algorithm: NAME.to_owned(),
-                    option: "modalities".to_owned(),
-                    why: format!("has no weight after the colon in '{part}'"),
-                    known: vec!["name".to_owned(), "name:weight".to_owned()],
-                }),
-            }
-        })
-        .collect()
 }
 
 fn load(sections: &Sections) -> Result<Box<dyn Model>> {

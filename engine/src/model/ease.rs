@@ -13,8 +13,9 @@ use std::io::Write;
 use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
+use super::entries::{merged, sign};
 use super::file::{Array, Sections, Writer, corrupt};
-use super::{Algorithm, Model, shares};
+use super::{Algorithm, Embeddings, Model, shares};
 use crate::kernels::{Line, add_rows, negate_scaled, stride};
 use crate::linalg::{InverseError, PANEL, Panels, invert, panels_len};
 use crate::options::Checked;
@@ -51,13 +52,13 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             help: "the bytes that training may take; beyond, it fails before it starts",
         },
     ],
-    needs_embeddings: false,
+    embeddings: Embeddings::Unused,
     fit,
     load,
     format: FORMAT,
 };
 
-struct Ease {
+pub(super) struct Ease {
     items: Vec<ItemId>,
     /// P in full rows of `stride` floats.
     rows: Rows,
@@ -101,6 +102,7 @@ fn fit(
     data: &Dataset,
     _: &SideData,
     options: &ModelOptions,
+    _: u64,
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
@@ -112,26 +114,10 @@ fn fit(
     if needed > limit {
         return Err(Error::TooLarge { algorithm: NAME, needed, limit });
     }
-    let mut matrix =
-        gram(data, checked.real("lambda"), checked.real("user_exponent"), binary, work)?;
-    invert(&mut matrix, "inverse", work).map_err(|error| match error {
-        InverseError::Cancelled => Error::Cancelled,
-        InverseError::NotPositiveDefinite => {
-            Error::NotPositiveDefinite { algorithm: NAME, option: "lambda" }
-        }
-    })?;
-    let n = data.n_items();
-    let mut rows = vec![Line::default(); n * stride(n) / crate::kernels::LANES];
-    matrix.write_rows(bytemuck::cast_slice_mut(&mut rows), stride(n));
-    let scale = (0..n).map(|item| matrix.diagonal(item).recip() as f32).collect();
-    Ok(Box::new(Ease {
-        items: data.items.clone(),
-        rows: Rows::Owned(rows),
-        scale,
-        triangle: Array::Owned(matrix.into_inner()),
-        binary,
-        options: checked.into_list(),
-    }))
+    let (lambda, exponent) = (checked.real("lambda"), checked.real("user_exponent"));
+    let mut ease = Ease::solve(data, lambda, exponent, binary, work)?;
+    ease.options = checked.into_list();
+    Ok(Box::new(ease))
 }
 
 /// Xᵀ W X + λI. Every entry is summed over the users in their order by one thread.
@@ -177,52 +163,88 @@ fn gram(
 }
 
 fn load(sections: &Sections) -> Result<Box<dyn Model>> {
-    let items = sections.items()?;
-    let n = items.len();
-    let rows = n.checked_mul(stride(n)).ok_or_else(|| corrupt("it has too many items"))?;
     let options = sections.options()?;
     let weighting = options.iter().find(|(name, _)| name == "weighting");
     let binary = weighting.is_none_or(|(_, value)| *value == OptionValue::Text("binary".into()));
-    let scale = sections.array_of::<f32>("scale", n)?.to_vec();
-    if scale.iter().any(|value| !value.is_finite()) {
-        return Err(corrupt("a number of it is none"));
-    }
-    Ok(Box::new(Ease {
-        rows: Rows::Loaded(sections.array_of("rows", rows)?),
-        triangle: sections.array_of("triangle", panels_len(n))?,
-        items,
-        scale,
-        binary,
-        options,
-    }))
+    let mut ease = Ease::read(sections, binary)?;
+    ease.options = options;
+    Ok(Box::new(ease))
 }
 
 impl Ease {
+    /// Solves for the matrix. It has no options; whoever asked knows them.
+    pub(super) fn solve(
+        data: &Dataset,
+        lambda: f64,
+        exponent: f64,
+        binary: bool,
+        work: &Work,
+    ) -> Result<Ease> {
+        let mut matrix = gram(data, lambda, exponent, binary, work)?;
+        invert(&mut matrix, "inverse", work).map_err(|error| match error {
+            InverseError::Cancelled => Error::Cancelled,
+            InverseError::NotPositiveDefinite => {
+                Error::NotPositiveDefinite { algorithm: NAME, option: "lambda" }
+            }
+        })?;
+        let n = data.n_items();
+        let mut rows = vec![Line::default(); n * stride(n) / crate::kernels::LANES];
+        matrix.write_rows(bytemuck::cast_slice_mut(&mut rows), stride(n));
+        let scale = (0..n).map(|item| matrix.diagonal(item).recip() as f32).collect();
+        Ok(Ease {
+            items: data.items.clone(),
+            rows: Rows::Owned(rows),
+            scale,
+            triangle: Array::Owned(matrix.into_inner()),
+            binary,
+            options: Vec::new(),
+        })
+    }
+
+    /// Reads the matrix of a saved model.
+    pub(super) fn read(sections: &Sections, binary: bool) -> Result<Ease> {
+        let items = sections.items()?;
+        let n = items.len();
+        let rows = n.checked_mul(stride(n)).ok_or_else(|| corrupt("it has too many items"))?;
+        let scale = sections.array_of::<f32>("scale", n)?.to_vec();
+        if scale.iter().any(|value| !value.is_finite()) {
+            return Err(corrupt("a number of it is none"));
+        }
+        Ok(Ease {
+            rows: Rows::Loaded(sections.array_of("rows", rows)?),
+            triangle: sections.array_of("triangle", panels_len(n))?,
+            items,
+            scale,
+            binary,
+            options: Vec::new(),
+        })
+    }
+
+    /// Writes the matrix, but not the items.
+    pub(super) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
+        writer.array("scale", &self.scale);
+        writer.array("rows", self.rows.all());
+        writer.array("triangle", &self.triangle);
+    }
+
     fn row(&self, item: u32) -> Option<&[f32]> {
         let stride = stride(self.items.len());
         let start = (item as usize).checked_mul(stride)?;
         self.rows.all().get(start..start.checked_add(stride)?)
     }
 
-    /// The history as the training saw one: each item once, and counting one if need be.
     fn history(&self, entries: &[(u32, f32)]) -> Vec<(u32, f32)> {
-        let n = self.items.len();
-        let mut x: Vec<(u32, f32)> =
-            entries.iter().copied().filter(|(row, _)| (*row as usize) < n).collect();
-        x.sort_by_key(|(row, _)| *row);
-        x.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
-            kept.1 += if same { later.1 } else { 0.0 };
-            same
-        });
-        if self.binary {
-            x.iter_mut().for_each(|(_, weight)| *weight = sign(*weight));
-        }
-        x.retain(|(_, weight)| *weight != 0.0 && weight.is_finite());
-        x
+        merged(entries, self.items.len(), self.binary)
     }
 
-    fn score_rows(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
+    /// What having one item adds to the score of another.
+    pub(super) fn link(&self, from: u32, to: u32) -> f32 {
+        let row = self.row(to).filter(|_| (from as usize) < self.items.len());
+        row.map_or(0.0, |row| -row[from as usize] * self.scale[to as usize])
+    }
+
+    /// Scores a history of rows, each once.
+    pub(super) fn score_rows(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
         let rows: Vec<(&[f32], f32)> =
             x.iter().filter_map(|(row, weight)| Some((self.row(*row)?, *weight))).collect();
         if rows.is_empty() {
@@ -237,11 +259,6 @@ impl Ease {
         }
         Served::Dense
     }
-}
-
-/// 1, −1 or 0.
-fn sign(weight: f32) -> f32 {
-    f32::from(i8::from(weight > 0.0) - i8::from(weight < 0.0))
 }
 
 impl Model for Ease {
@@ -303,9 +320,7 @@ impl Model for Ease {
         let mut writer = Writer::new(NAME, FORMAT);
         writer.options(&self.options);
         writer.items(&self.items);
-        writer.array("scale", &self.scale);
-        writer.array("rows", self.rows.all());
-        writer.array("triangle", &self.triangle);
+        Ease::write(self, &mut writer);
         writer.write(out)
     }
 }

@@ -3,7 +3,7 @@
 //! The constants were measured on one core of a 2.3 GHz server with AVX-512 and are no promise: a
 //! slower machine or a busy one takes longer. Memory is counted from the arrays that are allocated.
 
-use super::{algorithm, ease, item_knn};
+use super::{algorithm, ease, graph_filter, item_knn};
 use crate::options::Checked;
 use crate::{ModelOptions, Result};
 
@@ -40,6 +40,22 @@ pub fn estimate(
             seconds: (co_occurrences * 2e-9 + items.powi(3) / 31e9) / threads
                 + items.powi(2) * 4e-9,
         },
+        "graph_filter" => {
+            let counts = graph_filter::count_bytes(n_items, co_occurrences as u64);
+            let ease =
+                n_items <= graph_filter::EASE_ITEMS as u64 && checked.auto("ease") != Some(0.0);
+            let (ease_bytes, ease_seconds) = match ease {
+                true => (ease::peak_bytes(n_items), items.powi(3) / 31e9),
+                false => (0, 0.0),
+            };
+            // Some five thousand users are asked a few hundred times each.
+            let choice = 5e3 * (2e-9 * (pairs + 200.0 * items)) + 2.0 * ease_seconds;
+            Estimate {
+                bytes: 2 * counts + ease_bytes,
+                model_bytes: counts + ease_bytes / 2,
+                seconds: (choice + co_occurrences * 4e-9) / threads,
+            }
+        }
         "item_knn" => {
             let kept = item_knn::kept(&checked, n_items).min(co_occurrences as u64);
             Estimate {

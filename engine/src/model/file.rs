@@ -90,7 +90,7 @@ impl<T> From<Vec<T>> for Array<T> {
 pub(super) struct Writer<'a> {
     algorithm: &'static str,
     format: u32,
-    sections: Vec<(&'static str, Cow<'a, [u8]>)>,
+    sections: Vec<(Cow<'static, str>, Cow<'a, [u8]>)>,
 }
 
 impl<'a> Writer<'a> {
@@ -99,19 +99,19 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds an array.
-    pub(super) fn array<T: Number>(&mut self, name: &'static str, values: &'a [T]) {
+    pub(super) fn array<T: Number>(&mut self, name: impl Into<Cow<'static, str>>, values: &'a [T]) {
         let bytes = if cfg!(target_endian = "little") {
             Cow::Borrowed(bytemuck::cast_slice(values))
         } else {
             Cow::Owned(own_bytes(values.iter().map(|value| value.swap_if_big_endian())))
         };
-        self.sections.push((name, bytes));
+        self.sections.push((name.into(), bytes));
     }
 
     /// Adds an array that was made for the file.
-    pub(super) fn owned<T: Number>(&mut self, name: &'static str, values: Vec<T>) {
+    pub(super) fn owned<T: Number>(&mut self, name: impl Into<Cow<'static, str>>, values: Vec<T>) {
         let bytes = own_bytes(values.into_iter().map(Number::swap_if_big_endian));
-        self.sections.push((name, Cow::Owned(bytes)));
+        self.sections.push((name.into(), Cow::Owned(bytes)));
     }
 
     /// Adds the items of the model.
@@ -132,7 +132,7 @@ impl<'a> Writer<'a> {
             };
             text.push_str(&format!("{name}\t{kind}\t{value}\n"));
         }
-        self.sections.push(("options", Cow::Owned(text.into_bytes())));
+        self.sections.push(("options".into(), Cow::Owned(text.into_bytes())));
     }
 
     /// Writes header, table and sections.

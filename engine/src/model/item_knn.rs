@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
 use super::file::{Sections, Writer};
-use super::{Algorithm, Model, shares};
+use super::{Algorithm, Embeddings, Model, shares};
 use crate::options::Checked;
 use crate::topk::{Scored, better_first};
 use crate::{
@@ -54,7 +54,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             help: "bm25: how much popular items are held back",
         },
     ],
-    needs_embeddings: false,
+    embeddings: Embeddings::Unused,
     fit,
     load,
     format: FORMAT,
@@ -75,6 +75,7 @@ fn fit(
     data: &Dataset,
     _: &SideData,
     options: &ModelOptions,
+    _: u64,
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;

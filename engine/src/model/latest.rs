@@ -9,7 +9,7 @@ use std::io::Write;
 use tastedb_storage::ItemId;
 
 use super::file::{Sections, Writer, corrupt};
-use super::{Algorithm, Model};
+use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
 use crate::{
     Dataset, ModelOptions, OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED,
@@ -23,7 +23,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: NAME,
     summary: "the newest items",
     options: &[],
-    needs_embeddings: false,
+    embeddings: Embeddings::Unused,
     fit,
     load,
     format: FORMAT,
@@ -39,6 +39,7 @@ fn fit(
     data: &Dataset,
     side: &SideData,
     options: &ModelOptions,
+    _: u64,
     _: &Work,
 ) -> Result<Box<dyn Model>> {
     Checked::new(NAME, ALGORITHM.options, options)?;

@@ -6,10 +6,13 @@
 
 mod content;
 mod ease;
+mod entries;
 mod estimate;
 mod file;
+mod graph_filter;
 mod item_knn;
 mod latest;
+mod modalities;
 mod popular;
 mod trending;
 
@@ -68,6 +71,11 @@ pub trait Model: Send + Sync {
     /// The options it was trained with, defaults included.
     fn options(&self) -> Vec<(String, OptionValue)>;
 
+    /// What was chosen in training, and why, line by line; empty where nothing was.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The memory it takes, in bytes, the pages of a mapped file included.
     fn memory(&self) -> u64;
 
@@ -76,7 +84,18 @@ pub trait Model: Send + Sync {
 }
 
 /// How an algorithm makes a model of data.
-type Fit = fn(&Dataset, &SideData, &ModelOptions, &Work) -> Result<Box<dyn Model>>;
+type Fit = fn(&Dataset, &SideData, &ModelOptions, u64, &Work) -> Result<Box<dyn Model>>;
+
+/// When an algorithm looks at embeddings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Embeddings {
+    /// Never.
+    Unused,
+    /// When it is trained; the model has what it needs of them.
+    InTraining,
+    /// When it is trained and whenever it answers.
+    Always,
+}
 
 /// An algorithm that models can be trained with.
 #[derive(Debug)]
@@ -87,21 +106,25 @@ pub struct Algorithm {
     pub summary: &'static str,
     /// The options it understands.
     pub options: &'static [OptionSpec],
-    /// Whether it learns from embeddings.
-    pub needs_embeddings: bool,
+    /// What it does with embeddings.
+    pub embeddings: Embeddings,
     fit: Fit,
     load: fn(&file::Sections) -> Result<Box<dyn Model>>,
     format: u32,
 }
 
-static ALGORITHMS: [Algorithm; 6] = [
+static ALGORITHMS: [Algorithm; 7] = [
     content::ALGORITHM,
     ease::ALGORITHM,
+    graph_filter::ALGORITHM,
     item_knn::ALGORITHM,
     latest::ALGORITHM,
     popular::ALGORITHM,
     trending::ALGORITHM,
 ];
+
+/// The algorithm of a model whose definition names none.
+pub const DEFAULT: &str = graph_filter::ALGORITHM.name;
 
 /// Every algorithm there is, by name.
 pub fn algorithms() -> &'static [Algorithm] {
@@ -125,23 +148,23 @@ pub fn check_options(name: &str, options: &ModelOptions) -> Result<()> {
 }
 
 /// Trains a model. The same data, options and seed give the same model, bit for bit, on any number
-/// of threads. (No algorithm so far draws random numbers; the seed is for those that will.)
+/// of threads.
 pub fn fit(
     name: &str,
     data: &Dataset,
     side: &SideData,
     options: &ModelOptions,
-    _seed: u64,
+    seed: u64,
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let algorithm = algorithm(name)?;
     work.check()?;
-    work.install(|| (algorithm.fit)(data, side, options, work))
+    work.install(|| (algorithm.fit)(data, side, options, seed, work))
 }
 
 /// The built-in `random` as a model, to be measured like one: the scores that RECOMMEND gives it.
 pub(crate) fn random(items: Vec<ItemId>, seed: u64) -> Box<dyn Model> {
-    let scores = items.iter().map(|item| crate::recommend::uniform(seed, item.0)).collect();
+    let scores = items.iter().map(|item| crate::seeded::fraction(seed, item.0)).collect();
     Box::new(popular::Fixed { algorithm: "random", format: 1, items, scores, options: Vec::new() })
 }
 

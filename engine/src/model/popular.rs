@@ -8,7 +8,7 @@ use std::io::Write;
 use tastedb_storage::ItemId;
 
 use super::file::{Sections, Writer, corrupt};
-use super::{Algorithm, Model};
+use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
 use crate::{
     Dataset, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput, Served,
@@ -26,7 +26,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         kind: OptionKind::Choice(&["users", "weights"]),
         help: "what is added up: the users of an item, or the weights of its interactions",
     }],
-    needs_embeddings: false,
+    embeddings: Embeddings::Unused,
     fit,
     load,
     format: FORMAT,
@@ -41,7 +41,13 @@ pub(super) struct Fixed {
     pub(super) options: Vec<(String, OptionValue)>,
 }
 
-fn fit(data: &Dataset, _: &SideData, options: &ModelOptions, _: &Work) -> Result<Box<dyn Model>> {
+fn fit(
+    data: &Dataset,
+    _: &SideData,
+    options: &ModelOptions,
+    _: u64,
+    _: &Work,
+) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
     let by_weight = checked.text("count") == "weights";
     let score = |row: usize| match by_weight {

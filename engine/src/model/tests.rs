@@ -428,7 +428,7 @@ fn similar_items_leave_the_item_itself_out() {
     let side = side();
     let input =
         ScoreInput { history: History::default(), items: &data.items, side: &side, vectors: &[] };
-    for name in ["ease", "item_knn", "content"] {
+    for name in ["ease", "graph_filter", "item_knn", "content"] {
         let model = train(name, &data, &ModelOptions::new());
         let mut out = vec![0.0; 11];
         assert_eq!(model.similar(&input, 2, &mut out), Served::Touched);
@@ -473,7 +473,7 @@ fn one_score_is_that_of_all() {
 fn an_empty_history_is_not_served_by_models_that_need_one() {
     let data = dataset(&some_pairs(), 11);
     for model in one_of_each() {
-        let needs = matches!(model.algorithm(), "ease" | "item_knn" | "content");
+        let needs = matches!(model.algorithm(), "ease" | "graph_filter" | "item_knn" | "content");
         let (served, _) = scores(model.as_ref(), &data.items, &[]);
         assert_eq!(served == Served::No, needs, "{}", model.algorithm());
         let (served, _) = scores(model.as_ref(), &data.items, &[(4000, 1.0)]);
@@ -555,12 +555,14 @@ fn options_are_checked_and_named() {
 #[test]
 fn what_cannot_be_trained_says_why() {
     let empty = dataset(&[], 3);
-    for name in ["ease", "item_knn"] {
+    for name in ["ease", "graph_filter", "item_knn"] {
         let result = fit(name, &empty, &side(), &ModelOptions::new(), 0, &Work::quiet()).map(drop);
         assert!(matches!(result, Err(Error::EmptyTraining { .. })), "{name}");
     }
     let data = dataset(&some_pairs(), 11);
     let little = ModelOptions::new().with("memory_limit", OptionValue::Int(1000));
+    let result = fit("graph_filter", &data, &side(), &little, 0, &Work::quiet()).map(drop);
+    assert!(matches!(result, Err(Error::TooLarge { limit: 1000, .. })));
     let result = fit("ease", &data, &side(), &little, 0, &Work::quiet()).map(drop);
     let needed = estimate("ease", 13, 11, 60, &ModelOptions::new(), 1).unwrap().bytes;
     match result {

@@ -5,7 +5,7 @@
 
 use super::file::Sections;
 use super::popular::Fixed;
-use super::{Algorithm, Model};
+use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
 use crate::{
     Dataset, Error, ModelOptions, OptionKind, OptionSpec, Result, SideData, UNKNOWN_TIME, Work,
@@ -30,13 +30,19 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             help: "the days after which an interaction counts half",
         },
     ],
-    needs_embeddings: false,
+    embeddings: Embeddings::Unused,
     fit,
     load,
     format: FORMAT,
 };
 
-fn fit(data: &Dataset, _: &SideData, options: &ModelOptions, _: &Work) -> Result<Box<dyn Model>> {
+fn fit(
+    data: &Dataset,
+    _: &SideData,
+    options: &ModelOptions,
+    _: u64,
+    _: &Work,
+) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
     let by_weight = checked.text("count") == "weights";
     let half_life = checked.real("half_life");

@@ -59,7 +59,7 @@ pub(super) fn recommend(
 
     let mut scores = vec![UNSCORED; users.len()];
     if let Some(row) = row_in(&serving, &items, item) {
-        let side = crate::train::side_data(engine, snapshot, definition)?;
+        let side = crate::train::live_side_data(engine, snapshot, definition)?;
         let ask = Ask { snapshot, serving: &serving, items: &items, side: &side, row };
         let rows: Vec<usize> = allowed.ones().collect();
         let found: Vec<f32> = rows

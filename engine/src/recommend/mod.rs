@@ -24,4 +24,3 @@ pub(crate) use context::project;
 pub(crate) use pipeline::recommend;
 pub use request::{Context, Request, Seen, Source};
 pub use response::{ItemReason, Recommendation, Response, Stage};
-pub(crate) use source::uniform;

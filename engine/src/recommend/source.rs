@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, Served, SideData, UNSCORED};
 use crate::live::EntityIndex;
 use crate::registry::{Alignment, Serving};
+use crate::seeded::fraction;
 
 /// One resolved source.
 pub(super) struct Resolved {
@@ -130,7 +131,7 @@ impl Resolved {
             // Ids rise in the order of insertion; f32 holds positions exactly up to 2^24 and in
             // the right order beyond.
             Kind::Latest => (0..ids.len()).map(|row| row as f32).collect(),
-            Kind::Random => ids.iter().map(|id| uniform(setting.request.seed, *id)).collect(),
+            Kind::Random => ids.iter().map(|id| fraction(setting.request.seed, *id)).collect(),
         };
         Ok((Scores { values, served: Served::Dense }, None))
     }
@@ -222,7 +223,8 @@ impl Asked {
                 entries.push((row, weight));
             }
         }
-        let side = crate::train::side_data(setting.engine, setting.snapshot, &serving.definition)?;
+        let side =
+            crate::train::live_side_data(setting.engine, setting.snapshot, &serving.definition)?;
         let table = setting.snapshot.catalog().table_by_id(request.table);
         let mut vectors = Vec::new();
         for context in &request.contexts {
@@ -268,12 +270,4 @@ pub(super) fn reasons(
         Some(ItemReason { item, share: reason.share, modality: reason.modality })
     };
     found.into_iter().filter_map(named).collect()
-}
-
-/// A number in 0..1 that depends on the seed and the id only (splitmix64's finalizer).
-pub(crate) fn uniform(seed: u64, id: u64) -> f32 {
-    let mut z = seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 24) as f32
 }

@@ -15,7 +15,7 @@ use crate::options::{ModelOptions, OptionValue};
 pub struct ModelDefinition {
     /// Its name, unique in the database.
     pub name: String,
-    /// The algorithm: `ease`, `item_knn`, `content`, `popular`, `trending`, `latest`.
+    /// The algorithm, one of [`algorithms`](crate::model::algorithms).
     pub algorithm: String,
     /// The interaction table that it learns from.
     pub table: TableId,
@@ -50,6 +50,8 @@ pub struct ModelVersion {
     pub pairs: u64,
     /// Every setting in force: given, or the default.
     pub options: Vec<(String, String)>,
+    /// What was chosen in training, and why.
+    pub notes: Vec<String>,
     /// Bytes of that file.
     pub bytes: u64,
     /// Seconds that reading the data took.
@@ -128,6 +130,9 @@ impl ModelVersion {
         for (name, value) in &self.options {
             fields.set(&format!("option.{name}"), value);
         }
+        for (at, note) in self.notes.iter().enumerate() {
+            fields.set(&format!("note.{at}"), note);
+        }
         fields.encode()
     }
 
@@ -145,6 +150,7 @@ impl ModelVersion {
                 .with_prefix("option.")
                 .map(|(n, v)| (n.to_string(), v.to_string()))
                 .collect(),
+            notes: fields.with_prefix("note.").map(|(_, note)| note.to_string()).collect(),
             bytes: fields.number(record, "bytes")?,
             read_seconds: fields.number(record, "read_seconds")?,
             fit_seconds: fields.number(record, "fit_seconds")?,

@@ -31,7 +31,7 @@ pub const BUILT_IN: [&str; 4] = ["popular", "trending", "latest", "random"];
 pub struct NewModel {
     /// Its name: letters, digits, `_` and `-`, not one of the built-in sources.
     pub name: String,
-    /// The algorithm; `None`: the database's choice.
+    /// The algorithm; `None` stands for [`model::DEFAULT`].
     pub algorithm: Option<String>,
     /// The interaction table that it learns from.
     pub table: String,
@@ -193,7 +193,7 @@ impl Registry {
         }
         let algorithm = match &new.algorithm {
             Some(algorithm) => algorithm.to_ascii_lowercase(),
-            None => return Err(Error::NotSupported { what: "CREATE MODEL without USING" }),
+            None => model::DEFAULT.to_owned(),
         };
         model::check_options(&algorithm, &new.options)?;
         self.compile(&catalog, table, new.weight.as_deref(), new.filter.as_deref())?;

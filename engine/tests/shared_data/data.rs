@@ -1,4 +1,4 @@
-//! Reads one of the shared datasets: catalogue, training matrix and held-out test items.
+//! Reads one of the shared datasets: catalogue, embeddings, training matrix and held-out items.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -6,22 +6,25 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::GzDecoder;
-use tastedb_engine::Dataset;
+use half::f16;
 use tastedb_engine::evaluate::{Case, Task};
+use tastedb_engine::{Dataset, EmbeddingMatrix, SideData};
 use tastedb_storage::{ItemId, UserId};
 
-/// A dataset with its test split.
+/// A dataset with what was held out of it.
 pub(crate) struct Split {
     pub(crate) train: Dataset,
     pub(crate) cases: Vec<Case>,
+    pub(crate) side: SideData,
 }
 
 impl Split {
-    /// The evaluation on all test users.
+    /// The evaluation on all users with something held out.
     pub(crate) fn task(&self) -> Task<'_> {
-        Task { items: &self.train.items, cases: &self.cases, groups: &[], side: None }
+        Task { items: &self.train.items, cases: &self.cases, groups: &[], side: Some(&self.side) }
     }
 }
 
@@ -32,9 +35,14 @@ fn folder() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// Reads a dataset; `None`, and a word on standard error, if it is not there.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+/// Reads a dataset with its test users; `None`, and a word on standard error, if it is not there.
 pub(crate) fn dataset(name: &str) -> Option<Split> {
+    dataset_with(name, "test")
+}
+
+/// The same with the users of another file.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(crate) fn dataset_with(name: &str, held: &str) -> Option<Split> {
     let folder = folder().map(|folder| folder.join(name)).filter(|folder| folder.is_dir());
     let Some(folder) = folder else {
         eprintln!("skipped: there is no shared data for {name}");
@@ -56,7 +64,7 @@ pub(crate) fn dataset(name: &str) -> Option<Split> {
     )
     .unwrap();
     let mut held_out: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-    for (user, item) in pairs("test") {
+    for (user, item) in pairs(held) {
         held_out.entry(user).or_default().push(item as u32 - 1);
     }
     let cases = held_out
@@ -70,7 +78,27 @@ pub(crate) fn dataset(name: &str) -> Option<Split> {
             Case { history, held_out, group: None }
         })
         .collect();
-    Some(Split { train, cases })
+    let mut side = SideData::default();
+    for modality in ["text", "image", "audio"] {
+        if let Ok(bytes) = std::fs::read(folder.join(format!("{modality}.npy"))) {
+            let matrix = embeddings(modality, &bytes, items.len());
+            side.embeddings.insert(modality.to_owned(), Arc::new(matrix));
+        }
+    }
+    Some(Split { train, cases, side })
+}
+
+/// A `.npy` file of f16 in rows, one for each line of the catalogue.
+fn embeddings(modality: &str, bytes: &[u8], n: usize) -> EmbeddingMatrix {
+    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let dim = (bytes.len() - header) / 2 / n;
+    let mut matrix = EmbeddingMatrix::new(modality, dim);
+    for (row, id) in bytes[header..].chunks_exact(2 * dim).zip(1..) {
+        let vector: Vec<f32> =
+            row.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect();
+        matrix.set(ItemId(id), &vector).unwrap();
+    }
+    matrix
 }
 
 /// The item, and the user if there is one, of each line of a file.

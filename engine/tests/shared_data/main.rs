@@ -12,11 +12,11 @@ mod data;
 use data::{Split, dataset};
 use tastedb_engine::evaluate::{Metric, evaluate};
 use tastedb_engine::model::{Model, fit};
-use tastedb_engine::{Dataset, ModelOptions, OptionValue, SideData, Work};
+use tastedb_engine::{Dataset, ModelOptions, OptionValue, Work};
 use tastedb_storage::ItemId;
 
 fn train(split: &Split, algorithm: &str, options: ModelOptions) -> Box<dyn Model> {
-    fit(algorithm, &split.train, &SideData::default(), &options, 0, &Work::quiet()).unwrap()
+    fit(algorithm, &split.train, &split.side, &options, 0, &Work::quiet()).unwrap()
 }
 
 fn figures(split: &Split, models: &[&dyn Model]) -> Vec<(f64, f64)> {
@@ -47,7 +47,7 @@ fn with_items(split: Split, n: u64) -> Split {
         pairs.map(|(item, weight)| (*user, item, weight, None)).collect::<Vec<_>>()
     });
     let all = (1..=n).map(ItemId).chain(train.items.iter().copied()).collect();
-    Split { train: Dataset::build(all, pairs).unwrap(), cases: split.cases }
+    Split { train: Dataset::build(all, pairs).unwrap(), cases: split.cases, side: split.side }
 }
 
 /// Ranking by the number of training interactions, to the last of four decimals.

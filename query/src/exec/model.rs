@@ -134,6 +134,9 @@ pub(crate) fn show_training(session: &Session, name: &Name) -> Result<Outcome> {
     for (option, value) in &version.options {
         line(option, value.clone());
     }
+    for note in &version.notes {
+        line("choice", note.clone());
+    }
     line("model size", bytes(version.bytes));
     line("reading", format!("{:.2} s", version.read_seconds));
     line("fitting", format!("{:.2} s", version.fit_seconds));

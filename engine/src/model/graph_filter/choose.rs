@@ -1,0 +1,297 @@
+//! The automatic choice of settings, from the training pairs alone.
+//!
+//! Some pairs are hidden (see `holdout`). The first term alone tells which exponents are worth a look
+//! (see `lazy`); for each of those the weights of all terms are searched together (see `ascent`),
+//! since what is best for one term alone need not be best for all. The exponents that win are then
+//! moved in small steps.
+
+use rayon::prelude::*;
+
+use super::ascent::{Ascent, Knob, Weights, ascend};
+use super::counts::Counts;
+use super::gain::{DEPTH, Gains, lead, mean};
+use super::holdout::{Case, Holdout, holdouts};
+use super::lazy::{self, Grid, Powers, Scratch};
+use super::pool::{Pool, Source};
+use super::settings::{Given, Settings, spoken};
+use super::terms::Exponents;
+use crate::item_graph::ItemGraph;
+use crate::model::ease::{self, Ease};
+use crate::{Dataset, Result, Work};
+
+/// Exponents that did well on many datasets: for sparse data, and for check-ins.
+const PRIORS: [Exponents; 2] = [
+    Exponents { user: 0.25, history: 0.25, item: 0.1 },
+    Exponents { user: 0.4, history: 0.6, item: 0.35 },
+];
+/// A touch of popularity, so that no two items that nothing speaks for are alike.
+const TOUCH: f32 = 0.001;
+/// Items beyond which `ease` is not tried: its time grows with their cube.
+pub(in crate::model) const EASE_ITEMS: usize = 12_000;
+/// a of the `ease` that is mixed in.
+pub(super) const EASE_EXPONENT: f64 = 0.25;
+/// Users between two looks at the cancel token.
+const BLOCK: usize = 256;
+/// Moves of a and s from the best.
+const MOVES: [f64; 2] = [-0.1, 0.1];
+
+/// The share of the users that exponents are compared on: two in this many.
+const SCREEN: usize = 5;
+/// Times that each weight is looked at in the end.
+const ROUNDS: usize = 4;
+
+/// What was chosen, and why in words.
+pub(super) struct Choice {
+    pub(super) settings: Settings,
+    pub(super) why: Vec<String>,
+}
+
+pub(super) fn choose(
+    data: &Dataset,
+    graphs: &[ItemGraph],
+    given: &Given,
+    seed: u64,
+    work: &Work,
+) -> Result<Choice> {
+    let mut why = Vec::new();
+    let knobs = knobs(data, given);
+    let fixed = given.user.is_some() && given.history.is_some() && given.item.is_some();
+    if knobs.is_empty() && fixed {
+        return Ok(Choice { settings: defaults(given), why });
+    }
+    let splits = holdouts(data, seed);
+    if splits.is_empty() {
+        why.push("no user has two items: nothing to choose by, so the defaults stand".to_owned());
+        return Ok(Choice { settings: defaults(given), why });
+    }
+    let cases: usize = splits.iter().map(|split| split.cases.len()).sum();
+    why.push(format!("chosen by recall + ndcg at {DEPTH} of {cases} users with hidden items"));
+
+    let lazily = coarse(&splits, given, work)?;
+    let search = Search::new(&splits, graphs, given, knobs, work)?;
+    let mut starts = vec![lazily];
+    starts.extend(PRIORS.map(|prior| Exponents {
+        user: given.user.unwrap_or(prior.user),
+        history: given.history.unwrap_or(prior.history),
+        item: given.item.unwrap_or(prior.item),
+    }));
+    starts.dedup();
+    let mut best: Option<Found> = None;
+    for start in starts {
+        let found = search.at(start, None, true, 2)?;
+        why.push(search.tried(&found));
+        best = Some(found.or(best));
+    }
+    let Some(mut best) = best else {
+        return Ok(Choice { settings: defaults(given), why });
+    };
+    for (which, given) in [given.history, given.user].into_iter().enumerate() {
+        if given.is_some() {
+            continue;
+        }
+        for step in MOVES {
+            let mut moved = Exponents { item: best.ascent.weights.item, ..best.exponents };
+            let value = if which == 0 { &mut moved.history } else { &mut moved.user };
+            *value = (*value + step).max(0.0);
+            let found = search.at(moved, Some(&best.ascent.weights), true, 1)?;
+            why.push(search.tried(&found));
+            best = found.or(Some(best));
+        }
+    }
+    let last = Exponents { item: best.ascent.weights.item, ..best.exponents };
+    let best = search.at(last, Some(&best.ascent.weights), false, ROUNDS)?;
+    why.push(format!("chosen: {}: {:.4}", best.told(given), mean(&best.ascent.gains)));
+    why.extend(best.worth);
+    let Weights { item, two_hop, content, popularity, ease } = best.ascent.weights;
+    let settings = Settings {
+        exponents: Exponents { item, ..best.exponents },
+        two_hop,
+        content,
+        popularity,
+        ease,
+    };
+    Ok(Choice { settings, why })
+}
+
+/// What holds where nothing is measured.
+fn defaults(given: &Given) -> Settings {
+    let content = given.content.unwrap_or(0.25) as f32;
+    let named: f32 = given.modalities.iter().map(|(_, weight)| weight).sum();
+    let share = match (named > 0.0, given.named) {
+        (false, _) => 0.0,
+        (true, true) => content,
+        (true, false) => content / named,
+    };
+    Settings {
+        exponents: Exponents {
+            user: given.user.unwrap_or(PRIORS[0].user),
+            history: given.history.unwrap_or(PRIORS[0].history),
+            item: given.item.unwrap_or(PRIORS[0].item),
+        },
+        two_hop: given.two_hop.unwrap_or(0.25) as f32,
+        content: given.modalities.iter().map(|(_, weight)| weight * share).collect(),
+        popularity: given.popularity.map_or(TOUCH, |weight| weight as f32),
+        ease: given.ease.unwrap_or(0.0) as f32,
+    }
+}
+
+/// What is to be searched.
+fn knobs(data: &Dataset, given: &Given) -> Vec<Knob> {
+    let mut knobs = Vec::new();
+    if given.popularity.is_none() {
+        knobs.push(Knob::Popularity);
+    }
+    if given.content.is_none() {
+        if given.named {
+            knobs.push(Knob::Content);
+        } else {
+            knobs.extend((0..given.modalities.len()).map(Knob::Modality));
+        }
+    }
+    if given.two_hop.is_none() {
+        knobs.push(Knob::TwoHop);
+    }
+    let n = data.n_items();
+    let fits = n <= EASE_ITEMS && ease::peak_bytes(n as u64) <= given.memory_limit;
+    if given.ease.is_none() && fits {
+        knobs.push(Knob::Ease);
+    }
+    knobs
+}
+
+/// Exponents with the weights that were found for them.
+struct Found {
+    exponents: Exponents,
+    ascent: Ascent,
+    /// What each term gains, in words.
+    worth: Vec<String>,
+}
+
+impl Found {
+    /// The better of two.
+    fn or(self, other: Option<Found>) -> Found {
+        match other {
+            Some(other) if lead(&self.ascent.gains, &other.ascent.gains).0 <= 0.0 => other,
+            _ => self,
+        }
+    }
+
+    fn told(&self, given: &Given) -> String {
+        let Exponents { user, history, .. } = self.exponents;
+        let Weights { item, two_hop, content, popularity, ease } = &self.ascent.weights;
+        let content = match spoken(&given.modalities, content) {
+            none if none.is_empty() => "none".to_owned(),
+            some => some,
+        };
+        format!(
+            "exponents {user:.2}, {history:.2}, {item:.3}; two_hop {two_hop}, content {content}, \
+             popularity {popularity}, ease {ease}",
+        )
+    }
+}
+
+/// The search over exponents, with what is the same for all of them.
+struct Search<'a> {
+    splits: &'a [Holdout],
+    graphs: &'a [ItemGraph],
+    given: &'a Given,
+    knobs: Vec<Knob>,
+    ease: Vec<Option<Ease>>,
+    work: &'a Work,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        splits: &'a [Holdout],
+        graphs: &'a [ItemGraph],
+        given: &'a Given,
+        mut knobs: Vec<Knob>,
+        work: &'a Work,
+    ) -> Result<Search<'a>> {
+        let wanted = knobs.contains(&Knob::Ease) || given.ease.is_some_and(|weight| weight > 0.0);
+        let solve = |split: &Holdout| match wanted {
+            true => Ease::solve(&split.data, given.lambda, EASE_EXPONENT, true, work).map(Some),
+            false => Ok(None),
+        };
+        let ease = splits.iter().map(solve).collect::<Result<Vec<_>>>()?;
+        if given.item.is_none() {
+            knobs.insert(0, Knob::Item);
+        }
+        Ok(Search { splits, graphs, given, knobs, ease, work })
+    }
+
+    /// The best weights for exponents, whose t may move.
+    fn at(
+        &self,
+        exponents: Exponents,
+        start: Option<&Weights>,
+        screen: bool,
+        rounds: usize,
+    ) -> Result<Found> {
+        let mut pools = Vec::with_capacity(self.splits.len());
+        for (split, ease) in self.splits.iter().zip(&self.ease) {
+            let (by_user, by_item) = (&split.data.by_user, &split.data.by_item);
+            let counts = Counts::build(by_user, by_item, exponents.user, self.work)?;
+            let source = Source {
+                split,
+                graphs: self.graphs,
+                ease: ease.as_ref(),
+                middle: self.given.middle,
+            };
+            let all = split.cases.len();
+            let users = if screen { (2 * all).div_ceil(SCREEN) } else { all };
+            pools.push(Pool::build(&source, &counts, exponents, users, self.work)?);
+        }
+        let weights = start.cloned().unwrap_or_else(|| {
+            let Settings { two_hop, content, popularity, ease, .. } = defaults(self.given);
+            Weights { item: exponents.item, two_hop, content, popularity, ease }
+        });
+        let ascent = ascend(&pools, weights, &self.knobs, rounds, self.work)?;
+        let mut worth = Vec::new();
+        if !screen {
+            for knob in &self.knobs {
+                if let Some((gained, error)) = ascent.worth(&pools, *knob) {
+                    let name = knob.name(&self.given.modalities);
+                    worth.push(format!("{name} gains {gained:+.4} ± {error:.4}"));
+                }
+            }
+        }
+        Ok(Found { exponents, ascent, worth })
+    }
+
+    fn tried(&self, found: &Found) -> String {
+        format!("tried: {}: {:.4}", found.told(self.given), mean(&found.ascent.gains))
+    }
+}
+
+// ---- exponents by the first term alone --------------------------------------------------------
+
+fn coarse(splits: &[Holdout], given: &Given, work: &Work) -> Result<Exponents> {
+    let lanes = |given: Option<f64>, tried: [f64; 4]| given.map_or(tried, |given| [given; 4]);
+    let grid = Grid {
+        user: lanes(given.user, [0.15, 0.25, 0.4, 0.55]),
+        history: lanes(given.history, [0.1, 0.25, 0.45, 0.65]),
+        item: given.item.map_or_else(
+            || vec![-0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8],
+            |given| vec![given],
+        ),
+    };
+    let settings = grid.settings();
+    let mut gains = Gains::new(settings.len());
+    for split in splits {
+        let powers = Powers::new(split, &grid);
+        let ask = |case: &Case, scratch: &mut Scratch| lazy::gains(split, &powers, case, scratch);
+        let total = split.cases.len() as u64;
+        for (block, cases) in split.cases.chunks(BLOCK).enumerate() {
+            work.step("exponents", (block * BLOCK) as u64, total)?;
+            let found: Vec<Vec<f32>> = cases
+                .par_iter()
+                .with_min_len(8)
+                .map_init(|| Scratch::new(split), |scratch, case| ask(case, scratch))
+                .collect();
+            found.iter().for_each(|found| gains.push(found));
+        }
+        work.step("exponents", total, total)?;
+    }
+    Ok(settings[gains.best()])
+}

@@ -1,0 +1,594 @@
+//! `graph_filter`: a linear filter over the graph of interactions and the neighbour graphs of the
+//! modalities, in closed form. The default model.
+//!
+//! A score is a weighted sum of chains of sparse products that begin with the history (see `terms`):
+//! what the same users had, what goes with that, what looks alike, and both after one another; with
+//! a touch of popularity and, where it helps, `ease`. There is nothing to iterate: training counts,
+//! builds one neighbour graph per modality, and chooses the weights (see `choose`).
+//!
+//! Filters of this kind are GF-CF (Shen et al. 2021) and its descendants; what is particular here is
+//! the three exponents instead of one normalisation, and content within the chains. The counts are
+//! integers, and degrees are applied when a question is asked.
+
+mod ascent;
+mod choose;
+mod counts;
+mod gain;
+mod holdout;
+mod lazy;
+mod pool;
+mod settings;
+mod terms;
+
+use std::io::Write;
+
+use rayon::prelude::*;
+use tastedb_storage::ItemId;
+
+pub(super) use self::choose::EASE_ITEMS;
+use self::choose::{Choice, EASE_EXPONENT, choose};
+use self::counts::Counts;
+use self::settings::{Factors, Given, Settings, Spreads, spoken};
+use self::terms::{Exponents, Parts, Scales, Terms, Wanted};
+use super::ease::{self, Ease};
+use super::entries::{merged, sign};
+use super::file::{Sections, Writer, corrupt};
+use super::{Algorithm, Embeddings, Model, shares};
+use crate::item_graph::ItemGraph;
+use crate::options::Checked;
+use crate::seeded::number;
+use crate::{
+    Csr, Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result,
+    ScoreInput, Served, SideData, UNSCORED, Work,
+};
+
+const NAME: &str = "graph_filter";
+const FORMAT: u32 = 1;
+/// Users that the spreads of a finished model are measured on.
+const SPREAD_USERS: usize = 1_000;
+
+pub(super) const ALGORITHM: Algorithm = Algorithm {
+    name: NAME,
+    summary: "a closed-form filter over interactions and content that chooses its own settings",
+    options: &[
+        OptionSpec {
+            name: "user_exponent",
+            kind: OptionKind::Auto { min: 0.0, max: 2.0 },
+            help: "a: how much users with long histories are held back",
+        },
+        OptionSpec {
+            name: "history_exponent",
+            kind: OptionKind::Auto { min: -1.0, max: 2.0 },
+            help: "s: how much popular items of a history are held back",
+        },
+        OptionSpec {
+            name: "item_exponent",
+            kind: OptionKind::Auto { min: -1.0, max: 2.0 },
+            help: "t: how much popular items are held back when they are recommended",
+        },
+        OptionSpec {
+            name: "two_hop",
+            kind: OptionKind::Auto { min: 0.0, max: 100.0 },
+            help: "the weight of what goes with what goes with the history",
+        },
+        OptionSpec {
+            name: "content",
+            kind: OptionKind::Auto { min: 0.0, max: 100.0 },
+            help: "the weight of the modalities",
+        },
+        OptionSpec {
+            name: "modalities",
+            kind: OptionKind::Text { default: "auto" },
+            help: "which, as 'text, image:0.5' with weights; empty: none; 'auto': those that help",
+        },
+        OptionSpec {
+            name: "popularity",
+            kind: OptionKind::Auto { min: 0.0, max: 100.0 },
+            help: "the weight of the logarithm of an item's users",
+        },
+        OptionSpec {
+            name: "ease",
+            kind: OptionKind::Auto { min: 0.0, max: 100.0 },
+            help: "the weight of `ease`",
+        },
+        OptionSpec {
+            name: "ease_lambda",
+            kind: OptionKind::Real { default: 300.0, min: 1e-6, max: 1e12 },
+            help: "the regularisation of `ease`",
+        },
+        OptionSpec {
+            name: "neighbours",
+            kind: OptionKind::Int { default: 40, min: 1, max: 10_000 },
+            help: "the neighbours of an item in the graph of a modality",
+        },
+        OptionSpec {
+            name: "middle",
+            kind: OptionKind::Int { default: 200, min: 1, max: 1_000_000 },
+            help: "how many of the strongest items a chain goes on from",
+        },
+        OptionSpec {
+            name: "history_limit",
+            kind: OptionKind::Int { default: 5_000, min: 2, max: 1_000_000 },
+            help: "the items of one user that count",
+        },
+        OptionSpec {
+            name: "memory_limit",
+            kind: OptionKind::Int { default: 8 << 30, min: 1, max: i64::MAX },
+            help: "the bytes that training may take; beyond, it fails before it starts",
+        },
+    ],
+    embeddings: Embeddings::InTraining,
+    fit,
+    load,
+    format: FORMAT,
+};
+
+struct GraphFilter {
+    items: Vec<ItemId>,
+    degrees: Vec<u32>,
+    counts: Counts,
+    /// Of the modalities that count.
+    graphs: Vec<ItemGraph>,
+    scales: Scales,
+    exponents: Exponents,
+    factors: Factors,
+    /// The popularity term, weighted.
+    popularity: Vec<f32>,
+    ease: Option<Ease>,
+    middle: usize,
+    history_limit: usize,
+    options: Vec<(String, OptionValue)>,
+    notes: Vec<String>,
+}
+
+/// A matrix of ones with the same users and items.
+fn binary(data: &Dataset, by_user: Csr) -> Dataset {
+    let by_item = by_user.transpose();
+    Dataset { users: data.users.clone(), items: data.items.clone(), by_user, by_item, times: None }
+}
+
+/// What counts: pairs of positive weight, of each user so many at most. Which of a longer history
+/// depends on the items alone, so it is no other part tomorrow.
+fn counted(data: &Dataset, limit: usize) -> Dataset {
+    let mut indptr = vec![0];
+    let mut indices: Vec<u32> = Vec::with_capacity(data.n_pairs());
+    for (items, weights) in data.by_user.rows() {
+        let start = indices.len();
+        let positive = items.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+        indices.extend(positive.map(|(item, _)| *item));
+        if indices.len() - start > limit {
+            let own = &mut indices[start..];
+            own.sort_unstable_by_key(|item| number(0, data.items[*item as usize].0));
+            own[..limit].sort_unstable();
+            indices.truncate(start + limit);
+        }
+        indptr.push(indices.len());
+    }
+    let values = vec![1.0; indices.len()];
+    let by_user = Csr::from_parts(data.n_items(), indptr, indices, values)
+        .expect("a part of each row, in its order");
+    binary(data, by_user)
+}
+
+/// The users of each item.
+fn degrees(data: &Dataset) -> Vec<u32> {
+    (0..data.n_items()).map(|item| data.by_item.degree(item) as u32).collect()
+}
+
+/// The logarithm of one more than the users of each item.
+fn popularity(degrees: &[u32]) -> Vec<f32> {
+    degrees.iter().map(|degree| (*degree as f32).ln_1p()).collect()
+}
+
+/// The memory of the counts at most, in bytes.
+pub(super) fn count_bytes(n_items: u64, co_occurrences: u64) -> u64 {
+    8 * co_occurrences.min(n_items.saturating_mul(n_items))
+}
+
+fn fit(
+    data: &Dataset,
+    side: &SideData,
+    options: &ModelOptions,
+    seed: u64,
+    work: &Work,
+) -> Result<Box<dyn Model>> {
+    let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    let given = Given::new(NAME, &checked, side)?;
+    let limit = checked.int("history_limit") as usize;
+    let data = counted(data, limit);
+    if data.n_pairs() == 0 {
+        return Err(Error::EmptyTraining { algorithm: NAME, why: "there are no interactions" });
+    }
+    let squares = data.by_user.rows().map(|(items, _)| (items.len() as u64).pow(2)).sum();
+    // Once for the choice and once for the model.
+    let mut needed = 2 * count_bytes(data.n_items() as u64, squares);
+    if given.ease.is_some_and(|share| share > 0.0) {
+        needed = needed.saturating_add(ease::peak_bytes(data.n_items() as u64));
+    }
+    if needed > given.memory_limit {
+        return Err(Error::TooLarge { algorithm: NAME, needed, limit: given.memory_limit });
+    }
+    let mut graphs = Vec::with_capacity(given.modalities.len());
+    if given.content != Some(0.0) {
+        for (name, _) in &given.modalities {
+            graphs.push(ItemGraph::build(
+                side.modality(name)?,
+                &data.items,
+                given.neighbours,
+                work,
+            )?);
+        }
+    }
+    let Choice { mut settings, why } = choose(&data, &graphs, &given, seed, work)?;
+    let options = in_force(checked, &given, &settings);
+    let mut used = settings.uses().into_iter();
+    graphs.retain(|_| used.next().unwrap_or(false));
+    settings.content.retain(|weight| *weight > 0.0);
+    let model = GraphFilter::finish(&data, graphs, &given, &settings, limit, work)?;
+    Ok(Box::new(GraphFilter { options, notes: why, ..model }))
+}
+
+/// The options with what was chosen in the place of `auto`.
+fn in_force(checked: Checked, given: &Given, settings: &Settings) -> Vec<(String, OptionValue)> {
+    let mut options = checked.into_list();
+    for (name, value) in &mut options {
+        let number = |number: f32| OptionValue::Real(shortest(number));
+        *value = match name.as_str() {
+            "user_exponent" => OptionValue::Real(settings.exponents.user),
+            "history_exponent" => OptionValue::Real(settings.exponents.history),
+            "item_exponent" => OptionValue::Real(settings.exponents.item),
+            "two_hop" => number(settings.two_hop),
+            "content" => number(settings.content.iter().sum()),
+            "modalities" => OptionValue::Text(spoken(&given.modalities, &settings.content)),
+            "popularity" => number(settings.popularity),
+            "ease" => number(settings.ease),
+            _ => continue,
+        };
+    }
+    options
+}
+
+/// A number as it is written, not as its 24 bits continue in 53.
+fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or_else(|_| f64::from(number))
+}
+
+impl GraphFilter {
+    /// The model of settings, on all pairs.
+    fn finish(
+        data: &Dataset,
+        graphs: Vec<ItemGraph>,
+        given: &Given,
+        settings: &Settings,
+        history_limit: usize,
+        work: &Work,
+    ) -> Result<GraphFilter> {
+        let counts = Counts::build(&data.by_user, &data.by_item, settings.exponents.user, work)?;
+        let degrees = degrees(data);
+        let scales = Scales::new(&degrees, settings.exponents);
+        let histories: Vec<Vec<(u32, f32)>> = (0..data.n_users())
+            .filter(|user| data.by_user.degree(*user) > 0)
+            .step_by(data.n_users().div_ceil(SPREAD_USERS).max(1))
+            .map(|user| data.by_user.row(user).0.iter().map(|item| (*item, 1.0)).collect())
+            .collect();
+        let ease = match settings.ease > 0.0 {
+            true => Some(Ease::solve(data, given.lambda, EASE_EXPONENT, true, work)?),
+            false => None,
+        };
+        let parts =
+            Parts { counts: &counts, graphs: &graphs, scales: &scales, middle: given.middle };
+        let content = vec![true; graphs.len()];
+        let wanted = Wanted { second: settings.two_hop > 0.0, content: &content };
+        let spreads = spreads(&parts, ease.as_ref(), &histories, wanted, &popularity(&degrees));
+        let factors = settings.factors(&spreads);
+        Ok(GraphFilter {
+            items: data.items.clone(),
+            popularity: weighted(popularity(&degrees), factors.popularity),
+            degrees,
+            counts,
+            graphs,
+            scales,
+            exponents: settings.exponents,
+            factors,
+            ease,
+            middle: given.middle,
+            history_limit,
+            options: Vec::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    fn wanted<'a>(&self, content: &'a [bool]) -> Wanted<'a> {
+        Wanted { second: self.factors.second > 0.0, content }
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            counts: &self.counts,
+            graphs: &self.graphs,
+            scales: &self.scales,
+            middle: self.middle,
+        }
+    }
+
+    /// The history as training saw one: each item once, the latest so many.
+    fn history(&self, entries: &[(u32, f32)]) -> Vec<(u32, f32)> {
+        let latest = &entries[entries.len().saturating_sub(self.history_limit)..];
+        merged(latest, self.items.len(), true)
+    }
+
+    /// The sum of the terms.
+    fn filter(&self, x: &[(u32, f32)], out: &mut [f32]) {
+        let content = vec![true; self.graphs.len()];
+        let Terms { first, second, content } = self.parts().terms(x, self.wanted(&content));
+        for ((out, first), popular) in out.iter_mut().zip(&first).zip(&self.popularity) {
+            *out = self.factors.first * first + popular;
+        }
+        let mut add = |term: &[f32], factor: f32| {
+            out.iter_mut().zip(term).for_each(|(out, value)| *out += factor * value);
+        };
+        add(&second, self.factors.second);
+        for (terms, factors) in content.iter().zip(&self.factors.content) {
+            add(&terms.near, factors[0]);
+            add(&terms.onward, factors[1]);
+            add(&terms.back, factors[2]);
+        }
+    }
+
+    fn scores(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
+        if x.is_empty() {
+            out.fill(UNSCORED);
+            return Served::No;
+        }
+        self.filter(x, out);
+        if let Some(ease) = &self.ease {
+            let mut linear = vec![0f32; out.len()];
+            ease_scores(ease, x, &mut linear);
+            out.iter_mut().zip(&linear).for_each(|(out, own)| *out += self.factors.ease * own);
+        }
+        Served::Dense
+    }
+}
+
+/// The scores of `ease`; zeros where it has nothing to go on.
+fn ease_scores(ease: &Ease, x: &[(u32, f32)], out: &mut [f32]) {
+    if ease.score_rows(x, out) == Served::No {
+        out.fill(0.0);
+    }
+}
+
+/// The standard deviation of values.
+fn deviation(values: &[f32]) -> f32 {
+    let n = values.len().max(1) as f64;
+    let (mut sum, mut squares) = (0f64, 0f64);
+    for value in values {
+        sum += f64::from(*value);
+        squares += f64::from(*value) * f64::from(*value);
+    }
+    (squares / n - (sum / n).powi(2)).max(0.0).sqrt() as f32
+}
+
+/// The spreads of the terms over some histories.
+fn spreads(
+    parts: &Parts<'_>,
+    ease: Option<&Ease>,
+    histories: &[Vec<(u32, f32)>],
+    wanted: Wanted<'_>,
+    popularity: &[f32],
+) -> Spreads {
+    let of = |history: &Vec<(u32, f32)>| -> Vec<f32> {
+        let terms = parts.terms(history, wanted);
+        let mut all = vec![deviation(&terms.first), deviation(&terms.second)];
+        for content in &terms.content {
+            all.extend([&content.near, &content.onward, &content.back].map(|t| deviation(t)));
+        }
+        if let Some(ease) = ease {
+            let mut scores = vec![0f32; popularity.len()];
+            ease_scores(ease, history, &mut scores);
+            all.push(deviation(&scores));
+        }
+        all
+    };
+    let found: Vec<Vec<f32>> = histories.par_iter().map(of).collect();
+    let mean = |at: usize| -> f32 {
+        let sum: f64 = found.iter().filter_map(|own| own.get(at)).map(|own| f64::from(*own)).sum();
+        (sum / found.len().max(1) as f64) as f32
+    };
+    let modalities = wanted.content.len();
+    Spreads {
+        first: mean(0),
+        second: mean(1),
+        content: (0..modalities)
+            .map(|at| std::array::from_fn(|term| mean(2 + 3 * at + term)))
+            .collect(),
+        popularity: deviation(popularity),
+        ease: mean(2 + 3 * modalities),
+    }
+}
+
+fn weighted(mut values: Vec<f32>, by: f32) -> Vec<f32> {
+    values.iter_mut().for_each(|value| *value *= by);
+    values
+}
+
+fn load(sections: &Sections) -> Result<Box<dyn Model>> {
+    let items = sections.items()?;
+    let n = items.len();
+    let degrees = sections.array_of::<u32>("degrees", n)?.to_vec();
+    let text = |name: &str| -> Result<Vec<String>> {
+        let bytes = sections.array::<u8>(name)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| corrupt("a text in it is none"))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    };
+    let modalities = text("modalities")?;
+    let reals = sections.array::<f64>("exponents")?;
+    let numbers = sections.array_of::<f32>("factors", 4 + 3 * modalities.len())?;
+    let sizes = sections.array_of::<u64>("limits", 2)?;
+    let [user, history, item] = *reals else {
+        return Err(corrupt("it has not three exponents"));
+    };
+    if numbers.iter().any(|value| !value.is_finite())
+        || reals.iter().any(|value| !value.is_finite())
+    {
+        return Err(corrupt("a number of it is none"));
+    }
+    let exponents = Exponents { user, history, item };
+    let mut graphs = Vec::with_capacity(modalities.len());
+    for (at, modality) in modalities.into_iter().enumerate() {
+        let [starts, columns, weights] = graph_sections(at);
+        let weights = sections.csr([&starts, &columns, &weights], n, n)?;
+        graphs.push(ItemGraph { modality, weights });
+    }
+    let factors = Factors {
+        first: numbers[0],
+        second: numbers[1],
+        popularity: numbers[2],
+        ease: numbers[3],
+        content: numbers[4..].chunks_exact(3).map(|own| [own[0], own[1], own[2]]).collect(),
+    };
+    let ease = match factors.ease == 0.0 {
+        true => None,
+        false => Some(Ease::read(sections, true)?),
+    };
+    Ok(Box::new(GraphFilter {
+        counts: Counts::load(sections, n)?,
+        scales: Scales::new(&degrees, exponents),
+        popularity: weighted(popularity(&degrees), factors.popularity),
+        items,
+        degrees,
+        graphs,
+        exponents,
+        factors,
+        ease,
+        middle: usize::try_from(sizes[0]).unwrap_or(usize::MAX),
+        history_limit: usize::try_from(sizes[1]).unwrap_or(usize::MAX),
+        options: sections.options()?,
+        notes: text("notes")?,
+    }))
+}
+
+/// The names of the sections of a graph.
+fn graph_sections(at: usize) -> [String; 3] {
+    ["starts", "columns", "weights"].map(|part| format!("g{at} {part}"))
+}
+
+impl Model for GraphFilter {
+    fn algorithm(&self) -> &'static str {
+        NAME
+    }
+
+    fn items(&self) -> &[ItemId] {
+        &self.items
+    }
+
+    fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served {
+        self.scores(&self.history(input.history.entries), out)
+    }
+
+    fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
+        let x = self.history(input.history.entries);
+        if x.is_empty() || item_row as usize >= self.items.len() {
+            return None;
+        }
+        let content = vec![true; self.graphs.len()];
+        let amounts = self.parts().terms_of(&x, item_row, self.wanted(&content));
+        let mut score = self.factors.first * amounts.first
+            + self.popularity[item_row as usize]
+            + self.factors.second * amounts.second;
+        score += self.factors.modalities(&amounts).sum::<f32>();
+        if let Some(ease) = &self.ease {
+            let others = x.iter().filter(|(row, _)| *row != item_row);
+            let linear: f32 = others.map(|(row, weight)| weight * ease.link(*row, item_row)).sum();
+            score += self.factors.ease * linear;
+        }
+        Some(score)
+    }
+
+    fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
+        match self.scores(&merged(&[(item_row, 1.0)], self.items.len(), true), out) {
+            Served::No => Served::No,
+            _ => {
+                out[item_row as usize] = UNSCORED;
+                Served::Touched
+            }
+        }
+    }
+
+    fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {
+        if item_row as usize >= self.items.len() {
+            return Vec::new();
+        }
+        let content = vec![true; self.graphs.len()];
+        let wanted = self.wanted(&content);
+        let entries = input.history.entries.iter().enumerate();
+        let known =
+            entries.filter(|(_, (row, _))| (*row as usize) < self.items.len() && *row != item_row);
+        let spoken = known.map(|(entry, (row, weight))| {
+            let amounts = self.parts().shares(*row, sign(*weight), item_row, wanted);
+            let mut amount =
+                self.factors.first * amounts.first + self.factors.second * amounts.second;
+            let mut strongest = (amount, None);
+            for (own, graph) in self.factors.modalities(&amounts).zip(&self.graphs) {
+                if own > strongest.0 {
+                    strongest = (own, Some(graph.modality.clone()));
+                }
+                amount += own;
+            }
+            if let Some(ease) = &self.ease {
+                amount += self.factors.ease * sign(*weight) * ease.link(*row, item_row);
+            }
+            (entry, amount, strongest.1)
+        });
+        shares(spoken, k)
+    }
+
+    fn options(&self) -> Vec<(String, OptionValue)> {
+        self.options.clone()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn memory(&self) -> u64 {
+        let graphs: usize = self
+            .graphs
+            .iter()
+            .map(|graph| 8 * graph.weights.len() + size_of_val(graph.weights.indptr()))
+            .sum();
+        let ease = self.ease.as_ref().map_or(0, Ease::memory);
+        self.counts.memory() + ease + (graphs + 28 * self.items.len()) as u64
+    }
+
+    fn save(&self, out: &mut dyn Write) -> Result<()> {
+        let mut writer = Writer::new(NAME, FORMAT);
+        writer.options(&self.options);
+        writer.items(&self.items);
+        writer.array("degrees", &self.degrees);
+        self.counts.save(&mut writer);
+        let Exponents { user, history, item } = self.exponents;
+        writer.owned("exponents", vec![user, history, item]);
+        let factors = &self.factors;
+        let mut numbers = vec![factors.first, factors.second, factors.popularity, factors.ease];
+        numbers.extend(factors.content.iter().flatten());
+        writer.owned("factors", numbers);
+        writer.owned("limits", vec![self.middle as u64, self.history_limit as u64]);
+        let names: Vec<&str> = self.graphs.iter().map(|graph| graph.modality.as_str()).collect();
+        writer.owned("modalities", names.join("\n").into_bytes());
+        writer.owned("notes", self.notes.join("\n").into_bytes());
+        for (at, graph) in self.graphs.iter().enumerate() {
+            let [starts, columns, weights] = graph_sections(at);
+            let indptr = graph.weights.indptr();
+            writer.owned(starts, indptr.iter().map(|at| *at as u64).collect());
+            writer.array(columns, graph.weights.indices());
+            writer.array(weights, graph.weights.values());
+        }
+        if let Some(ease) = &self.ease {
+            ease.write(&mut writer);
+        }
+        writer.write(out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

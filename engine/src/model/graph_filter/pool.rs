@@ -1,0 +1,241 @@
+//! For each user with hidden items: the items that could rank high, with every term of each.
+//!
+//! Terms are costly and weights are cheap, so the terms are computed once, for a few hundred items of
+//! each user, and any weights can then be tried on them. The first and the last content term are kept
+//! without their power of the degree, so that t can be tried as well.
+
+use rayon::prelude::*;
+
+use super::counts::Counts;
+use super::gain::{DEPTH, gain};
+use super::holdout::{Case, Holdout};
+use super::settings::over;
+use super::terms::{Exponents, Parts, Scales, Terms, Wanted};
+use super::{degrees, ease_scores, popularity};
+use crate::item_graph::ItemGraph;
+use crate::model::ease::Ease;
+use crate::topk::Scored;
+use crate::{Allow, Result, UNSCORED, Work, top_k};
+
+/// How many of the best by each term are in.
+const EACH: usize = 150;
+/// Users between two looks at the cancel token.
+const BLOCK: usize = 256;
+/// Terms of a modality.
+pub(super) const CONTENT_TERMS: usize = 3;
+
+/// Where the terms are: `first`, `second`, three for each modality, popularity, `ease`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pub(super) modalities: usize,
+    pub(super) ease: bool,
+}
+
+impl Layout {
+    pub(super) const FIRST: usize = 0;
+    pub(super) const SECOND: usize = 1;
+
+    /// The first of the terms of a modality.
+    pub(super) fn content(self, modality: usize) -> usize {
+        2 + CONTENT_TERMS * modality
+    }
+
+    pub(super) fn popularity(self) -> usize {
+        2 + CONTENT_TERMS * self.modalities
+    }
+
+    pub(super) fn ease(self) -> usize {
+        self.popularity() + 1
+    }
+
+    /// How many there are.
+    pub(super) fn width(self) -> usize {
+        self.popularity() + 1 + usize::from(self.ease)
+    }
+
+    /// Whether a term is taken times d^−t.
+    fn takes_power(self, term: usize) -> bool {
+        let of_content = term >= 2 && term < self.popularity();
+        term == Self::FIRST || of_content && (term - 2) % CONTENT_TERMS == 2
+    }
+}
+
+/// The items of one user, term after term.
+struct Sheet {
+    /// The logarithms of the degrees; zero where the degree is.
+    degrees: Vec<f32>,
+    /// One column a term, in units of its spread.
+    terms: Vec<f32>,
+    /// Which of the items were hidden.
+    hidden: Vec<u32>,
+    /// How many were hidden in all.
+    all_hidden: usize,
+}
+
+/// The sheets of all users of a split.
+pub(super) struct Pool {
+    pub(super) layout: Layout,
+    /// The t that the spreads belong to.
+    item: f64,
+    sheets: Vec<Sheet>,
+}
+
+/// What the terms of a split are made of.
+pub(super) struct Source<'a> {
+    pub(super) split: &'a Holdout,
+    pub(super) graphs: &'a [ItemGraph],
+    pub(super) ease: Option<&'a Ease>,
+    pub(super) middle: usize,
+}
+
+impl Pool {
+    /// Computes the terms of the first cases, of so many users.
+    pub(super) fn build(
+        source: &Source<'_>,
+        counts: &Counts,
+        exponents: Exponents,
+        users: usize,
+        work: &Work,
+    ) -> Result<Pool> {
+        let degrees = degrees(&source.split.data);
+        let scales = Scales::new(&degrees, exponents);
+        let parts = Parts { counts, graphs: source.graphs, scales: &scales, middle: source.middle };
+        let layout = Layout { modalities: source.graphs.len(), ease: source.ease.is_some() };
+        let popularity = popularity(&degrees);
+        let total = source.split.cases.len().min(users);
+        let mut found = Vec::with_capacity(total);
+        for (block, cases) in source.split.cases[..total].chunks(BLOCK).enumerate() {
+            work.step("terms", (block * BLOCK) as u64, total as u64)?;
+            let sheets: Vec<(Sheet, Vec<f32>)> = cases
+                .par_iter()
+                .with_max_len(4)
+                .map(|case| sheet(source, &parts, layout, &degrees, &popularity, case))
+                .collect();
+            found.extend(sheets);
+        }
+        work.step("terms", total as u64, total as u64)?;
+        let mean = |term: usize| -> f32 {
+            let sum: f64 = found.iter().map(|(_, spreads)| f64::from(spreads[term])).sum();
+            (sum / found.len().max(1) as f64) as f32
+        };
+        let means: Vec<f32> = (0..layout.width()).map(mean).collect();
+        let mut sheets: Vec<Sheet> = found.into_iter().map(|(sheet, _)| sheet).collect();
+        sheets.par_iter_mut().for_each(|sheet| {
+            let n = sheet.degrees.len();
+            for (term, mean) in means.iter().enumerate() {
+                let by = over(*mean);
+                sheet.terms[term * n..(term + 1) * n].iter_mut().for_each(|value| *value *= by);
+            }
+        });
+        Ok(Pool { layout, item: exponents.item, sheets })
+    }
+
+    /// Each user's gain at every value of one weight: `along` says what a unit of it adds.
+    pub(super) fn gains(&self, point: &Point, along: &[f32], values: &[f32]) -> Vec<Vec<f32>> {
+        let power = (self.item - point.item) as f32;
+        self.sheets
+            .par_iter()
+            .with_min_len(64)
+            .map_init(Vec::new, |sums: &mut Vec<f32>, sheet| {
+                let base = sheet.sum(self.layout, &point.terms, power);
+                let step = sheet.sum(self.layout, along, power);
+                let gain = |value: &f32| {
+                    sums.clear();
+                    sums.extend(base.iter().zip(&step).map(|(base, step)| base + value * step));
+                    sheet.gain(sums)
+                };
+                values.iter().map(gain).collect()
+            })
+            .collect()
+    }
+}
+
+/// Weights of the terms, and a t in the place of the one that the pool was made with.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    pub(super) terms: Vec<f32>,
+    pub(super) item: f64,
+}
+
+impl Sheet {
+    /// The weighted sum of the terms, those with a power of the degree taken to another power.
+    fn sum(&self, layout: Layout, weights: &[f32], power: f32) -> Vec<f32> {
+        let n = self.degrees.len();
+        let mut sums = vec![0f32; n];
+        let add = |sums: &mut [f32], powered: bool| {
+            let mut any = false;
+            for (term, (column, weight)) in
+                self.terms.chunks_exact(n.max(1)).zip(weights).enumerate()
+            {
+                if *weight != 0.0 && layout.takes_power(term) == powered {
+                    any = true;
+                    sums.iter_mut().zip(column).for_each(|(sum, value)| *sum += weight * value);
+                }
+            }
+            any
+        };
+        if add(&mut sums, true) && power != 0.0 {
+            sums.iter_mut().zip(&self.degrees).for_each(|(sum, log)| *sum *= (power * log).exp());
+        }
+        add(&mut sums, false);
+        sums
+    }
+
+    fn gain(&self, scores: &[f32]) -> f32 {
+        let best = top_k(scores, DEPTH, Allow::All);
+        let rows: Vec<u32> = best.iter().map(|best| best.row).collect();
+        gain(&rows, &self.hidden, self.all_hidden)
+    }
+}
+
+fn sheet(
+    source: &Source<'_>,
+    parts: &Parts<'_>,
+    layout: Layout,
+    degrees: &[u32],
+    popularity: &[f32],
+    case: &Case,
+) -> (Sheet, Vec<f32>) {
+    let x: Vec<(u32, f32)> = case.history.iter().map(|item| (*item, 1.0)).collect();
+    let wanted = vec![true; layout.modalities];
+    let Terms { first, second, content } =
+        parts.terms(&x, Wanted { second: true, content: &wanted });
+    let mut columns = vec![first, second];
+    for terms in content {
+        columns.extend([terms.near, terms.onward, terms.back]);
+    }
+    columns.push(popularity.to_vec());
+    if let Some(ease) = source.ease {
+        let mut scores = vec![0f32; degrees.len()];
+        ease_scores(ease, &x, &mut scores);
+        columns.push(scores);
+    }
+    let spreads = columns.iter().map(|column| super::deviation(column)).collect();
+    let mut rows: Vec<u32> = Vec::with_capacity(EACH * columns.len());
+    let mut masked = columns[0].clone();
+    for column in &columns {
+        masked.copy_from_slice(column);
+        for item in &case.history {
+            masked[*item as usize] = UNSCORED;
+        }
+        let best: Vec<Scored> = top_k(&masked, EACH, Allow::All);
+        rows.extend(best.iter().filter(|best| best.score > 0.0).map(|best| best.row));
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    let mut terms = Vec::with_capacity(rows.len() * columns.len());
+    for column in &columns {
+        terms.extend(rows.iter().map(|row| column[*row as usize]));
+    }
+    let sheet = Sheet {
+        degrees: rows.iter().map(|row| (degrees[*row as usize].max(1) as f32).ln()).collect(),
+        hidden: (0u32..)
+            .zip(&rows)
+            .filter(|(_, row)| case.hidden.binary_search(row).is_ok())
+            .map(|(at, _)| at)
+            .collect(),
+        all_hidden: case.hidden.len(),
+        terms,
+    };
+    (sheet, spreads)
+}
