@@ -13,6 +13,9 @@ use crate::{Result, Work};
 /// what it costs to compute.
 const WEIGHTS: [f32; 14] =
     [0.001, 0.05, 0.0, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 9.0];
+/// The most that popularity can weigh: what is popular changes, and pairs that are hidden at random
+/// are of the same days as those that are left, so they make it look better than it will be.
+const POPULAR: f32 = 1.0;
 /// How many of them are for popularity alone.
 const TOUCHES: usize = 2;
 /// How t moves.
@@ -177,7 +180,9 @@ fn along(pools: &[Pool], layout: Layout, here: &Weights, knob: Knob) -> Vec<Asce
     let at = here.amount(knob);
     let mut values = match knob {
         // Never nothing, so that no two items that nothing speaks for are alike.
-        Knob::Popularity => WEIGHTS.iter().copied().filter(|value| *value > 0.0).collect(),
+        Knob::Popularity => {
+            WEIGHTS.iter().copied().filter(|value| *value > 0.0 && *value <= POPULAR).collect()
+        }
         _ => WEIGHTS[TOUCHES..].to_vec(),
     };
     if !values.contains(&at) {

@@ -20,9 +20,10 @@ use crate::model::ease::{self, Ease};
 use crate::{Dataset, Result, Work};
 
 /// Exponents that did well on many datasets: for sparse data, and for check-ins.
-const PRIORS: [Exponents; 2] = [
+const PRIORS: [Exponents; 3] = [
     Exponents { user: 0.25, history: 0.25, item: 0.1 },
     Exponents { user: 0.4, history: 0.6, item: 0.35 },
+    Exponents { user: 0.5, history: 0.25, item: 0.1 },
 ];
 /// A touch of popularity, so that no two items that nothing speaks for are alike.
 const TOUCH: f32 = 0.001;

@@ -1,11 +1,12 @@
 //! Interactions hidden from the training pairs, to choose settings by.
 //!
 //! Only training pairs are looked at. Some users have a fifth of their items hidden, everyone else
-//! stays whole; where there are few users, the same is done several times, so that the choice does
-//! not hang on a handful of hidden pairs.
+//! stays whole. They are drawn so that what is left of their histories is as long as histories are:
+//! with shorter ones than it will meet, the choice would lean on popularity. Where there are few
+//! users, the same is done several times, so that it does not hang on a handful of hidden pairs.
 
 use crate::model::graph_filter::binary;
-use crate::seeded::number;
+use crate::seeded::{fraction, number};
 use crate::{Csr, Dataset};
 
 /// Users that have items hidden, at most.
@@ -16,7 +17,8 @@ const HIDDEN: usize = 40_000;
 const FEW: usize = 1_000;
 /// Repetitions at most.
 const ROUNDS: usize = 5;
-/// Items a user must have; where too few have as many, two will do.
+/// Items a user must have, so that two are left; what a single one tells says little about how to
+/// weigh several. Where too few have as many, two will do.
 const DEGREE: usize = 3;
 /// The share of a user's items that is hidden: one in this many.
 const SHARE: usize = 5;
@@ -41,16 +43,16 @@ pub(super) fn holdouts(data: &Dataset, seed: u64) -> Vec<Holdout> {
         (0..data.n_users()).filter(|user| data.by_user.degree(*user) >= degree).collect()
     };
     let mut users = with(DEGREE);
-    if users.len() < USERS * 3 / 5 {
+    if users.len() < USERS / 5 {
         users = with(2);
     }
     if users.is_empty() {
         return Vec::new();
     }
-    users.sort_unstable_by_key(|user| (number(seed, data.users[*user].0), *user));
+    draw(data, &mut users, seed);
     let mut hidden = 0;
     let enough = users.iter().take_while(|user| {
-        hidden += data.by_user.degree(**user) / SHARE + 1;
+        hidden += share(data.by_user.degree(**user));
         hidden <= HIDDEN
     });
     let enough = enough.count().clamp(1, USERS);
@@ -58,6 +60,40 @@ pub(super) fn holdouts(data: &Dataset, seed: u64) -> Vec<Holdout> {
     let rounds = if hidden > FEW { 1 } else { FEW.div_ceil(hidden.max(1)).min(ROUNDS) };
     users.sort_unstable();
     (0..rounds).map(|round| holdout(data, &users, number(seed, round as u64 + 1))).collect()
+}
+
+/// How many of so many items are hidden.
+fn share(items: usize) -> usize {
+    ((items + SHARE / 2) / SHARE).max(1)
+}
+
+/// Puts users into an order in which the first of them are a sample whose histories, without what is
+/// hidden, are as long as all users' are. (Weighted sampling by exponential keys, Efraimidis and
+/// Spirakis 2006.)
+fn draw(data: &Dataset, users: &mut Vec<usize>, seed: u64) {
+    let bin = |items: usize| (4.0 * (items.max(1) as f64).log2()) as usize;
+    let mut wanted = [0f64; 4 * 32];
+    let mut there = wanted;
+    for user in 0..data.n_users() {
+        match data.by_user.degree(user) {
+            0 => {}
+            degree => wanted[bin(degree)] += 1.0,
+        }
+    }
+    let left = |user: usize| {
+        let degree = data.by_user.degree(user);
+        bin(degree - share(degree))
+    };
+    users.iter().for_each(|user| there[left(*user)] += 1.0);
+    let key = |user: usize| {
+        let weight = wanted[left(user)] / there[left(user)];
+        -f64::from(fraction(seed, data.users[user].0).max(1e-7)).ln() / weight
+    };
+    // A length that no history has stands for nothing, unless there is no other.
+    if users.iter().any(|user| wanted[left(*user)] > 0.0) {
+        users.retain(|user| wanted[left(*user)] > 0.0);
+    }
+    users.sort_by(|a, b| key(*a).total_cmp(&key(*b)).then(a.cmp(b)));
 }
 
 fn holdout(data: &Dataset, users: &[usize], seed: u64) -> Holdout {
@@ -73,8 +109,7 @@ fn holdout(data: &Dataset, users: &[usize], seed: u64) -> Holdout {
             let own = number(seed, data.users[user].0);
             let mut order: Vec<u32> = items.to_vec();
             order.sort_unstable_by_key(|item| number(own, data.items[*item as usize].0));
-            let count = ((items.len() + SHARE / 2) / SHARE).max(1);
-            let (hidden, history) = order.split_at_mut(count);
+            let (hidden, history) = order.split_at_mut(share(items.len()));
             hidden.sort_unstable();
             history.sort_unstable();
             indices.extend_from_slice(history);
