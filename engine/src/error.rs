@@ -48,7 +48,17 @@ pub enum Error {
         /// The model's name.
         model: String,
     },
-    /// An option is unknown to the algorithm, or its value will not do.
+    /// The algorithm has no option of that name.
+    #[error("`{algorithm}` has no option `{option}`; there are {}", list(known))]
+    NoSuchOption {
+        /// The algorithm.
+        algorithm: String,
+        /// The name given.
+        option: String,
+        /// The options that there are.
+        known: Vec<String>,
+    },
+    /// The value of an option will not do.
     #[error("option `{option}` of `{algorithm}` {why}; known: {}", list(known))]
     InvalidOption {
         /// The algorithm.
@@ -57,7 +67,7 @@ pub enum Error {
         option: String,
         /// What is wrong with it.
         why: String,
-        /// The options, or the values, that would do.
+        /// The values that would do.
         known: Vec<String>,
     },
     /// There is nothing to learn from.

@@ -151,10 +151,9 @@ impl Checked {
     ) -> Result<Checked> {
         for (name, _) in given.iter() {
             if !specs.iter().any(|spec| spec.name == name) {
-                return Err(Error::InvalidOption {
+                return Err(Error::NoSuchOption {
                     algorithm: algorithm.to_owned(),
                     option: name.to_owned(),
-                    why: "does not exist".to_owned(),
                     known: specs.iter().map(|spec| spec.name.to_owned()).collect(),
                 });
             }

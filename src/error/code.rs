@@ -65,6 +65,7 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
         Engine::DimensionMismatch { .. } => "TD0304",
         Engine::NotFinite { .. } => "TD0305",
         Engine::NotFitted { .. } | Engine::NeedsModel { .. } => "TD0601",
+        Engine::NoSuchOption { .. } => "TD0108",
         Engine::InvalidOption { .. } => "TD0109",
         Engine::EmptyTraining { .. } => "TD0602",
         Engine::TooLarge { .. } => "TD0603",

@@ -534,8 +534,7 @@ fn options_are_checked_and_named() {
     let wrong = ModelOptions::new().with("lamda", OptionValue::Real(1.0));
     assert_eq!(
         error("ease", wrong),
-        "option `lamda` of `ease` does not exist; known: lambda, user_exponent, weighting, \
-         memory_limit"
+        "`ease` has no option `lamda`; there are lambda, user_exponent, weighting, memory_limit"
     );
     let wrong = ModelOptions::new().with("lambda", OptionValue::Real(0.0));
     assert!(error("ease", wrong).starts_with("option `lambda` of `ease` cannot be 0;"));

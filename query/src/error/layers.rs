@@ -45,6 +45,7 @@ fn engine_code(error: &engine::Error) -> &'static Code {
         engine::Error::DimensionMismatch { .. } => &codes::DIMENSION,
         engine::Error::NotFinite { .. } => &codes::NOT_FINITE,
         engine::Error::NotFitted { .. } | engine::Error::NeedsModel { .. } => &codes::NOT_TRAINED,
+        engine::Error::NoSuchOption { .. } => &codes::UNKNOWN_OPTION,
         engine::Error::InvalidOption { .. } => &codes::OPTION_VALUE,
         engine::Error::EmptyTraining { .. } => &codes::EMPTY_TRAINING,
         engine::Error::TooLarge { .. } => &codes::MODEL_TOO_LARGE,

@@ -3,7 +3,8 @@
 //! Some pairs are hidden (see `holdout`). The first term alone tells which exponents are worth a look
 //! (see `lazy`); for each of those the weights of all terms are searched together (see `ascent`),
 //! since what is best for one term alone need not be best for all. The exponents that win are then
-//! moved in small steps.
+//! moved in small steps. Exponents that have proved themselves elsewhere stay unless others are better
+//! by more than chance would make them.
 
 use rayon::prelude::*;
 
@@ -36,8 +37,10 @@ const BLOCK: usize = 256;
 /// Moves of a and s from the best.
 const MOVES: [f64; 2] = [-0.1, 0.1];
 
-/// The share of the users that exponents are compared on: two in this many.
-const SCREEN: usize = 5;
+/// Users that exponents are compared on, or two in five if that is more.
+const SCREEN: usize = 2_500;
+/// Of a standard error: by so much other exponents must be better.
+const BETTER: f64 = 0.5;
 /// Times that each weight is looked at in the end.
 const ROUNDS: usize = 4;
 
@@ -70,22 +73,14 @@ pub(super) fn choose(
 
     let lazily = coarse(&splits, given, work)?;
     let search = Search::new(&splits, graphs, given, knobs, work)?;
-    let mut starts = vec![lazily];
-    starts.extend(PRIORS.map(|prior| Exponents {
-        user: given.user.unwrap_or(prior.user),
-        history: given.history.unwrap_or(prior.history),
-        item: given.item.unwrap_or(prior.item),
-    }));
-    starts.dedup();
-    let mut best: Option<Found> = None;
-    for start in starts {
+    let [first, others @ ..] = PRIORS.map(|prior| given.over(prior));
+    let mut best = search.at(first, None, true, 2)?;
+    why.push(search.tried(&best));
+    for start in others.into_iter().chain([lazily]).filter(|start| *start != first) {
         let found = search.at(start, None, true, 2)?;
         why.push(search.tried(&found));
-        best = Some(found.or(best));
+        best = best.or(found);
     }
-    let Some(mut best) = best else {
-        return Ok(Choice { settings: defaults(given), why });
-    };
     for (which, given) in [given.history, given.user].into_iter().enumerate() {
         if given.is_some() {
             continue;
@@ -96,7 +91,7 @@ pub(super) fn choose(
             *value = (*value + step).max(0.0);
             let found = search.at(moved, Some(&best.ascent.weights), true, 1)?;
             why.push(search.tried(&found));
-            best = found.or(Some(best));
+            best = best.or(found);
         }
     }
     let last = Exponents { item: best.ascent.weights.item, ..best.exponents };
@@ -124,11 +119,7 @@ fn defaults(given: &Given) -> Settings {
         (true, false) => content / named,
     };
     Settings {
-        exponents: Exponents {
-            user: given.user.unwrap_or(PRIORS[0].user),
-            history: given.history.unwrap_or(PRIORS[0].history),
-            item: given.item.unwrap_or(PRIORS[0].item),
-        },
+        exponents: given.over(PRIORS[0]),
         two_hop: given.two_hop.unwrap_or(0.25) as f32,
         content: given.modalities.iter().map(|(_, weight)| weight * share).collect(),
         popularity: given.popularity.map_or(TOUCH, |weight| weight as f32),
@@ -169,12 +160,10 @@ struct Found {
 }
 
 impl Found {
-    /// The better of two.
-    fn or(self, other: Option<Found>) -> Found {
-        match other {
-            Some(other) if lead(&self.ascent.gains, &other.ascent.gains).0 <= 0.0 => other,
-            _ => self,
-        }
+    /// This one, unless the other is better by more than chance.
+    fn or(self, other: Found) -> Found {
+        let (gained, error) = lead(&other.ascent.gains, &self.ascent.gains);
+        if gained > BETTER * error { other } else { self }
     }
 
     fn told(&self, given: &Given) -> String {
@@ -240,7 +229,7 @@ impl<'a> Search<'a> {
                 middle: self.given.middle,
             };
             let all = split.cases.len();
-            let users = if screen { (2 * all).div_ceil(SCREEN) } else { all };
+            let users = if screen { all.min(SCREEN.max(2 * all / 5)) } else { all };
             pools.push(Pool::build(&source, &counts, exponents, users, self.work)?);
         }
         let weights = start.cloned().unwrap_or_else(|| {

@@ -65,6 +65,17 @@ impl Given {
     }
 }
 
+impl Given {
+    /// Exponents with those that were given in their place.
+    pub(super) fn over(&self, exponents: Exponents) -> Exponents {
+        Exponents {
+            user: self.user.unwrap_or(exponents.user),
+            history: self.history.unwrap_or(exponents.history),
+            item: self.item.unwrap_or(exponents.item),
+        }
+    }
+}
+
 /// What is in force: exponents, and the weight of each term in units of its spread.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings {
