@@ -4,9 +4,9 @@
 //! All values of a weight are compared on the same users, so that small differences show; among
 //! those that are as good as the best, within a part of a standard error, the smallest is taken.
 
-use super::gain::{lead, mean};
 use super::pool::{CONTENT_TERMS, Layout, Point, Pool};
 use super::settings::CONTENT;
+use crate::model::gain::{lead, mean};
 use crate::{Result, Work};
 
 /// What weights can be. The first are for popularity alone: so little of another term is not worth

@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use super::ascent::{Ascent, Knob, Weights, ascend};
 use super::counts::Counts;
-use super::gain::{DEPTH, Gains, lead, mean};
-use super::holdout::{Case, Holdout, holdouts};
 use super::lazy::{self, Grid, Powers, Scratch};
 use super::pool::{Pool, Source};
 use super::settings::{Given, Settings, spoken};
 use super::terms::Exponents;
 use crate::item_graph::ItemGraph;
 use crate::model::ease::{self, Ease};
+use crate::model::gain::{DEPTH, Gains, lead, mean};
+use crate::model::holdout::{Case, Holdout, holdouts};
 use crate::{Dataset, Result, Work};
 
 /// Exponents that did well on many datasets: for sparse data, and for check-ins.

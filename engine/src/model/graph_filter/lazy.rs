@@ -5,8 +5,8 @@
 //! line, and t is applied at the end; so one pass over the neighbourhood of a history ranks the items
 //! for all of them.
 
-use super::gain::{DEPTH, gain};
-use super::holdout::{Case, Holdout};
+use crate::model::gain::{DEPTH, gain};
+use crate::model::holdout::{Case, Holdout};
 
 /// Values of s, and of a, in one pass.
 pub(super) const LANES: usize = 4;

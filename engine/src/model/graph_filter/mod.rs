@@ -13,8 +13,6 @@
 mod ascent;
 mod choose;
 mod counts;
-mod gain;
-mod holdout;
 mod lazy;
 mod pool;
 mod settings;
@@ -33,6 +31,7 @@ use self::terms::{Exponents, Parts, Scales, Terms, Wanted};
 use super::ease::{self, Ease};
 use super::entries::{merged, sign};
 use super::file::{Sections, Writer, corrupt};
+use super::holdout::with_pairs;
 use super::{Algorithm, Embeddings, Model, shares};
 use crate::item_graph::ItemGraph;
 use crate::options::Checked;
@@ -141,12 +140,6 @@ struct GraphFilter {
     notes: Vec<String>,
 }
 
-/// A matrix of ones with the same users and items.
-fn binary(data: &Dataset, by_user: Csr) -> Dataset {
-    let by_item = by_user.transpose();
-    Dataset { users: data.users.clone(), items: data.items.clone(), by_user, by_item, times: None }
-}
-
 /// What counts: pairs of positive weight, of each user so many at most. Which of a longer history
 /// depends on the items alone, so it is no other part tomorrow.
 fn counted(data: &Dataset, limit: usize) -> Dataset {
@@ -167,7 +160,7 @@ fn counted(data: &Dataset, limit: usize) -> Dataset {
     let values = vec![1.0; indices.len()];
     let by_user = Csr::from_parts(data.n_items(), indptr, indices, values)
         .expect("a part of each row, in its order");
-    binary(data, by_user)
+    with_pairs(data, by_user)
 }
 
 /// The users of each item.

@@ -7,13 +7,13 @@
 use rayon::prelude::*;
 
 use super::counts::Counts;
-use super::gain::{DEPTH, gain};
-use super::holdout::{Case, Holdout};
 use super::settings::over;
 use super::terms::{Exponents, Parts, Scales, Terms, Wanted};
 use super::{degrees, ease_scores, popularity};
 use crate::item_graph::ItemGraph;
 use crate::model::ease::Ease;
+use crate::model::gain::{DEPTH, gain};
+use crate::model::holdout::{Case, Holdout};
 use crate::topk::Scored;
 use crate::{Allow, Result, UNSCORED, Work, top_k};
 

@@ -6,9 +6,9 @@
 use proptest::prelude::*;
 use tastedb_storage::UserId;
 
-use super::holdout::holdouts;
 use super::lazy::{Grid, Powers, Scratch, gains};
 use super::*;
+use crate::model::holdout::holdouts;
 use crate::seeded::fraction;
 use crate::{EmbeddingMatrix, History};
 
@@ -195,7 +195,7 @@ proptest! {
                 scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
                 let ranked: Vec<u32> = scored.iter().map(|(_, item)| *item).collect();
                 let clear = scored.windows(2).all(|two| two[0].0 - two[1].0 > 1e-4 * two[0].0);
-                let expected = super::gain::gain(&ranked, &case.hidden, case.hidden.len());
+                let expected = crate::model::gain::gain(&ranked, &case.hidden, case.hidden.len());
                 if clear {
                     prop_assert!((gain - expected).abs() < 1e-5, "{} {}", gain, expected);
                 } else {
