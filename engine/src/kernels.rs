@@ -4,7 +4,7 @@
 //! has a fixed shape, so a result does not depend on the machine, whatever its vectors' width.
 
 use bytemuck::{Pod, Zeroable};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// The number of floats in a [`Line`].
@@ -91,14 +91,38 @@ pub(crate) fn negate_scaled(out: &mut [f32], scale: &[f32]) {
 
 /// The inner products of `query` with each row of a padded matrix, into `out`.
 pub(crate) fn dot_rows(matrix: &[f32], stride: usize, query: &[f32], out: &mut [f32]) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (row, value) in matrix.chunks_exact(stride).zip(out.iter_mut()) {
-                *value = dot_lanes(row, query);
-            }
-        },
-    );
+    Arch::new().dispatch(DotRows(matrix, stride, query, out));
+}
+
+struct DotRows<'a>(&'a [f32], usize, &'a [f32], &'a mut [f32]);
+
+impl WithSimd for DotRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let DotRows(matrix, stride, query, out) = self;
+        for (row, value) in matrix.chunks_exact(stride).zip(out.iter_mut()) {
+            *value = dot_with(simd, row, query);
+        }
+    }
+}
+
+/// [`dot`] inside of a loop that was compiled for the instruction set; the same to the last bit.
+#[inline(always)]
+pub(crate) fn dot_with<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    if 2 * S::F32_LANES != LANES || !a.len().is_multiple_of(LANES) || a.len() != b.len() {
+        return dot_lanes(a, b);
+    }
+    let [mut low, mut high] = [simd.splat_f32s(0.0); 2];
+    let (a, b) = (S::as_simd_f32s(a).0, S::as_simd_f32s(b).0);
+    for (x, y) in a.chunks_exact(2).zip(b.chunks_exact(2)) {
+        low = simd.add_f32s(low, simd.mul_f32s(x[0], y[0]));
+        high = simd.add_f32s(high, simd.mul_f32s(x[1], y[1]));
+    }
+    let mut sums = [0f32; LANES / 2];
+    S::as_mut_simd_f32s(&mut sums).0[0] = simd.add_f32s(low, high);
+    tree(&mut sums)
 }
 
 /// For each row of a padded matrix, the largest inner product with any of the queries, where that
@@ -138,7 +162,13 @@ fn dot_lanes(a: &[f32], b: &[f32]) -> f32 {
     for (lane, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
         sums[lane] += x * y;
     }
-    let mut width = LANES / 2;
+    tree(&mut sums)
+}
+
+/// The sum of a power of two of floats, halves first.
+#[inline(always)]
+fn tree(sums: &mut [f32]) -> f32 {
+    let mut width = sums.len() / 2;
     while width > 0 {
         for lane in 0..width {
             sums[lane] += sums[lane + width];

@@ -4,10 +4,14 @@
 //! cut does not depend on the number of threads, so neither does the result. Between tiles the work
 //! can be cancelled.
 
+mod eigen;
 mod inverse;
 mod panels;
 mod products;
+mod small;
 
+pub(crate) use eigen::eigen;
 pub(crate) use inverse::{InverseError, invert};
 pub(crate) use panels::{PANEL, Panels, panels_len};
 pub(crate) use products::products;
+pub(crate) use small::{add_gram, factor, solve};
