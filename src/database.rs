@@ -128,7 +128,7 @@ impl Database {
     }
 
     /// Creates a model: its definition; training is another step. The algorithms are `ease`,
-    /// `item_knn`, `content`, `popular`, `trending` and `latest`.
+    /// `ials`, `item_knn`, `content`, `popular`, `trending` and `latest`.
     pub fn create_model(
         &self,
         name: impl Into<String>,

@@ -3,7 +3,7 @@
 //! The constants were measured on one core of a 2.3 GHz server with AVX-512 and are no promise: a
 //! slower machine or a busy one takes longer. Memory is counted from the arrays that are allocated.
 
-use super::{algorithm, ease, graph_filter, item_knn};
+use super::{algorithm, ease, graph_filter, ials, item_knn};
 use crate::options::Checked;
 use crate::{ModelOptions, Result};
 
@@ -56,6 +56,24 @@ pub fn estimate(
                 seconds: (choice + co_occurrences * 4e-9) / threads,
             }
         }
+        "ials" => {
+            let factors = checked.int("factors") as usize;
+            let tried = ials::tried_factors(n_pairs, factors);
+            let chosen = checked.auto("unobserved_weight").and(checked.auto("regularization"));
+            let choice = match chosen {
+                Some(_) => 0.0,
+                None => {
+                    let asked = 5e7 * tried as f64 / 8e9;
+                    14.0 * (8.0 * ials_iteration(n_users, n_items, n_pairs, tried) + asked)
+                }
+            };
+            let iteration = ials_iteration(n_users, n_items, n_pairs, factors);
+            Estimate {
+                bytes: ials::peak_bytes(n_users, n_items, factors),
+                model_bytes: ials::model_bytes(n_items, factors),
+                seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
+            }
+        }
         "item_knn" => {
             let kept = item_knn::kept(&checked, n_items).min(co_occurrences as u64);
             Estimate {
@@ -67,4 +85,17 @@ pub fn estimate(
         _ => Estimate { bytes: 16 * n_items, model_bytes: 12 * n_items, seconds: pairs * 2e-9 },
     };
     Ok(estimate)
+}
+
+/// The seconds of one iteration of `ials`.
+fn ials_iteration(n_users: u64, n_items: u64, n_pairs: u64, factors: usize) -> f64 {
+    let (d, pairs) = (factors as f64, n_pairs as f64);
+    let of_side = |n: u64| {
+        // A row of fewer pairs than factors is a system of its pairs; most pairs are of longer rows.
+        let pairs_of_row = 2.0 * pairs / n.max(1) as f64;
+        let size = pairs_of_row.min(d);
+        let work = pairs * size * d / 2.0 + n as f64 * (size.powi(3) / 6.0 + 1.5 * d * d);
+        work / 20e9 + n as f64 * 4e-7 + d.powi(3) * 1e-8
+    };
+    of_side(n_users) + of_side(n_items)
 }

@@ -12,6 +12,7 @@ mod file;
 mod gain;
 mod graph_filter;
 mod holdout;
+mod ials;
 mod item_knn;
 mod latest;
 mod modalities;
@@ -115,10 +116,11 @@ pub struct Algorithm {
     format: u32,
 }
 
-static ALGORITHMS: [Algorithm; 7] = [
+static ALGORITHMS: [Algorithm; 8] = [
     content::ALGORITHM,
     ease::ALGORITHM,
     graph_filter::ALGORITHM,
+    ials::ALGORITHM,
     item_knn::ALGORITHM,
     latest::ALGORITHM,
     popular::ALGORITHM,

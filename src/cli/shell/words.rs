@@ -155,7 +155,7 @@ pub(super) const KEYWORDS: &[&str] = &[
 
 /// Algorithms that `CREATE MODEL … USING` takes.
 pub(super) const ALGORITHMS: &[&str] =
-    &["content", "ease", "item_knn", "latest", "popular", "trending"];
+    &["content", "ease", "ials", "item_knn", "latest", "popular", "trending"];
 
 /// Sources that every database has.
 pub(super) const SOURCES: &[&str] = &["latest", "popular", "random", "trending"];
