@@ -26,6 +26,7 @@ mod registry;
 mod seeded;
 mod topk;
 mod train;
+mod trainer;
 
 pub mod evaluate;
 pub mod model;

@@ -4,12 +4,14 @@
 //! cut does not depend on the number of threads, so neither does the result. Between tiles the work
 //! can be cancelled.
 
+mod cholesky;
 mod eigen;
 mod inverse;
 mod panels;
 mod products;
 mod small;
 
+pub(crate) use cholesky::Cholesky;
 pub(crate) use eigen::eigen;
 pub(crate) use inverse::{InverseError, invert};
 pub(crate) use panels::{PANEL, Panels, panels_len};

@@ -3,7 +3,7 @@
 //! The constants were measured on one core of a 2.3 GHz server with AVX-512 and are no promise: a
 //! slower machine or a busy one takes longer. Memory is counted from the arrays that are allocated.
 
-use super::{algorithm, ease, graph_filter, ials, item_knn};
+use super::{algorithm, ease, graph_filter, ials, item_knn, learning};
 use crate::options::Checked;
 use crate::{ModelOptions, Result};
 
@@ -73,6 +73,13 @@ pub fn estimate(
                 model_bytes: ials::model_bytes(n_items, factors),
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
             }
+        }
+        "bpr" | "lightgcn" => {
+            let layers = match algorithm.name {
+                "lightgcn" => Some(checked.int("layers") as u64),
+                _ => None,
+            };
+            learning::estimate(&checked, layers, n_users, n_items, n_pairs, threads)
         }
         "item_knn" => {
             let kept = item_knn::kept(&checked, n_items).min(co_occurrences as u64);

@@ -4,10 +4,12 @@
 //! question, so a click changes the next answer and forgetting a user needs no change to state kept
 //! per user. Scores of one model are comparable with each other, not with those of another.
 
+mod bpr;
 mod content;
 mod ease;
 mod entries;
 mod estimate;
+mod factors;
 mod file;
 mod gain;
 mod graph_filter;
@@ -15,6 +17,8 @@ mod holdout;
 mod ials;
 mod item_knn;
 mod latest;
+mod learning;
+mod lightgcn;
 mod modalities;
 mod popular;
 mod trending;
@@ -116,13 +120,15 @@ pub struct Algorithm {
     format: u32,
 }
 
-static ALGORITHMS: [Algorithm; 8] = [
+static ALGORITHMS: [Algorithm; 10] = [
+    bpr::ALGORITHM,
     content::ALGORITHM,
     ease::ALGORITHM,
     graph_filter::ALGORITHM,
     ials::ALGORITHM,
     item_knn::ALGORITHM,
     latest::ALGORITHM,
+    lightgcn::ALGORITHM,
     popular::ALGORITHM,
     trending::ALGORITHM,
 ];

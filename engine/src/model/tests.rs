@@ -395,7 +395,7 @@ fn shares_say_which_entries_carried_the_score() {
     let data = dataset(&some_pairs(), 11);
     let side = side();
     let history = [(1, 1.0), (6, 2.0), (9, 1.0), (400, 1.0)];
-    for name in ["ease", "ials", "item_knn", "content"] {
+    for name in ["ease", "ials", "item_knn", "content", "bpr", "lightgcn"] {
         let lambda = ModelOptions::new().with("lambda", OptionValue::Real(1.0));
         let options = if name == "ease" { lambda } else { ModelOptions::new() };
         let model = train(name, &data, &options);
@@ -428,7 +428,7 @@ fn similar_items_leave_the_item_itself_out() {
     let side = side();
     let input =
         ScoreInput { history: History::default(), items: &data.items, side: &side, vectors: &[] };
-    for name in ["ease", "graph_filter", "item_knn", "content"] {
+    for name in ["ease", "graph_filter", "item_knn", "content", "bpr", "lightgcn"] {
         let model = train(name, &data, &ModelOptions::new());
         let mut out = vec![0.0; 11];
         assert_eq!(model.similar(&input, 2, &mut out), Served::Touched);
@@ -473,8 +473,7 @@ fn one_score_is_that_of_all() {
 fn an_empty_history_is_not_served_by_models_that_need_one() {
     let data = dataset(&some_pairs(), 11);
     for model in one_of_each() {
-        let needs =
-            matches!(model.algorithm(), "ease" | "graph_filter" | "ials" | "item_knn" | "content");
+        let needs = !matches!(model.algorithm(), "latest" | "popular" | "trending");
         let (served, _) = scores(model.as_ref(), &data.items, &[]);
         assert_eq!(served == Served::No, needs, "{}", model.algorithm());
         let (served, _) = scores(model.as_ref(), &data.items, &[(4000, 1.0)]);
@@ -487,10 +486,17 @@ fn threads_do_not_change_a_model() {
     let pairs: Vec<(u64, u64, f32)> =
         (0..9000u64).map(|at| (at * 31 % 601, at * at % 523, 1.0)).collect();
     let data = dataset(&pairs, 523);
-    for name in ["ease", "ials", "item_knn"] {
+    let few = ModelOptions::new().with("epochs", OptionValue::Int(3));
+    for (name, options) in [
+        ("ease", ModelOptions::new()),
+        ("ials", ModelOptions::new()),
+        ("item_knn", ModelOptions::new()),
+        ("bpr", few.clone()),
+        ("lightgcn", few),
+    ] {
         let saved = |threads| {
             let work = Work { threads, ..Work::quiet() };
-            let model = fit(name, &data, &side(), &ModelOptions::new(), 0, &work).unwrap();
+            let model = fit(name, &data, &side(), &options, 0, &work).unwrap();
             let mut bytes = Vec::new();
             model.save(&mut bytes).unwrap();
             bytes
@@ -515,7 +521,7 @@ fn training_stops_when_cancelled() {
     let pairs: Vec<(u64, u64, f32)> =
         (0..9000u64).map(|at| (at * 31 % 601, at * at % 523, 1.0)).collect();
     let data = dataset(&pairs, 523);
-    for name in ["ease", "ials", "item_knn"] {
+    for name in ["ease", "ials", "item_knn", "bpr", "lightgcn"] {
         for at in 1..3 {
             let cancel = CancelToken::new();
             let progress = Arc::new(CancelAt(AtomicU64::new(at), cancel.clone()));
@@ -555,7 +561,7 @@ fn options_are_checked_and_named() {
 #[test]
 fn what_cannot_be_trained_says_why() {
     let empty = dataset(&[], 3);
-    for name in ["ease", "graph_filter", "ials", "item_knn"] {
+    for name in ["ease", "graph_filter", "ials", "item_knn", "bpr", "lightgcn"] {
         let result = fit(name, &empty, &side(), &ModelOptions::new(), 0, &Work::quiet()).map(drop);
         assert!(matches!(result, Err(Error::EmptyTraining { .. })), "{name}");
     }

@@ -142,7 +142,7 @@ struct GraphFilter {
 
 /// What counts: pairs of positive weight, of each user so many at most. Which of a longer history
 /// depends on the items alone, so it is no other part tomorrow.
-fn counted(data: &Dataset, limit: usize) -> Dataset {
+pub(super) fn counted(data: &Dataset, limit: usize) -> Dataset {
     let mut indptr = vec![0];
     let mut indices: Vec<u32> = Vec::with_capacity(data.n_pairs());
     for (items, weights) in data.by_user.rows() {

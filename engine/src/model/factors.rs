@@ -1,0 +1,257 @@
+//! Factors of items, and how a history becomes a vector among them: what factor models answer with.
+//!
+//! ```text
+//! score = ⟨v, q_i⟩
+//! v = |x|^−½ Σ x_i q_i                own: the sum of the history's factors
+//! v = |x|^−½ Σ x_i s_i                sums: of rows that are there for that
+//! v = (Σ q_i q_iᵀ + A)⁻¹ Σ x_i q_i    ridge: A is one matrix for everybody
+//!     A = a · d/n · QᵀQ + b · tr(QᵀQ)/n · I
+//! ```
+//!
+//! Ridge is the vector whose scores are one for the history and small for everything else, in the
+//! least squares: the half step of implicit ALS (Hu, Koren and Volinsky 2008) on factors that were
+//! learned otherwise.
+
+use std::io::Write;
+
+use tastedb_storage::ItemId;
+
+use super::entries::{merged, sign};
+use super::file::{Array, Sections, Writer, corrupt};
+use super::{Model, shares};
+use crate::kernels::{dot, dot_rows, stride};
+use crate::linalg::Cholesky;
+use crate::{OptionValue, Reason, Result, ScoreInput, Served, UNSCORED};
+
+/// How a history becomes a vector.
+pub(super) enum Fold {
+    /// The sum of the items' factors, over the root of their number.
+    Own,
+    /// The same of other rows, one for each item.
+    Sums(Array<f32>),
+    /// The solution of a small system: this matrix and the outer products of the history's factors.
+    Ridge(Array<f32>),
+}
+
+/// The version of the sections, for every algorithm that saves factors.
+pub(super) const FORMAT: u32 = 1;
+
+const OWN: u32 = 0;
+const SUMS: u32 = 1;
+const RIDGE: u32 = 2;
+
+/// A model of item factors.
+pub(super) struct Factors {
+    pub(super) algorithm: &'static str,
+    pub(super) items: Vec<ItemId>,
+    pub(super) dim: usize,
+    /// In rows of `stride(dim)`.
+    pub(super) factors: Array<f32>,
+    pub(super) fold: Fold,
+    pub(super) options: Vec<(String, OptionValue)>,
+    pub(super) notes: Vec<String>,
+}
+
+fn row(rows: &[f32], stride: usize, at: u32) -> &[f32] {
+    &rows[at as usize * stride..][..stride]
+}
+
+impl Fold {
+    /// Ridge with the shares a and b.
+    pub(super) fn ridge(factors: &[f32], dim: usize, [all, diagonal]: [f64; 2]) -> Fold {
+        let mut gram = vec![0f64; dim * dim];
+        for row in factors.chunks_exact(stride(dim)) {
+            add_outer(&mut gram, &row[..dim]);
+        }
+        let n = (factors.len() / stride(dim)).max(1) as f64;
+        let trace: f64 = gram.iter().step_by(dim + 1).sum();
+        gram.iter_mut().for_each(|value| *value *= all * dim as f64 / n);
+        gram.iter_mut().step_by(dim + 1).for_each(|value| *value += diagonal * trace / n);
+        Fold::Ridge(Array::Owned(gram.iter().map(|value| *value as f32).collect()))
+    }
+
+    /// The rows that are summed; for ridge, before its system is solved.
+    fn rows<'a>(&'a self, factors: &'a [f32]) -> &'a [f32] {
+        match self {
+            Fold::Sums(rows) => rows,
+            Fold::Own | Fold::Ridge(_) => factors,
+        }
+    }
+
+    /// The vector of a history, whose rows are below the number of items.
+    pub(super) fn vector(&self, factors: &[f32], dim: usize, x: &[(u32, f32)], out: &mut [f32]) {
+        let stride = stride(dim);
+        out.fill(0.0);
+        for (item, weight) in x {
+            let row = row(self.rows(factors), stride, *item);
+            out.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+        }
+        match self {
+            Fold::Own | Fold::Sums(_) => {
+                let scale = (x.len().max(1) as f32).sqrt().recip();
+                out.iter_mut().for_each(|sum| *sum *= scale);
+            }
+            Fold::Ridge(matrix) => solve(matrix, factors, dim, x, out),
+        }
+    }
+}
+
+/// Replaces `out` by the solution of a history's system; by zero if it has none.
+fn solve(matrix: &[f32], factors: &[f32], dim: usize, x: &[(u32, f32)], out: &mut [f32]) {
+    let mut sums: Vec<f64> = matrix.iter().map(|value| f64::from(*value)).collect();
+    for (item, _) in x {
+        add_outer(&mut sums, &row(factors, stride(dim), *item)[..dim]);
+    }
+    let mut solution: Vec<f64> = out[..dim].iter().map(|value| f64::from(*value)).collect();
+    match Cholesky::new(dim, sums) {
+        Some(system) => system.solve(&mut solution),
+        None => solution.fill(0.0),
+    }
+    out.iter_mut().zip(&solution).for_each(|(to, value)| *to = *value as f32);
+}
+
+/// Adds the lower half of a row's outer product.
+fn add_outer(sums: &mut [f64], row: &[f32]) {
+    let dim = row.len();
+    for (at, factor) in row.iter().enumerate() {
+        let factor = f64::from(*factor);
+        let sums = sums[at * dim..][..at + 1].iter_mut();
+        sums.zip(row).for_each(|(sum, value)| *sum += factor * f64::from(*value));
+    }
+}
+
+impl Factors {
+    /// Reads the model of an algorithm.
+    pub(super) fn read(algorithm: &'static str, sections: &Sections) -> Result<Factors> {
+        let items = sections.items()?;
+        let dim = *sections.array_of::<u32>("dim", 1)?.first().unwrap_or(&0) as usize;
+        let numbers = Some(stride(dim)).filter(|_| dim > 0 && dim <= MOST_FACTORS);
+        let numbers = numbers.and_then(|stride| items.len().checked_mul(stride));
+        let numbers = numbers.ok_or_else(|| corrupt("it has too many factors"))?;
+        let factors = sections.array_of::<f32>("factors", numbers)?;
+        let fold = match *sections.array_of::<u32>("fold", 1)? {
+            [OWN] => Fold::Own,
+            [SUMS] => Fold::Sums(sections.array_of("sums", numbers)?),
+            [RIDGE] => Fold::Ridge(sections.array_of("ridge", dim * dim)?),
+            _ => return Err(corrupt("it folds histories in an unknown way")),
+        };
+        let notes = sections.array::<u8>("notes")?;
+        let notes = std::str::from_utf8(&notes).map_err(|_| corrupt("a text in it is none"))?;
+        let notes = notes.lines().map(str::to_owned).collect();
+        let options = sections.options()?;
+        Ok(Factors { algorithm, items, dim, factors, fold, options, notes })
+    }
+
+    fn history(&self, entries: &[(u32, f32)]) -> Vec<(u32, f32)> {
+        merged(entries, self.items.len(), true)
+    }
+
+    fn vector(&self, x: &[(u32, f32)]) -> Vec<f32> {
+        let mut vector = vec![0f32; stride(self.dim)];
+        self.fold.vector(&self.factors, self.dim, x, &mut vector);
+        vector
+    }
+
+    fn scores(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
+        if x.is_empty() {
+            out.fill(UNSCORED);
+            return Served::No;
+        }
+        dot_rows(&self.factors, stride(self.dim), &self.vector(x), out);
+        Served::Dense
+    }
+}
+
+/// The largest number of factors.
+pub(super) const MOST_FACTORS: usize = 1024;
+
+impl Model for Factors {
+    fn algorithm(&self) -> &'static str {
+        self.algorithm
+    }
+
+    fn items(&self) -> &[ItemId] {
+        &self.items
+    }
+
+    fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served {
+        self.scores(&self.history(input.history.entries), out)
+    }
+
+    fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
+        let x = self.history(input.history.entries);
+        if x.is_empty() || item_row as usize >= self.items.len() {
+            return None;
+        }
+        Some(dot(row(&self.factors, stride(self.dim), item_row), &self.vector(&x)))
+    }
+
+    fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
+        match self.scores(&self.history(&[(item_row, 1.0)]), out) {
+            Served::No => Served::No,
+            _ => {
+                out[item_row as usize] = UNSCORED;
+                Served::Touched
+            }
+        }
+    }
+
+    fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {
+        if item_row as usize >= self.items.len() {
+            return Vec::new();
+        }
+        // A score is linear in what the history's items count; this is what they are multiplied by.
+        let stride = stride(self.dim);
+        let target = row(&self.factors, stride, item_row);
+        let (rows, mut target) = (self.fold.rows(&self.factors), target.to_vec());
+        if let Fold::Ridge(matrix) = &self.fold {
+            let x = self.history(input.history.entries);
+            solve(matrix, &self.factors, self.dim, &x, &mut target);
+        }
+        let entries = input.history.entries.iter().enumerate();
+        let known =
+            entries.filter(|(_, (row, _))| (*row as usize) < self.items.len() && *row != item_row);
+        let spoken = known.map(|(at, (item, weight))| {
+            (at, sign(*weight) * dot(row(rows, stride, *item), &target), None)
+        });
+        shares(spoken, k)
+    }
+
+    fn options(&self) -> Vec<(String, OptionValue)> {
+        self.options.clone()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn memory(&self) -> u64 {
+        let fold = match &self.fold {
+            Fold::Own => 0,
+            Fold::Sums(values) | Fold::Ridge(values) => size_of_val(&**values),
+        };
+        (size_of_val(self.items.as_slice()) + size_of_val(&*self.factors) + fold) as u64
+    }
+
+    fn save(&self, out: &mut dyn Write) -> Result<()> {
+        let mut writer = Writer::new(self.algorithm, FORMAT);
+        writer.options(&self.options);
+        writer.items(&self.items);
+        writer.owned("dim", vec![self.dim as u32]);
+        writer.array("factors", &self.factors);
+        let fold = match &self.fold {
+            Fold::Own => OWN,
+            Fold::Sums(rows) => {
+                writer.array("sums", rows);
+                SUMS
+            }
+            Fold::Ridge(matrix) => {
+                writer.array("ridge", matrix);
+                RIDGE
+            }
+        };
+        writer.owned("fold", vec![fold]);
+        writer.owned("notes", self.notes.join("\n").into_bytes());
+        writer.write(out)
+    }
+}

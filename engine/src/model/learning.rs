@@ -1,0 +1,297 @@
+//! What models that are trained by gradients share: their options, the pairs that are hidden to stop
+//! by, and the second training on all pairs.
+
+use super::factors::{Factors, Fold, MOST_FACTORS};
+use super::file::Array;
+use super::graph_filter::counted;
+use super::holdout::{Case, holdouts};
+use crate::Estimate;
+use crate::kernels::LANES;
+use crate::options::Checked;
+use crate::seeded::number;
+use crate::trainer::{Batch, Learner, Question, Schedule, Table, recall, train};
+use crate::{Dataset, Error, OptionKind, OptionSpec, Result, Work};
+
+/// Where nothing can be hidden, training goes on for so many epochs at most.
+const BLIND_EPOCHS: usize = 30;
+/// The epochs that a training goes on for, more or less.
+const USUAL_EPOCHS: f64 = 60.0;
+/// People who are asked about to choose how histories become vectors, at most.
+const ASKED: usize = 3_000;
+
+/// The options in force.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) factors: usize,
+    pub(super) rate: f32,
+    pub(super) batch: usize,
+    pub(super) regularization: f32,
+    pub(super) negatives: usize,
+    pub(super) seed: u64,
+    retrain: bool,
+    schedule: Schedule,
+}
+
+pub(super) const FACTORS: OptionSpec = OptionSpec {
+    name: "factors",
+    kind: OptionKind::Int { default: 64, min: 1, max: MOST_FACTORS as i64 },
+    help: "the numbers that describe an item",
+};
+pub(super) const BATCH: OptionSpec = OptionSpec {
+    name: "batch",
+    kind: OptionKind::Int { default: 2048, min: 1, max: 1 << 24 },
+    help: "the pairs between two steps",
+};
+pub(super) const EPOCHS: OptionSpec = OptionSpec {
+    name: "epochs",
+    kind: OptionKind::Int { default: 1000, min: 1, max: 1_000_000 },
+    help: "how often training goes through all pairs at most",
+};
+pub(super) const NEGATIVES: OptionSpec = OptionSpec {
+    name: "negatives",
+    kind: OptionKind::Int { default: 1, min: 1, max: 1000 },
+    help: "the items that each pair is compared with in an epoch",
+};
+pub(super) const RETRAIN: OptionSpec = OptionSpec {
+    name: "retrain",
+    kind: OptionKind::Choice(&["yes", "no"]),
+    help: "whether to train again on all pairs, those hidden to stop by included",
+};
+
+pub(super) const fn learning_rate(default: f64) -> OptionSpec {
+    OptionSpec {
+        name: "learning_rate",
+        kind: OptionKind::Real { default, min: 1e-8, max: 10.0 },
+        help: "the length of a step of Adam",
+    }
+}
+
+pub(super) const fn regularization(default: f64) -> OptionSpec {
+    OptionSpec {
+        name: "regularization",
+        kind: OptionKind::Real { default, min: 0.0, max: 1e6 },
+        help: "how much long vectors cost: times half the squares of those of each pair",
+    }
+}
+
+pub(super) const fn patience(default: i64) -> OptionSpec {
+    OptionSpec {
+        name: "patience",
+        kind: OptionKind::Int { default, min: 1, max: 1_000_000 },
+        help: "validations without gain before it stops",
+    }
+}
+
+pub(super) const fn validate_every(default: i64) -> OptionSpec {
+    OptionSpec {
+        name: "validate_every",
+        kind: OptionKind::Int { default, min: 1, max: 1_000_000 },
+        help: "epochs between two validations",
+    }
+}
+
+/// What a training takes, once on a part of the pairs and once on all. How many epochs it goes on for
+/// is not known before; the usual number is taken.
+pub(super) fn estimate(
+    checked: &Checked,
+    layers: Option<u64>,
+    n_users: u64,
+    n_items: u64,
+    n_pairs: u64,
+    threads: f64,
+) -> Estimate {
+    let dim = checked.int("factors") as u64;
+    let row = 4 * dim.next_multiple_of(LANES as u64);
+    let nodes = n_users + n_items;
+    let rows = nodes.saturating_mul(row);
+    // The values, two moments, and for smoothing the levels and three more tables.
+    let tables = 3 + layers.map_or(0, |layers| layers + 2);
+    let pairs = n_pairs as f64 * checked.int("negatives") as f64;
+    let batches = (n_pairs as f64 / checked.int("batch") as f64).ceil();
+    let dims = dim as f64 / 64.0;
+    let smoothing = layers.map_or(0.0, |layers| {
+        let edges = 2.0 * n_pairs as f64 * (2.0 * layers as f64 - 1.3);
+        batches * dims * (edges * 10e-9 + nodes as f64 * 80e-9) / threads
+    });
+    let epoch = pairs * 0.7e-6 * dims + smoothing;
+    let epochs = (checked.int("epochs") as f64).min(USUAL_EPOCHS);
+    Estimate {
+        bytes: tables.saturating_mul(rows) + 44 * n_pairs + 3 * n_items * row,
+        model_bytes: n_items * (8 + 2 * row),
+        seconds: 2.0 * epochs * epoch,
+    }
+}
+
+/// What a learner gives away: the item side.
+pub(super) struct Learned {
+    pub(super) factors: Table,
+    /// What a history is summed up from, where that is not the factors.
+    pub(super) sums: Option<Table>,
+}
+
+/// How the histories of a model become vectors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Sums,
+    Ridge([f64; 2]),
+}
+
+/// The ways that are tried; the first is the one that training is validated with.
+const WAYS: [Way; 5] = [
+    Way::Sums,
+    Way::Ridge([0.1, 0.3]),
+    Way::Ridge([0.1, 1.0]),
+    Way::Ridge([0.1, 3.0]),
+    Way::Ridge([0.1, 10.0]),
+];
+
+impl Settings {
+    pub(super) fn new(checked: &Checked, seed: u64) -> Settings {
+        let int = |name| checked.int(name) as usize;
+        Settings {
+            factors: int("factors"),
+            rate: checked.real("learning_rate") as f32,
+            batch: int("batch"),
+            regularization: checked.real("regularization") as f32,
+            negatives: int("negatives"),
+            seed,
+            retrain: checked.text("retrain") == "yes",
+            schedule: Schedule {
+                epochs: int("epochs"),
+                every: int("validate_every"),
+                patience: int("patience"),
+            },
+        }
+    }
+
+    /// Factors of users, then of items, drawn as Glorot and Bengio do for matrices of these sizes.
+    pub(super) fn drawn(&self, users: usize, items: usize) -> Table {
+        let bound = |rows: usize| (6.0 / (rows + self.factors) as f32).sqrt();
+        let seed = number(self.seed, 1);
+        let mut table = Table::zeros(users + items, self.factors);
+        table.draw(0..users, bound(users), seed);
+        table.draw(users..users + items, bound(items), seed);
+        table
+    }
+
+    /// The triples between two steps.
+    pub(super) fn triples(&self) -> usize {
+        self.batch.saturating_mul(self.negatives)
+    }
+
+    /// Room for the batches of so many nodes.
+    pub(super) fn room(&self, nodes: usize) -> Batch {
+        Batch::new(nodes, self.factors)
+    }
+
+    /// Trains on a part of the pairs until the rest is not found better any more, then, if wanted,
+    /// on all pairs for as long.
+    pub(super) fn learn<L: Learner<State = Learned>>(
+        &self,
+        algorithm: &'static str,
+        data: &Dataset,
+        learner: impl Fn(&Dataset) -> L,
+        work: &Work,
+    ) -> Result<Factors> {
+        let (all, data) = (data, counted(data, usize::MAX));
+        if data.n_pairs() == 0 {
+            return Err(Error::EmptyTraining { algorithm, why: "there are no interactions" });
+        }
+        let mut schedule = self.schedule;
+        let (mut way, mut notes) = (WAYS[0], Vec::new());
+        if let Some(split) = holdouts(&data, self.seed).into_iter().next() {
+            let questions = questions(split.cases);
+            let mut first = learner(&split.data);
+            let (best, curve) =
+                train(&mut first, schedule, |state| state.validate(&questions), work)?;
+            drop(first);
+            notes.push(curve.line());
+            way = best.choose(&questions, &mut notes, work)?;
+            if !self.retrain || curve.best == 0 {
+                return Ok(best.model(algorithm, &all, way, notes));
+            }
+            schedule.epochs = curve.best;
+        } else {
+            schedule.epochs = schedule.epochs.min(BLIND_EPOCHS);
+            notes.push(format!("nothing could be hidden; {} epochs", schedule.epochs));
+        }
+        let mut last = learner(&data);
+        for epoch in 1..=schedule.epochs {
+            work.step("epochs on all pairs", epoch as u64 - 1, schedule.epochs as u64)?;
+            last.epoch(epoch, work)?;
+        }
+        work.step("epochs on all pairs", schedule.epochs as u64, schedule.epochs as u64)?;
+        Ok(last.state().model(algorithm, &all, way, notes))
+    }
+}
+
+fn questions(cases: Vec<Case>) -> Vec<Question> {
+    let of = |Case { history, hidden, .. }| Question { history, hidden };
+    cases.into_iter().map(of).collect()
+}
+
+impl Learned {
+    /// The recall@20 of a fold.
+    fn recall(&self, fold: &Fold, questions: &[Question]) -> f64 {
+        let (factors, dim) = (&self.factors, self.factors.dim());
+        recall(questions, factors.data(), factors.stride(), |question, out| {
+            let x: Vec<(u32, f32)> = question.history.iter().map(|item| (*item, 1.0)).collect();
+            fold.vector(factors.data(), dim, &x, out);
+        })
+    }
+
+    /// The recall@20 that training goes by.
+    pub(super) fn validate(&self, questions: &[Question]) -> f64 {
+        self.recall(&self.fold(WAYS[0]), questions)
+    }
+
+    fn fold(&self, way: Way) -> Fold {
+        let own = |table: &Table| Fold::Sums(Array::Owned(table.data().to_vec()));
+        match way {
+            Way::Sums => self.sums.as_ref().map_or(Fold::Own, own),
+            Way::Ridge(shares) => Fold::ridge(self.factors.data(), self.factors.dim(), shares),
+        }
+    }
+
+    /// The way that finds most of what is hidden.
+    fn choose(&self, questions: &[Question], notes: &mut Vec<String>, work: &Work) -> Result<Way> {
+        let asked = &questions[..questions.len().min(ASKED)];
+        let (mut best, mut most) = (WAYS[0], f64::NEG_INFINITY);
+        let mut told = Vec::with_capacity(WAYS.len());
+        for (at, way) in WAYS.into_iter().enumerate() {
+            work.step("histories", at as u64, WAYS.len() as u64)?;
+            let found = self.recall(&self.fold(way), asked);
+            told.push(match way {
+                Way::Sums => format!("sums {found:.4}"),
+                Way::Ridge([all, diagonal]) => format!("ridge {all}/{diagonal} {found:.4}"),
+            });
+            if found > most {
+                (best, most) = (way, found);
+            }
+        }
+        notes.push(format!("recall@20 of histories as: {}", told.join("; ")));
+        Ok(best)
+    }
+
+    fn model(
+        self,
+        algorithm: &'static str,
+        data: &Dataset,
+        way: Way,
+        notes: Vec<String>,
+    ) -> Factors {
+        let fold = self.fold(way);
+        Factors {
+            algorithm,
+            items: data.items.clone(),
+            dim: self.factors.dim(),
+            factors: Array::Owned(self.factors.data().to_vec()),
+            fold,
+            options: Vec::new(),
+            notes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! `lightgcn`: vectors of people and items, smoothed over the graph of who had what.
+//!
+//! ```text
+//! E = (E⁰ + Â E⁰ + … + Â^L E⁰) / (L + 1)     Â = D^−½ A D^−½
+//! L = mean −ln σ(⟨e_u, e_i⟩ − ⟨e_u, e_j⟩) + λ/2 · mean (|e⁰_u|² + |e⁰_i|² + |e⁰_j|²)
+//! ```
+//!
+//! He et al. 2020. As in MMRec, an epoch takes each pair once, with one item drawn evenly from those
+//! that anybody had and the user had not; the regularisation is the square of the paper, not the
+//! plain norm of MMRec. What remains of a training is the item side: e_i, and for each item what it
+//! adds to the vector of somebody who had it. Only e⁰_u is missing of a person's vector then, and
+//! without it, or with ridge on the e_i in its place, held-out items are found as well as with it.
+
+use super::factors::{self, Factors};
+use super::file::Sections;
+use super::learning::{
+    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate, patience,
+    regularization, validate_every,
+};
+use super::{Algorithm, Embeddings, Model};
+use crate::options::Checked;
+use crate::seeded::number;
+use crate::trainer::{Adam, Batch, Graph, Learner, Smoothing, Table, Triples, pairwise};
+use crate::{Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
+
+const NAME: &str = "lightgcn";
+
+pub(super) const ALGORITHM: Algorithm = Algorithm {
+    name: NAME,
+    summary: "vectors smoothed over the graph of interactions, learned by comparing items",
+    options: &[
+        FACTORS,
+        OptionSpec {
+            name: "layers",
+            kind: OptionKind::Int { default: 2, min: 1, max: 8 },
+            help: "how often vectors are smoothed over the graph",
+        },
+        learning_rate(2e-3),
+        regularization(1e-3),
+        BATCH,
+        NEGATIVES,
+        EPOCHS,
+        validate_every(2),
+        patience(10),
+        RETRAIN,
+    ],
+    embeddings: Embeddings::Unused,
+    fit,
+    load,
+    format: factors::FORMAT,
+};
+
+fn fit(
+    data: &Dataset,
+    _: &SideData,
+    options: &ModelOptions,
+    seed: u64,
+    work: &Work,
+) -> Result<Box<dyn Model>> {
+    let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    let settings = Settings::new(&checked, seed);
+    let layers = checked.int("layers") as usize;
+    let learner = |data: &Dataset| LightGcn::new(data, &settings, layers);
+    let model = settings.learn(NAME, data, learner, work)?;
+    Ok(Box::new(Factors { options: checked.into_list(), ..model }))
+}
+
+fn load(sections: &Sections) -> Result<Box<dyn Model>> {
+    Ok(Box::new(Factors::read(NAME, sections)?))
+}
+
+struct LightGcn<'a> {
+    settings: &'a Settings,
+    triples: Triples,
+    /// E⁰: users, then items.
+    base: Table,
+    smoothing: Smoothing,
+    adam: Adam,
+    /// λ over the size of the batch, times how often a node is in it.
+    decay: Vec<f32>,
+    batch: Batch,
+}
+
+impl<'a> LightGcn<'a> {
+    fn new(data: &Dataset, settings: &'a Settings, layers: usize) -> LightGcn<'a> {
+        let graph = Graph::new(data);
+        let base = settings.drawn(data.n_users(), data.n_items());
+        LightGcn {
+            settings,
+            triples: Triples::new(data, settings.negatives, number(settings.seed, 2)),
+            adam: Adam::new(&base, settings.rate),
+            decay: vec![0.0; graph.nodes()],
+            batch: settings.room(graph.nodes()),
+            smoothing: Smoothing::new(graph, layers, base.dim()),
+            base,
+        }
+    }
+}
+
+impl Learner for LightGcn<'_> {
+    type State = Learned;
+
+    fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
+        let triples = self.triples.epoch(epoch);
+        let mut loss = 0.0;
+        for part in triples.chunks(self.settings.triples()) {
+            work.check()?;
+            let batch = &mut self.batch;
+            batch.take(part);
+            self.smoothing.forward(&self.base, batch);
+            loss += pairwise(batch);
+            let gradient = self.smoothing.backward(batch);
+            let cost = self.settings.regularization / part.len() as f32;
+            for (node, count) in batch.nodes.iter().zip(&batch.counts) {
+                self.decay[*node as usize] = cost * count;
+            }
+            self.adam.all(&mut self.base, gradient, &self.decay);
+            batch.nodes.iter().for_each(|node| self.decay[*node as usize] = 0.0);
+        }
+        Ok(loss / triples.len().max(1) as f64)
+    }
+
+    fn state(&mut self) -> Learned {
+        let (factors, sums) = self.smoothing.items(&self.base);
+        Learned { factors, sums: Some(sums) }
+    }
+}

@@ -1,0 +1,35 @@
+//! Training by gradients: the few operations that factor models are composed of.
+//!
+//! There is no tape. Each operation has a forward and a backward that the tests hold against finite
+//! differences, and a model calls them in the order of its paper: look up ([`Batch`]), smooth
+//! ([`Smoothing`]), compare ([`pairwise`]), step ([`Adam`]). [`train`] is the loop around it: epochs,
+//! validation on hidden pairs, stopping early, the best state kept.
+//!
+//! Every number is summed in an order that neither threads nor machine change, so a seed gives the
+//! same model everywhere.
+
+mod adam;
+mod batch;
+mod graph;
+mod pairwise;
+mod schedule;
+mod smoothing;
+mod table;
+mod triples;
+mod validation;
+
+pub(crate) use adam::Adam;
+pub(crate) use batch::Batch;
+pub(crate) use graph::Graph;
+pub(crate) use pairwise::pairwise;
+pub(crate) use schedule::{Learner, Schedule, train};
+pub(crate) use smoothing::Smoothing;
+pub(crate) use table::Table;
+pub(crate) use triples::{Triple, Triples};
+pub(crate) use validation::{Question, recall};
+
+/// The rows that one task of rayon computes.
+const ROWS: usize = 128;
+
+#[cfg(test)]
+mod tests;

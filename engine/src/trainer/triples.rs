@@ -1,0 +1,67 @@
+//! What a pairwise model learns from: a user, an item they had, and one they had not.
+//!
+//! Each pair occurs once in an epoch, in an order that the seed and the epoch decide, with items
+//! drawn evenly from those that anybody had. A draw depends on the seed, the epoch and the pair
+//! alone, so threads share the work.
+
+use rayon::prelude::*;
+
+use crate::seeded::number;
+use crate::{Csr, Dataset};
+
+/// Draws before an item that the user had is taken after all: they had nearly everything.
+const DRAWS: u64 = 64;
+
+/// A user, an item of theirs and another, as nodes of a [`super::Graph`].
+pub(crate) type Triple = [u32; 3];
+
+/// The source of triples.
+#[derive(Debug)]
+pub(crate) struct Triples {
+    by_user: Csr,
+    /// The items that anybody had.
+    drawn: Vec<u32>,
+    /// The user of each pair.
+    users: Vec<u32>,
+    negatives: usize,
+    seed: u64,
+}
+
+impl Triples {
+    pub(crate) fn new(data: &Dataset, negatives: usize, seed: u64) -> Triples {
+        let had = |item: &u32| data.by_item.degree(*item as usize) > 0;
+        let drawn = (0..data.n_items() as u32).filter(had).collect();
+        let users = (0..data.n_users())
+            .flat_map(|user| std::iter::repeat_n(user as u32, data.by_user.degree(user)));
+        Triples { by_user: data.by_user.clone(), drawn, users: users.collect(), negatives, seed }
+    }
+
+    /// The triples of an epoch, those of a pair side by side.
+    pub(crate) fn epoch(&self, epoch: usize) -> Vec<Triple> {
+        let seed = number(self.seed, epoch as u64);
+        let mut order: Vec<u32> = (0..self.users.len() as u32).collect();
+        for at in (1..order.len()).rev() {
+            let to = number(seed, at as u64) % (at as u64 + 1);
+            order.swap(at, to as usize);
+        }
+        let seed = number(seed, u64::MAX);
+        let pairs = order.par_iter().with_min_len(4096);
+        let of = |pair: &u32| {
+            let pair = *pair as usize;
+            let (user, item) = (self.users[pair], self.by_user.indices()[pair]);
+            (0..self.negatives).map(move |at| {
+                let other = self.other(user, number(seed, (pair * self.negatives + at) as u64));
+                let first = self.by_user.n_rows() as u32;
+                [user, first + item, first + other]
+            })
+        };
+        pairs.flat_map_iter(of).collect()
+    }
+
+    fn other(&self, user: u32, seed: u64) -> u32 {
+        let (own, _) = self.by_user.row(user as usize);
+        let draw = |at| self.drawn[(number(seed, at) % self.drawn.len() as u64) as usize];
+        let new = (0..DRAWS).map(draw).find(|item| own.binary_search(item).is_err());
+        new.unwrap_or_else(|| draw(0))
+    }
+}
