@@ -54,10 +54,6 @@ impl Graph {
         self.scales.len()
     }
 
-    pub(crate) fn users(&self) -> Range<usize> {
-        0..self.n_users
-    }
-
     pub(crate) fn items(&self) -> Range<usize> {
         self.n_users..self.nodes()
     }

@@ -44,10 +44,6 @@ impl Smoothing {
         }
     }
 
-    pub(crate) fn graph(&self) -> &Graph {
-        &self.graph
-    }
-
     fn share(&self) -> f32 {
         1.0 / (self.layers + 1) as f32
     }
