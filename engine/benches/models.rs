@@ -1,7 +1,8 @@
 //! How long models take to train, evaluate and score on the shared data, with their quality beside.
 //!
 //! `cargo bench -p tastedb-engine --bench models -- [DATASET ALGORITHM [OPTION=VALUE …]]`; without
-//! arguments a fixed list. Latencies are of one thread, for histories of several lengths.
+//! arguments a fixed list. Latencies are of one thread, for histories of several lengths. HELD_OUT=valid
+//! in the environment measures on another file than `test`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report to")]
@@ -43,8 +44,11 @@ fn value(text: &str) -> OptionValue {
 }
 
 fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
-    let held = std::env::var("HELD_OUT").unwrap_or_else(|_| "test".to_owned());
-    let Some(split) = data::dataset_with(dataset, &held) else { return };
+    let split = match std::env::var("HELD_OUT") {
+        Ok(held) => data::dataset_with(dataset, &held),
+        Err(_) => data::dataset(dataset),
+    };
+    let Some(split) = split else { return };
     let options: ModelOptions =
         options.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
     let train = &split.train;

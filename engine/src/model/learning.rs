@@ -208,7 +208,7 @@ impl Settings {
             notes.push(curve.line());
             way = best.choose(&questions, &mut notes, work)?;
             if !self.retrain || curve.best == 0 {
-                return Ok(best.model(algorithm, &all, way, notes));
+                return Ok(best.model(algorithm, all, way, notes));
             }
             schedule.epochs = curve.best;
         } else {
@@ -221,7 +221,7 @@ impl Settings {
             last.epoch(epoch, work)?;
         }
         work.step("epochs on all pairs", schedule.epochs as u64, schedule.epochs as u64)?;
-        Ok(last.state().model(algorithm, &all, way, notes))
+        Ok(last.state().model(algorithm, all, way, notes))
     }
 }
 

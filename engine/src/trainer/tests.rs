@@ -172,13 +172,13 @@ fn the_items_add_up_to_a_person_without_their_own_level() {
             assert!((f64::from(*got) - expected).abs() < 1e-5);
         }
     }
-    for user in 0..6 {
+    for (user, expected) in expected[..6].iter().enumerate() {
         let (own, _) = data.by_user.row(user);
         let scale = (own.len() as f32).sqrt().recip();
-        for at in 0..6 {
+        for (at, expected) in expected[..6].iter().enumerate() {
             let folded: f32 = own.iter().map(|item| scale * sums.row(*item as usize)[at]).sum();
             let own_level = base.row(user)[at] / (layers + 1) as f32;
-            assert!((f64::from(folded + own_level) - expected[user][at]).abs() < 1e-5);
+            assert!((f64::from(folded + own_level) - expected).abs() < 1e-5);
         }
     }
 }

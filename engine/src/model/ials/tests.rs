@@ -55,14 +55,11 @@ type Matrix = Vec<Vec<f64>>;
 fn solved(mut a: Matrix, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for pivot in 0..n {
-        for row in 0..n {
-            if row != pivot {
-                let factor = a[row][pivot] / a[pivot][pivot];
-                for column in 0..n {
-                    a[row][column] -= factor * a[pivot][column];
-                }
-                b[row] -= factor * b[pivot];
-            }
+        let (own, right) = (a[pivot].clone(), b[pivot]);
+        for row in (0..n).filter(|row| *row != pivot) {
+            let factor = a[row][pivot] / own[pivot];
+            a[row].iter_mut().zip(&own).for_each(|(value, own)| *value -= factor * own);
+            b[row] -= factor * right;
         }
     }
     (0..n).map(|at| b[at] / a[at][at]).collect()

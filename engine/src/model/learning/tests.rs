@@ -22,7 +22,8 @@ fn planted() -> (Dataset, Vec<evaluate::Case>) {
         let mut own = Vec::new();
         for at in 0..14 {
             let drawn = number(user + 7, at);
-            let group = if drawn % 10 == 0 { number(user, at) % GROUPS } else { user % GROUPS };
+            let group =
+                if drawn.is_multiple_of(10) { number(user, at) % GROUPS } else { user % GROUPS };
             own.push((drawn >> 8) % 20 * GROUPS + group);
         }
         own.sort_unstable();
