@@ -231,7 +231,8 @@ fn in_force(checked: Checked, given: &Given, settings: &Settings) -> Vec<(String
             "history_exponent" => OptionValue::Real(settings.exponents.history),
             "item_exponent" => OptionValue::Real(settings.exponents.item),
             "two_hop" => number(settings.two_hop),
-            "content" => number(settings.content.iter().sum()),
+            // An empty sum is -0.
+            "content" => number(settings.content.iter().sum::<f32>() + 0.0),
             "modalities" => OptionValue::Text(spoken(&given.modalities, &settings.content)),
             "popularity" => number(settings.popularity),
             "ease" => number(settings.ease),
