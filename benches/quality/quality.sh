@@ -8,6 +8,7 @@
 # with items.csv, train.csv, test.csv (or .gz) and, where there are embeddings, text.npy, image.npy or
 # audio.npy. Nothing of the test split is read before the model is trained. OPTIONS="ease = 0" and
 # ALGORITHM=item_knn measure something else.
+# Needs GNU time, which Debian has in its package `time`.
 set -eu
 
 program=$1
