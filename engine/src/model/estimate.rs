@@ -3,6 +3,7 @@
 //! The constants were measured on one core of a 2.3 GHz server with AVX-512 and are no promise: a
 //! slower machine or a busy one takes longer. Memory is counted from the arrays that are allocated.
 
+use super::ials::MIXED_TRIES;
 use super::{algorithm, ease, graph_filter, ials, item_knn, learning};
 use crate::options::Checked;
 use crate::{ModelOptions, Result};
@@ -48,24 +49,30 @@ pub fn estimate(
                 true => (ease::peak_bytes(n_items), items.powi(3) / 31e9),
                 false => (0, 0.0),
             };
+            let (ials_bytes, ials_seconds) = match checked.auto("ials") == Some(0.0) {
+                true => (0, 0.0),
+                false => {
+                    let factors = checked.int("ials_factors") as usize;
+                    let choice = ials_choice(n_users, n_items, n_pairs, factors, MIXED_TRIES);
+                    let iteration = ials_iteration(n_users, n_items, n_pairs, factors);
+                    let bytes = ials::peak_bytes(n_users, n_items, factors);
+                    (bytes, choice + 2.0 * ials::ITERATIONS as f64 * iteration)
+                }
+            };
             // Some five thousand users are asked a few hundred times each.
-            let choice = 5e3 * (2e-9 * (pairs + 200.0 * items)) + 2.0 * ease_seconds;
+            let choice = 5e3 * (2e-9 * (pairs + 200.0 * items)) + 2.0 * ease_seconds + ials_seconds;
             Estimate {
-                bytes: 2 * counts + ease_bytes,
-                model_bytes: counts + ease_bytes / 2,
+                bytes: 2 * counts + ease_bytes + ials_bytes,
+                model_bytes: counts + ease_bytes / 2 + ials_bytes / 2,
                 seconds: (choice + co_occurrences * 4e-9) / threads,
             }
         }
         "ials" => {
             let factors = checked.int("factors") as usize;
-            let tried = ials::tried_factors(n_pairs, factors);
             let chosen = checked.auto("unobserved_weight").and(checked.auto("regularization"));
             let choice = match chosen {
                 Some(_) => 0.0,
-                None => {
-                    let asked = 5e7 * tried as f64 / 8e9;
-                    14.0 * (8.0 * ials_iteration(n_users, n_items, n_pairs, tried) + asked)
-                }
+                None => ials_choice(n_users, n_items, n_pairs, factors, 14),
             };
             let iteration = ials_iteration(n_users, n_items, n_pairs, factors);
             Estimate {
@@ -92,6 +99,13 @@ pub fn estimate(
         _ => Estimate { bytes: 16 * n_items, model_bytes: 12 * n_items, seconds: pairs * 2e-9 },
     };
     Ok(estimate)
+}
+
+/// The seconds of choosing the settings of `ials` among so many.
+fn ials_choice(n_users: u64, n_items: u64, n_pairs: u64, factors: usize, tries: usize) -> f64 {
+    let tried = ials::tried_factors(n_pairs, factors);
+    let asked = 5e7 * tried as f64 / 8e9;
+    tries as f64 * (8.0 * ials_iteration(n_users, n_items, n_pairs, tried) + asked)
 }
 
 /// The seconds of one iteration of `ials`.

@@ -43,7 +43,7 @@ use crate::{
 };
 
 const NAME: &str = "graph_filter";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 1;
 /// Users that the spreads of a finished model are measured on.
 const SPREAD_USERS: usize = 1_000;
 

@@ -285,7 +285,9 @@ fn what_is_set_by_hand_is_not_chosen() {
         .with("content", real(0.75))
         .with("modalities", OptionValue::Text("text:2".to_owned()))
         .with("popularity", real(0.05))
-        .with("ease", real(0.4));
+        .with("ease", real(0.4))
+        .with("ials", real(0.6))
+        .with("ials_factors", OptionValue::Int(8));
     let model = fit(&data, &side, &options, 1, &Work::quiet()).unwrap();
     let of = |name: &str| model.options().into_iter().find(|(own, _)| own == name).unwrap().1;
     assert_eq!(of("user_exponent"), real(0.3));
@@ -293,6 +295,31 @@ fn what_is_set_by_hand_is_not_chosen() {
     assert_eq!(of("content"), real(1.5));
     assert_eq!(of("modalities"), OptionValue::Text("text:1.5".to_owned()));
     assert_eq!(of("ease"), real(0.4));
+    assert_eq!(of("ials"), real(0.6));
+    // Every part that is mixed in counts the same in a score, in that of one item, and when the
+    // model has been saved and loaded.
+    let mut file = Vec::new();
+    model.save(&mut file).unwrap();
+    let loaded = crate::model::load(std::sync::Arc::new(file)).unwrap();
+    let history = [(3u32, 1f32), (8, 1.0), (17, 1.0)];
+    let input = ScoreInput {
+        history: History::new(&history),
+        items: &data.items,
+        side: &side,
+        vectors: &[],
+    };
+    let (mut out, mut again) = (vec![0.0; 40], vec![0.0; 40]);
+    model.score(&input, &mut out);
+    loaded.score(&input, &mut again);
+    assert_eq!(out, again);
+    for (row, score) in (0u32..).zip(&out).filter(|(row, _)| history.iter().all(|h| h.0 != *row)) {
+        let alone = model.score_one(&input, row).unwrap();
+        assert!((alone - score).abs() < 1e-4 * (1.0 + score.abs()), "{row}: {alone} for {score}");
+    }
+    let without = options.with("ials", real(0.0));
+    let without = fit(&data, &side, &without, 1, &Work::quiet()).unwrap();
+    without.score(&input, &mut again);
+    assert_ne!(out, again);
 }
 
 #[test]

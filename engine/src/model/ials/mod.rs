@@ -40,11 +40,11 @@ use crate::{
 };
 
 const NAME: &str = "ials";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 1;
 /// Iterations.
-const ITERATIONS: usize = 16;
+pub(super) const ITERATIONS: usize = 16;
 /// Models that are tried, at most, for one that is mixed into another.
-const MIXED_TRIES: usize = 10;
+pub(super) const MIXED_TRIES: usize = 10;
 
 pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: NAME,
