@@ -180,7 +180,8 @@ fn since(engine: &Engine, snapshot: &Snapshot, serving: &Serving) -> Result<Opti
     };
     let definition = &serving.definition;
     let items = train::item_table(snapshot, definition)?;
-    let looks = model::algorithm(&definition.algorithm)?.embeddings != Embeddings::Unused;
+    // One that looks at embeddings whenever it answers has nothing to take in.
+    let looks = model::algorithm(&definition.algorithm)?.embeddings == Embeddings::InTraining;
     let mut since = Since::default();
     for change in &changes {
         match change {
@@ -208,7 +209,8 @@ fn since(engine: &Engine, snapshot: &Snapshot, serving: &Serving) -> Result<Opti
 impl Since {
     /// Whether there is anything that a refresh could take in.
     fn is_news(&self, serving: &Serving, items: &[ItemId]) -> bool {
-        let other_items = self.rows && serving.model.items() != items;
+        let model = serving.model.as_ref();
+        let other_items = self.rows && !model.is_live() && model.items() != items;
         !self.users.is_empty() || self.embeddings || self.schema || other_items
     }
 

@@ -122,6 +122,7 @@ fn by_hand() -> ModelOptions {
         ("content", 0.75),
         ("popularity", 0.05),
         ("ease", 0.0),
+        ("ials", 0.0),
     ];
     let options = ModelOptions::new().with("neighbours", OptionValue::Int(5));
     real.into_iter().fold(options, |all, (name, value)| all.with(name, OptionValue::Real(value)))

@@ -31,6 +31,7 @@ pub(super) struct Weights {
     pub(super) content: Vec<f32>,
     pub(super) popularity: f32,
     pub(super) ease: f32,
+    pub(super) ials: f32,
 }
 
 impl Weights {
@@ -43,6 +44,7 @@ impl Weights {
             Knob::Modality(at) => self.content[at],
             Knob::Popularity => self.popularity,
             Knob::Ease => self.ease,
+            Knob::Ials => self.ials,
         }
     }
 
@@ -65,6 +67,7 @@ impl Weights {
             Knob::Modality(at) => other.content[at] = value,
             Knob::Popularity => other.popularity = value,
             Knob::Ease => other.ease = value,
+            Knob::Ials => other.ials = value,
         }
         other
     }
@@ -87,6 +90,9 @@ impl Weights {
         if layout.ease {
             all[layout.ease()] = self.ease;
         }
+        if layout.ials {
+            all[layout.ials()] = self.ials;
+        }
         all
     }
 }
@@ -101,6 +107,7 @@ pub(super) enum Knob {
     Modality(usize),
     Popularity,
     Ease,
+    Ials,
 }
 
 /// Where the search ended, and each user's gain there.
@@ -221,6 +228,7 @@ impl Knob {
     fn tolerance(self, weights: &Weights) -> (f64, f64) {
         match self {
             Knob::Ease if weights.ease == 0.0 => (2.0, 0.01),
+            Knob::Ials if weights.ials == 0.0 => (2.0, 0.01),
             Knob::Content | Knob::Modality(_) | Knob::TwoHop if weights.amount(self) == 0.0 => {
                 (1.0, 0.002)
             }
@@ -237,6 +245,7 @@ impl Knob {
             Knob::Modality(at) => modalities.get(at).map_or("content", |(name, _)| name),
             Knob::Popularity => "popularity",
             Knob::Ease => "ease",
+            Knob::Ials => "ials",
         }
     }
 

@@ -18,6 +18,7 @@ use crate::item_graph::ItemGraph;
 use crate::model::ease::{self, Ease};
 use crate::model::gain::{DEPTH, Gains, lead, mean};
 use crate::model::holdout::{Case, Holdout, holdouts};
+use crate::model::ials::{self, ItemFactors, Mixture};
 use crate::{Dataset, Result, Work};
 
 /// Exponents that did well on many datasets: for sparse data, and for check-ins.
@@ -47,6 +48,8 @@ const ROUNDS: usize = 4;
 /// What was chosen, and why in words.
 pub(super) struct Choice {
     pub(super) settings: Settings,
+    /// How `ials` is trained, if it counts.
+    pub(super) mixture: Option<Mixture>,
     pub(super) why: Vec<String>,
 }
 
@@ -60,19 +63,31 @@ pub(super) fn choose(
     let mut why = Vec::new();
     let knobs = knobs(data, given);
     let fixed = given.user.is_some() && given.history.is_some() && given.item.is_some();
-    if knobs.is_empty() && fixed {
-        return Ok(Choice { settings: defaults(given), why });
+    let mixed = given.ials.is_some_and(|weight| weight > 0.0);
+    if knobs.is_empty() && fixed && !mixed {
+        return Ok(Choice { settings: defaults(given), mixture: None, why });
     }
     let splits = holdouts(data, seed);
     if splits.is_empty() {
         why.push("no user has two items: nothing to choose by, so the defaults stand".to_owned());
-        return Ok(Choice { settings: defaults(given), why });
+    }
+    if splits.is_empty() || knobs.is_empty() && fixed {
+        let mixture = match mixed {
+            true => Some(ials::mixed_in(&splits, data, given.factors, seed, work)?),
+            false => None,
+        };
+        let mixture = mixture.map(|(mixture, told)| {
+            why.extend(told);
+            mixture
+        });
+        return Ok(Choice { settings: defaults(given), mixture, why });
     }
     let cases: usize = splits.iter().map(|split| split.cases.len()).sum();
     why.push(format!("chosen by recall + ndcg at {DEPTH} of {cases} users with hidden items"));
 
     let lazily = coarse(&splits, given, work)?;
-    let search = Search::new(&splits, graphs, given, knobs, work)?;
+    let search = Search::new(data, &splits, graphs, given, knobs, seed, work)?;
+    why.extend(search.told.iter().cloned());
     let [first, others @ ..] = PRIORS.map(|prior| given.over(prior));
     let mut best = search.at(first, None, true, 2)?;
     why.push(search.tried(&best));
@@ -98,15 +113,17 @@ pub(super) fn choose(
     let best = search.at(last, Some(&best.ascent.weights), false, ROUNDS)?;
     why.push(format!("chosen: {}: {:.4}", best.told(given), mean(&best.ascent.gains)));
     why.extend(best.worth);
-    let Weights { item, two_hop, content, popularity, ease } = best.ascent.weights;
+    let Weights { item, two_hop, content, popularity, ease, ials } = best.ascent.weights;
     let settings = Settings {
         exponents: Exponents { item, ..best.exponents },
         two_hop,
         content,
         popularity,
         ease,
+        ials,
     };
-    Ok(Choice { settings, why })
+    let mixture = search.mixture.filter(|_| ials > 0.0);
+    Ok(Choice { settings, mixture, why })
 }
 
 /// What holds where nothing is measured.
@@ -124,6 +141,7 @@ fn defaults(given: &Given) -> Settings {
         content: given.modalities.iter().map(|(_, weight)| weight * share).collect(),
         popularity: given.popularity.map_or(TOUCH, |weight| weight as f32),
         ease: given.ease.unwrap_or(0.0) as f32,
+        ials: given.ials.unwrap_or(0.0) as f32,
     }
 }
 
@@ -148,6 +166,9 @@ fn knobs(data: &Dataset, given: &Given) -> Vec<Knob> {
     if given.ease.is_none() && fits {
         knobs.push(Knob::Ease);
     }
+    if given.ials.is_none() {
+        knobs.push(Knob::Ials);
+    }
     knobs
 }
 
@@ -168,14 +189,14 @@ impl Found {
 
     fn told(&self, given: &Given) -> String {
         let Exponents { user, history, .. } = self.exponents;
-        let Weights { item, two_hop, content, popularity, ease } = &self.ascent.weights;
+        let Weights { item, two_hop, content, popularity, ease, ials } = &self.ascent.weights;
         let content = match spoken(&given.modalities, content) {
             none if none.is_empty() => "none".to_owned(),
             some => some,
         };
         format!(
             "exponents {user:.2}, {history:.2}, {item:.3}; two_hop {two_hop}, content {content}, \
-             popularity {popularity}, ease {ease}",
+             popularity {popularity}, ease {ease}, ials {ials}",
         )
     }
 }
@@ -187,15 +208,21 @@ struct Search<'a> {
     given: &'a Given,
     knobs: Vec<Knob>,
     ease: Vec<Option<Ease>>,
+    ials: Vec<Option<ItemFactors>>,
+    mixture: Option<Mixture>,
+    /// How the settings of `ials` were chosen.
+    told: Vec<String>,
     work: &'a Work,
 }
 
 impl<'a> Search<'a> {
     fn new(
+        data: &Dataset,
         splits: &'a [Holdout],
         graphs: &'a [ItemGraph],
         given: &'a Given,
         mut knobs: Vec<Knob>,
+        seed: u64,
         work: &'a Work,
     ) -> Result<Search<'a>> {
         let wanted = knobs.contains(&Knob::Ease) || given.ease.is_some_and(|weight| weight > 0.0);
@@ -204,10 +231,23 @@ impl<'a> Search<'a> {
             false => Ok(None),
         };
         let ease = splits.iter().map(solve).collect::<Result<Vec<_>>>()?;
+        let wanted = knobs.contains(&Knob::Ials) || given.ials.is_some_and(|weight| weight > 0.0);
+        let (mixture, told) = match wanted {
+            true => {
+                let (mixture, told) = ials::mixed_in(splits, data, given.factors, seed, work)?;
+                (Some(mixture), told)
+            }
+            false => (None, Vec::new()),
+        };
+        let train = |split: &Holdout| match &mixture {
+            Some(mixture) => mixture.train(&split.data, work).map(Some),
+            None => Ok(None),
+        };
+        let ials = splits.iter().map(train).collect::<Result<Vec<_>>>()?;
         if given.item.is_none() {
             knobs.insert(0, Knob::Item);
         }
-        Ok(Search { splits, graphs, given, knobs, ease, work })
+        Ok(Search { splits, graphs, given, knobs, ease, ials, mixture, told, work })
     }
 
     /// The best weights for exponents, whose t may move.
@@ -219,13 +259,14 @@ impl<'a> Search<'a> {
         rounds: usize,
     ) -> Result<Found> {
         let mut pools = Vec::with_capacity(self.splits.len());
-        for (split, ease) in self.splits.iter().zip(&self.ease) {
+        for ((split, ease), ials) in self.splits.iter().zip(&self.ease).zip(&self.ials) {
             let (by_user, by_item) = (&split.data.by_user, &split.data.by_item);
             let counts = Counts::build(by_user, by_item, exponents.user, self.work)?;
             let source = Source {
                 split,
                 graphs: self.graphs,
                 ease: ease.as_ref(),
+                ials: ials.as_ref(),
                 middle: self.given.middle,
             };
             let all = split.cases.len();
@@ -233,8 +274,8 @@ impl<'a> Search<'a> {
             pools.push(Pool::build(&source, &counts, exponents, users, self.work)?);
         }
         let weights = start.cloned().unwrap_or_else(|| {
-            let Settings { two_hop, content, popularity, ease, .. } = defaults(self.given);
-            Weights { item: exponents.item, two_hop, content, popularity, ease }
+            let Settings { two_hop, content, popularity, ease, ials, .. } = defaults(self.given);
+            Weights { item: exponents.item, two_hop, content, popularity, ease, ials }
         });
         let ascent = ascend(&pools, weights, &self.knobs, rounds, self.work)?;
         let mut worth = Vec::new();

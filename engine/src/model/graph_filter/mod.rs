@@ -33,6 +33,7 @@ use super::ease::{self, Ease};
 use super::entries::{merged, sign};
 use super::file::{Sections, Writer, corrupt};
 use super::holdout::with_pairs;
+use super::ials::ItemFactors;
 use super::news::{News, Refreshed};
 use super::{Algorithm, Embeddings, Model, shares};
 use crate::item_graph::ItemGraph;
@@ -44,7 +45,7 @@ use crate::{
 };
 
 const NAME: &str = "graph_filter";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Users that the spreads of a finished model are measured on.
 const SPREAD_USERS: usize = 1_000;
 
@@ -98,6 +99,16 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             help: "the regularisation of `ease`",
         },
         OptionSpec {
+            name: "ials",
+            kind: OptionKind::Auto { min: 0.0, max: 100.0 },
+            help: "the weight of `ials`",
+        },
+        OptionSpec {
+            name: "ials_factors",
+            kind: OptionKind::Int { default: 64, min: 1, max: 2048 },
+            help: "the factors of `ials`",
+        },
+        OptionSpec {
             name: "neighbours",
             kind: OptionKind::Int { default: 40, min: 1, max: 10_000 },
             help: "the neighbours of an item in the graph of a modality",
@@ -136,6 +147,7 @@ struct GraphFilter {
     /// The popularity term, weighted.
     popularity: Vec<f32>,
     ease: Option<Ease>,
+    ials: Option<ItemFactors>,
     middle: usize,
     history_limit: usize,
     options: Vec<(String, OptionValue)>,
@@ -212,12 +224,16 @@ fn fit(
             graphs.push(side.graph(name, &data.items, given.neighbours, work)?);
         }
     }
-    let Choice { mut settings, why } = choose(&data, &graphs, &given, seed, work)?;
+    let Choice { mut settings, mixture, why } = choose(&data, &graphs, &given, seed, work)?;
     let options = in_force(checked, &given, &settings);
     let mut used = settings.uses().into_iter();
     graphs.retain(|_| used.next().unwrap_or(false));
     settings.content.retain(|weight| *weight > 0.0);
-    let model = GraphFilter::finish(&data, graphs, &given, &settings, limit, work)?;
+    let ials = match mixture {
+        Some(mixture) => Some(mixture.train(&data, work)?),
+        None => None,
+    };
+    let model = GraphFilter::finish(&data, graphs, ials, &given, &settings, limit, work)?;
     Ok(Box::new(GraphFilter { options, notes: why, ..model }))
 }
 
@@ -236,6 +252,7 @@ fn in_force(checked: Checked, given: &Given, settings: &Settings) -> Vec<(String
             "modalities" => OptionValue::Text(spoken(&given.modalities, &settings.content)),
             "popularity" => number(settings.popularity),
             "ease" => number(settings.ease),
+            "ials" => number(settings.ials),
             _ => continue,
         };
     }
@@ -252,6 +269,7 @@ impl GraphFilter {
     fn finish(
         data: &Dataset,
         graphs: Vec<ItemGraph>,
+        ials: Option<ItemFactors>,
         given: &Given,
         settings: &Settings,
         history_limit: usize,
@@ -273,7 +291,14 @@ impl GraphFilter {
             Parts { counts: &counts, graphs: &graphs, scales: &scales, middle: given.middle };
         let content = vec![true; graphs.len()];
         let wanted = Wanted { second: settings.two_hop > 0.0, content: &content };
-        let spreads = spreads(&parts, ease.as_ref(), &histories, wanted, &popularity(&degrees));
+        let spreads = spreads(
+            &parts,
+            ease.as_ref(),
+            ials.as_ref(),
+            &histories,
+            wanted,
+            &popularity(&degrees),
+        );
         let factors = settings.factors(&spreads);
         Ok(GraphFilter {
             items: data.items.clone(),
@@ -285,6 +310,7 @@ impl GraphFilter {
             exponents: settings.exponents,
             factors,
             ease,
+            ials,
             middle: given.middle,
             history_limit,
             options: Vec::new(),
@@ -340,6 +366,11 @@ impl GraphFilter {
             ease_scores(ease, x, &mut linear);
             out.iter_mut().zip(&linear).for_each(|(out, own)| *out += self.factors.ease * own);
         }
+        if let Some(ials) = &self.ials {
+            let mut own = vec![0f32; out.len()];
+            ials_scores(ials, x, &mut own);
+            out.iter_mut().zip(&own).for_each(|(out, own)| *out += self.factors.ials * own);
+        }
         Served::Dense
     }
 }
@@ -347,6 +378,13 @@ impl GraphFilter {
 /// The scores of `ease`; zeros where it has nothing to go on.
 fn ease_scores(ease: &Ease, x: &[(u32, f32)], out: &mut [f32]) {
     if ease.score_rows(x, out) == Served::No {
+        out.fill(0.0);
+    }
+}
+
+/// The scores of `ials`; zeros where it has nothing to go on.
+fn ials_scores(ials: &ItemFactors, x: &[(u32, f32)], out: &mut [f32]) {
+    if ials.scores(x, out) == Served::No {
         out.fill(0.0);
     }
 }
@@ -366,6 +404,7 @@ fn deviation(values: &[f32]) -> f32 {
 fn spreads(
     parts: &Parts<'_>,
     ease: Option<&Ease>,
+    ials: Option<&ItemFactors>,
     histories: &[Vec<(u32, f32)>],
     wanted: Wanted<'_>,
     popularity: &[f32],
@@ -379,6 +418,11 @@ fn spreads(
         if let Some(ease) = ease {
             let mut scores = vec![0f32; popularity.len()];
             ease_scores(ease, history, &mut scores);
+            all.push(deviation(&scores));
+        }
+        if let Some(ials) = ials {
+            let mut scores = vec![0f32; popularity.len()];
+            ials_scores(ials, history, &mut scores);
             all.push(deviation(&scores));
         }
         all
@@ -397,6 +441,7 @@ fn spreads(
             .collect(),
         popularity: deviation(popularity),
         ease: mean(2 + 3 * modalities),
+        ials: mean(2 + 3 * modalities + usize::from(ease.is_some())),
     }
 }
 
@@ -416,7 +461,7 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
     };
     let modalities = text("modalities")?;
     let reals = sections.array::<f64>("exponents")?;
-    let numbers = sections.array_of::<f32>("factors", 4 + 3 * modalities.len())?;
+    let numbers = sections.array_of::<f32>("factors", 5 + 3 * modalities.len())?;
     let sizes = sections.array_of::<u64>("limits", 2)?;
     let [user, history, item] = *reals else {
         return Err(corrupt("it has not three exponents"));
@@ -438,11 +483,16 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
         second: numbers[1],
         popularity: numbers[2],
         ease: numbers[3],
-        content: numbers[4..].chunks_exact(3).map(|own| [own[0], own[1], own[2]]).collect(),
+        ials: numbers[4],
+        content: numbers[5..].chunks_exact(3).map(|own| [own[0], own[1], own[2]]).collect(),
     };
     let ease = match factors.ease == 0.0 {
         true => None,
         false => Some(Ease::read(sections, true)?),
+    };
+    let ials = match factors.ials == 0.0 {
+        true => None,
+        false => Some(ItemFactors::read(sections, n)?),
     };
     Ok(Box::new(GraphFilter {
         counts: Counts::load(sections, n)?,
@@ -454,6 +504,7 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
         exponents,
         factors,
         ease,
+        ials,
         middle: usize::try_from(sizes[0]).unwrap_or(usize::MAX),
         history_limit: usize::try_from(sizes[1]).unwrap_or(usize::MAX),
         options: sections.options()?,
@@ -495,6 +546,10 @@ impl Model for GraphFilter {
             let linear: f32 = others.map(|(row, weight)| weight * ease.link(*row, item_row)).sum();
             score += self.factors.ease * linear;
         }
+        if let Some(ials) = &self.ials {
+            let own = ials.fold_in(&x).and_then(|person| ials.score(&person, item_row));
+            score += self.factors.ials * own.unwrap_or(0.0);
+        }
         Some(score)
     }
 
@@ -514,6 +569,10 @@ impl Model for GraphFilter {
         }
         let content = vec![true; self.graphs.len()];
         let wanted = self.wanted(&content);
+        let parts = match &self.ials {
+            Some(ials) => ials.parts(&self.history(input.history.entries), item_row),
+            None => Vec::new(),
+        };
         let entries = input.history.entries.iter().enumerate();
         let known =
             entries.filter(|(_, (row, _))| (*row as usize) < self.items.len() && *row != item_row);
@@ -531,6 +590,9 @@ impl Model for GraphFilter {
             if let Some(ease) = &self.ease {
                 amount += self.factors.ease * sign(*weight) * ease.link(*row, item_row);
             }
+            if let Ok(at) = parts.binary_search_by_key(row, |(row, _)| *row) {
+                amount += self.factors.ials * parts[at].1;
+            }
             (entry, amount, strongest.1)
         });
         shares(spoken, k)
@@ -544,8 +606,8 @@ impl Model for GraphFilter {
         self.notes.clone()
     }
 
-    fn refresh(&self, news: &News<'_>, _: u64, work: &Work) -> Result<Refreshed> {
-        let (model, how) = self.refreshed(news, work)?;
+    fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        let (model, how) = self.refreshed(news, seed, work)?;
         Ok(Refreshed { model: Box::new(model), how })
     }
 
@@ -556,7 +618,8 @@ impl Model for GraphFilter {
             .map(|graph| 8 * graph.weights.len() + size_of_val(graph.weights.indptr()))
             .sum();
         let ease = self.ease.as_ref().map_or(0, Ease::memory);
-        self.counts.memory() + ease + (graphs + 28 * self.items.len()) as u64
+        let ials = self.ials.as_ref().map_or(0, ItemFactors::memory);
+        self.counts.memory() + ease + ials + (graphs + 28 * self.items.len()) as u64
     }
 
     fn save(&self, out: &mut dyn Write) -> Result<()> {
@@ -568,7 +631,8 @@ impl Model for GraphFilter {
         let Exponents { user, history, item } = self.exponents;
         writer.owned("exponents", vec![user, history, item]);
         let factors = &self.factors;
-        let mut numbers = vec![factors.first, factors.second, factors.popularity, factors.ease];
+        let Factors { first, second, popularity, ease, ials, .. } = *factors;
+        let mut numbers = vec![first, second, popularity, ease, ials];
         numbers.extend(factors.content.iter().flatten());
         writer.owned("factors", numbers);
         writer.owned("limits", vec![self.middle as u64, self.history_limit as u64]);
@@ -584,6 +648,9 @@ impl Model for GraphFilter {
         }
         if let Some(ease) = &self.ease {
             ease.write(&mut writer);
+        }
+        if let Some(ials) = &self.ials {
+            ials.write(&mut writer);
         }
         writer.write(out)
     }

@@ -9,11 +9,12 @@ use rayon::prelude::*;
 use super::counts::Counts;
 use super::settings::over;
 use super::terms::{Exponents, Parts, Scales, Terms, Wanted};
-use super::{degrees, ease_scores, popularity};
+use super::{degrees, ease_scores, ials_scores, popularity};
 use crate::item_graph::ItemGraph;
 use crate::model::ease::Ease;
 use crate::model::gain::{DEPTH, gain};
 use crate::model::holdout::{Case, Holdout};
+use crate::model::ials::ItemFactors;
 use crate::topk::Scored;
 use crate::{Allow, Result, UNSCORED, Work, top_k};
 
@@ -24,11 +25,12 @@ const BLOCK: usize = 256;
 /// Terms of a modality.
 pub(super) const CONTENT_TERMS: usize = 3;
 
-/// Where the terms are: `first`, `second`, three for each modality, popularity, `ease`.
+/// Where the terms are: `first`, `second`, three for each modality, popularity, `ease`, `ials`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     pub(super) modalities: usize,
     pub(super) ease: bool,
+    pub(super) ials: bool,
 }
 
 impl Layout {
@@ -48,9 +50,13 @@ impl Layout {
         self.popularity() + 1
     }
 
+    pub(super) fn ials(self) -> usize {
+        self.ease() + usize::from(self.ease)
+    }
+
     /// How many there are.
     pub(super) fn width(self) -> usize {
-        self.popularity() + 1 + usize::from(self.ease)
+        self.ials() + usize::from(self.ials)
     }
 
     /// Whether a term is taken times d^−t.
@@ -85,6 +91,7 @@ pub(super) struct Source<'a> {
     pub(super) split: &'a Holdout,
     pub(super) graphs: &'a [ItemGraph],
     pub(super) ease: Option<&'a Ease>,
+    pub(super) ials: Option<&'a ItemFactors>,
     pub(super) middle: usize,
 }
 
@@ -100,7 +107,11 @@ impl Pool {
         let degrees = degrees(&source.split.data);
         let scales = Scales::new(&degrees, exponents);
         let parts = Parts { counts, graphs: source.graphs, scales: &scales, middle: source.middle };
-        let layout = Layout { modalities: source.graphs.len(), ease: source.ease.is_some() };
+        let layout = Layout {
+            modalities: source.graphs.len(),
+            ease: source.ease.is_some(),
+            ials: source.ials.is_some(),
+        };
         let popularity = popularity(&degrees);
         let total = source.split.cases.len().min(users);
         let mut found = Vec::with_capacity(total);
@@ -208,6 +219,11 @@ fn sheet(
     if let Some(ease) = source.ease {
         let mut scores = vec![0f32; degrees.len()];
         ease_scores(ease, &x, &mut scores);
+        columns.push(scores);
+    }
+    if let Some(ials) = source.ials {
+        let mut scores = vec![0f32; degrees.len()];
+        ials_scores(ials, &x, &mut scores);
         columns.push(scores);
     }
     let spreads = columns.iter().map(|column| super::deviation(column)).collect();

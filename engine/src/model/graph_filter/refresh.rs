@@ -31,7 +31,12 @@ impl All<'_> {
 }
 
 impl GraphFilter {
-    pub(super) fn refreshed(&self, news: &News<'_>, work: &Work) -> Result<(GraphFilter, String)> {
+    pub(super) fn refreshed(
+        &self,
+        news: &News<'_>,
+        seed: u64,
+        work: &Work,
+    ) -> Result<(GraphFilter, String)> {
         let all = All { news, limit: self.history_limit, data: OnceCell::new() };
         let moves = self.moves(news);
         let (counts, degrees, how) = self.recounted(moves.as_ref(), &all, work)?;
@@ -54,6 +59,14 @@ impl GraphFilter {
                 Some(ease)
             }
         };
+        let ials = match &self.ials {
+            None => None,
+            Some(ials) => {
+                let (ials, what) = ials.follow(&self.items, all.get()?, seed, work)?;
+                how.push(format!("ials: {what}"));
+                Some(ials)
+            }
+        };
         let refreshed = GraphFilter {
             items: news.items().to_vec(),
             popularity: weighted(popularity(&degrees), self.factors.popularity),
@@ -64,6 +77,7 @@ impl GraphFilter {
             exponents: self.exponents,
             factors: self.factors.clone(),
             ease,
+            ials,
             middle: self.middle,
             history_limit: self.history_limit,
             options: self.options.clone(),

@@ -17,6 +17,9 @@ pub(super) struct Given {
     pub(super) content: Option<f64>,
     pub(super) popularity: Option<f64>,
     pub(super) ease: Option<f64>,
+    pub(super) ials: Option<f64>,
+    /// The factors of `ials`.
+    pub(super) factors: usize,
     pub(super) lambda: f64,
     /// The modalities that may be used, with their weights.
     pub(super) modalities: Vec<(String, f32)>,
@@ -55,6 +58,8 @@ impl Given {
             content: options.auto("content"),
             popularity: options.auto("popularity"),
             ease: options.auto("ease"),
+            ials: options.auto("ials"),
+            factors: options.int("ials_factors") as usize,
             lambda: options.real("ease_lambda"),
             modalities,
             named,
@@ -85,6 +90,7 @@ pub(super) struct Settings {
     pub(super) content: Vec<f32>,
     pub(super) popularity: f32,
     pub(super) ease: f32,
+    pub(super) ials: f32,
 }
 
 /// The spread of each term: the mean over users of its standard deviation over the items.
@@ -95,6 +101,7 @@ pub(super) struct Spreads {
     pub(super) content: Vec<[f32; 3]>,
     pub(super) popularity: f32,
     pub(super) ease: f32,
+    pub(super) ials: f32,
 }
 
 /// What the terms are multiplied with before they are added.
@@ -105,6 +112,7 @@ pub(super) struct Factors {
     pub(super) content: Vec<[f32; 3]>,
     pub(super) popularity: f32,
     pub(super) ease: f32,
+    pub(super) ials: f32,
 }
 
 impl Factors {
@@ -135,6 +143,7 @@ impl Settings {
             content: content.collect(),
             popularity: self.popularity * over(spreads.popularity),
             ease: self.ease * over(spreads.ease),
+            ials: self.ials * over(spreads.ials),
         }
     }
 

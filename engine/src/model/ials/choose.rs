@@ -59,28 +59,55 @@ struct Point {
     ridge: f64,
 }
 
-pub(super) fn choose(data: &Dataset, options: &Checked, seed: u64, work: &Work) -> Result<Choice> {
-    let given = [options.auto("unobserved_weight"), options.auto("regularization")];
-    let search = Search {
-        data,
-        given,
-        exponent: options.real("frequency_exponent"),
-        binary: options.text("weighting") == "binary",
-        dim: tried_factors(data.n_pairs() as u64, options.int("factors") as usize),
-        iterations: ITERATIONS.min(options.int("iterations") as usize),
-        seed,
-        work,
-    };
-    let usual = search.settings(Point { unobserved: USUAL, ridge: RIDGE });
-    if given.iter().all(Option::is_some) {
-        return Ok(Choice { settings: usual, why: Vec::new() });
+/// What is wanted of a model, and what of its loss is given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) dim: usize,
+    pub(super) iterations: usize,
+    /// α and λ; `None` where the choice is the database's.
+    pub(super) given: [Option<f64>; 2],
+    /// ν.
+    pub(super) exponent: f64,
+    pub(super) binary: bool,
+    /// Models that may be tried.
+    pub(super) tries: usize,
+}
+
+impl Wanted {
+    pub(super) fn new(options: &Checked) -> Wanted {
+        Wanted {
+            dim: options.int("factors") as usize,
+            iterations: options.int("iterations") as usize,
+            given: [options.auto("unobserved_weight"), options.auto("regularization")],
+            exponent: options.real("frequency_exponent"),
+            binary: options.text("weighting") == "binary",
+            tries: TRIES,
+        }
     }
-    let splits = holdouts(data, seed);
+}
+
+pub(super) fn choose(data: &Dataset, wanted: Wanted, seed: u64, work: &Work) -> Result<Choice> {
+    if wanted.given.iter().all(Option::is_some) {
+        let settings = Search::new(data, wanted, seed, work).usual();
+        return Ok(Choice { settings, why: Vec::new() });
+    }
+    choose_by(&holdouts(data, seed), data, wanted, seed, work)
+}
+
+/// The choice by splits that were made of the data already.
+pub(super) fn choose_by(
+    splits: &[Holdout],
+    data: &Dataset,
+    wanted: Wanted,
+    seed: u64,
+    work: &Work,
+) -> Result<Choice> {
+    let search = Search::new(data, wanted, seed, work);
     if splits.is_empty() {
         let why = "no user has two items: nothing to choose by, so the defaults stand".to_owned();
-        return Ok(Choice { settings: usual, why: vec![why] });
+        return Ok(Choice { settings: search.usual(), why: vec![why] });
     }
-    search.run(&splits)
+    search.run(splits)
 }
 
 /// A number of three digits.
@@ -90,29 +117,39 @@ fn rounded(number: f64) -> f64 {
 
 struct Search<'a> {
     data: &'a Dataset,
-    /// α and λ, where they are given.
-    given: [Option<f64>; 2],
-    exponent: f64,
-    binary: bool,
+    wanted: Wanted,
+    /// The factors and the iterations of a model that is only tried.
     dim: usize,
     iterations: usize,
     seed: u64,
     work: &'a Work,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(data: &'a Dataset, wanted: Wanted, seed: u64, work: &'a Work) -> Search<'a> {
+        Search {
+            data,
+            wanted,
+            dim: tried_factors(data.n_pairs() as u64, wanted.dim),
+            iterations: ITERATIONS.min(wanted.iterations),
+            seed,
+            work,
+        }
+    }
+
+    /// What holds where nothing is measured.
+    fn usual(&self) -> Settings {
+        self.settings(Point { unobserved: USUAL, ridge: RIDGE })
+    }
+
     fn settings(&self, point: Point) -> Settings {
-        let unobserved = self.given[0].unwrap_or_else(|| rounded(point.unobserved));
+        let Wanted { given, exponent, binary, .. } = self.wanted;
+        let unobserved = given[0].unwrap_or_else(|| rounded(point.unobserved));
         let (users, items) = (self.data.n_users() as f64, self.data.n_items() as f64);
         let pairs = self.data.n_pairs() as f64;
         let typical = (pairs / users + unobserved * items) * (pairs / items + unobserved * users);
-        let chosen = || rounded(point.ridge / typical.sqrt().powf(self.exponent));
-        Settings {
-            unobserved,
-            regularization: self.given[1].unwrap_or_else(chosen),
-            exponent: self.exponent,
-            binary: self.binary,
-        }
+        let chosen = || rounded(point.ridge / typical.sqrt().powf(exponent));
+        Settings { unobserved, regularization: given[1].unwrap_or_else(chosen), exponent, binary }
     }
 
     fn run(&self, splits: &[Holdout]) -> Result<Choice> {
@@ -122,7 +159,7 @@ impl Search<'_> {
             vec![format!("chosen by recall + ndcg at {DEPTH} of {users} users with hidden items")];
         let mut tried: Vec<(Point, f64)> = Vec::new();
         let mut worth = |point: Point, tried: &mut Vec<(Point, f64)>| -> Result<f64> {
-            self.work.step("settings", tried.len() as u64, TRIES as u64)?;
+            self.work.step("settings", tried.len() as u64, self.wanted.tries as u64)?;
             let settings = self.settings(point);
             let found = mean(&self.gains(splits, cases, settings)?);
             let Settings { unobserved, regularization, .. } = settings;
@@ -132,7 +169,7 @@ impl Search<'_> {
             tried.push((point, found));
             Ok(found)
         };
-        let starts = if self.given[0].is_some() { &[USUAL][..] } else { &STARTS };
+        let starts = if self.wanted.given[0].is_some() { &[USUAL][..] } else { &STARTS };
         let mut best = (Point { unobserved: USUAL, ridge: RIDGE }, f64::NEG_INFINITY);
         for start in starts {
             let point = Point { unobserved: *start, ridge: RIDGE };
@@ -148,9 +185,10 @@ impl Search<'_> {
                 for by in [(1.0, step), (1.0, step.recip()), (step, 1.0), (step.recip(), 1.0)] {
                     let at = best.0;
                     let point = Point { unobserved: at.unobserved * by.0, ridge: at.ridge * by.1 };
-                    let held = if by.0 == 1.0 { self.given[1] } else { self.given[0] };
+                    let held =
+                        if by.0 == 1.0 { self.wanted.given[1] } else { self.wanted.given[0] };
                     let known = tried.iter().any(|(other, _)| other.is_near(point));
-                    if held.is_some() || known || tried.len() >= TRIES {
+                    if held.is_some() || known || tried.len() >= self.wanted.tries {
                         continue;
                     }
                     let found = worth(point, &mut tried)?;
@@ -161,7 +199,7 @@ impl Search<'_> {
                 }
             }
         }
-        self.work.step("settings", TRIES as u64, TRIES as u64)?;
+        self.work.step("settings", self.wanted.tries as u64, self.wanted.tries as u64)?;
         let settings = self.settings(best.0);
         let Settings { unobserved, regularization, .. } = settings;
         why.push(format!(

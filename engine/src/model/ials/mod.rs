@@ -13,6 +13,7 @@
 //! person's factors are solved for from the history when a question comes.
 
 mod choose;
+mod item_factors;
 mod refresh;
 mod settings;
 mod side;
@@ -23,15 +24,17 @@ use std::io::Write;
 use tastedb_storage::ItemId;
 
 pub(super) use self::choose::tried_factors;
-use self::choose::{Choice, choose};
+use self::choose::{Choice, Wanted, choose, choose_by};
+pub(super) use self::item_factors::ItemFactors;
+use self::item_factors::MOST;
 use self::settings::Settings;
-use self::side::{Basis, Side};
-use self::solver::Solver;
+use self::side::Side;
 use super::entries::merged;
-use super::file::{Array, Sections, Writer, corrupt};
+use super::file::{Sections, Writer, corrupt};
+use super::holdout::Holdout;
 use super::news::{News, Refreshed};
 use super::{Algorithm, Embeddings, Model, shares};
-use crate::kernels::{Line, dot, dot_rows, stride};
+use crate::kernels::{dot, dot_rows};
 use crate::options::Checked;
 use crate::{
     Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput,
@@ -39,9 +42,11 @@ use crate::{
 };
 
 const NAME: &str = "ials";
-const FORMAT: u32 = 1;
-/// Factors at most.
-const FACTORS: i64 = 2048;
+const FORMAT: u32 = 2;
+/// Iterations.
+const ITERATIONS: usize = 16;
+/// Models that are tried, at most, for one that is mixed into another.
+const MIXED_TRIES: usize = 10;
 
 pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: NAME,
@@ -49,12 +54,12 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     options: &[
         OptionSpec {
             name: "factors",
-            kind: OptionKind::Int { default: 64, min: 1, max: FACTORS },
+            kind: OptionKind::Int { default: 64, min: 1, max: MOST as i64 },
             help: "the numbers that stand for an item",
         },
         OptionSpec {
             name: "iterations",
-            kind: OptionKind::Int { default: 16, min: 1, max: 10_000 },
+            kind: OptionKind::Int { default: ITERATIONS as i64, min: 1, max: 10_000 },
             help: "how often users and items are solved for",
         },
         OptionSpec {
@@ -91,30 +96,11 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
 
 struct Ials {
     items: Vec<ItemId>,
-    dim: usize,
-    /// The factors of the items in rows of a whole number of lines.
-    rows: Rows,
-    /// The diagonal of FᵀF, which is diagonal.
-    spectrum: Vec<f32>,
+    factors: ItemFactors,
     /// One over the length of each item's factors; 0 for an item that has none.
     scales: Vec<f32>,
-    settings: Settings,
     options: Vec<(String, OptionValue)>,
     notes: Vec<String>,
-}
-
-enum Rows {
-    Owned(Vec<Line>),
-    Loaded(Array<f32>),
-}
-
-impl Rows {
-    fn all(&self) -> &[f32] {
-        match self {
-            Rows::Owned(lines) => bytemuck::cast_slice(lines),
-            Rows::Loaded(values) => values,
-        }
-    }
 }
 
 /// The size of a model.
@@ -147,9 +133,9 @@ fn fit(
     if needed > limit {
         return Err(Error::TooLarge { algorithm: NAME, needed, limit });
     }
-    let Choice { settings, why } = choose(data, &checked, seed, work)?;
+    let Choice { settings, why } = choose(data, Wanted::new(&checked), seed, work)?;
     let iterations = checked.int("iterations") as usize;
-    let side = train(data, dim, iterations, settings, seed, "iterations", work)?;
+    let factors = solved(data, dim, iterations, settings, seed, work)?;
     let mut options = checked.into_list();
     for (name, value) in &mut options {
         match name.as_str() {
@@ -160,14 +146,54 @@ fn fit(
     }
     Ok(Box::new(Ials {
         items: data.items.clone(),
-        dim,
-        scales: scales(side.basis()),
-        rows: Rows::Owned(side.lines),
-        spectrum: side.spectrum,
-        settings,
+        scales: scales(&factors),
+        factors,
         options,
         notes: why,
     }))
+}
+
+/// Settings for a model of so many factors that another one mixes in, with what was tried in words:
+/// pairs only count, and fewer models are tried than for one that stands alone.
+pub(super) fn mixed_in(
+    splits: &[Holdout],
+    data: &Dataset,
+    dim: usize,
+    seed: u64,
+    work: &Work,
+) -> Result<(Mixture, Vec<String>)> {
+    let iterations = ITERATIONS;
+    let given = [None; 2];
+    let wanted = Wanted { dim, iterations, given, exponent: 1.0, binary: true, tries: MIXED_TRIES };
+    let Choice { settings, why } = choose_by(splits, data, wanted, seed, work)?;
+    Ok((Mixture { dim, settings, seed }, why))
+}
+
+/// How a model that another one mixes in is trained.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mixture {
+    dim: usize,
+    settings: Settings,
+    seed: u64,
+}
+
+impl Mixture {
+    pub(super) fn train(&self, data: &Dataset, work: &Work) -> Result<ItemFactors> {
+        solved(data, self.dim, ITERATIONS, self.settings, self.seed, work)
+    }
+}
+
+/// The factors of the items, ready to answer.
+fn solved(
+    data: &Dataset,
+    dim: usize,
+    iterations: usize,
+    settings: Settings,
+    seed: u64,
+    work: &Work,
+) -> Result<ItemFactors> {
+    let side = train(data, dim, iterations, settings, seed, "iterations", work)?;
+    Ok(ItemFactors::new(side, settings))
 }
 
 /// The factors of the items.
@@ -205,79 +231,28 @@ fn swept(
     Ok(items)
 }
 
-fn scales(basis: Basis<'_>) -> Vec<f32> {
+fn scales(factors: &ItemFactors) -> Vec<f32> {
     let over = |length: f32| if length > 0.0 { length.recip() } else { 0.0 };
-    let rows = basis.rows.chunks_exact(basis.stride());
-    rows.map(|row| over(dot(row, row).sqrt())).collect()
+    factors.rows().map(|row| over(dot(row, row).sqrt())).collect()
 }
 
 fn load(sections: &Sections) -> Result<Box<dyn Model>> {
     let items = sections.items()?;
-    let options = sections.options()?;
-    let int = |wanted: &str| {
-        options.iter().find_map(|(name, value)| match value {
-            OptionValue::Int(value) if name == wanted => Some(*value),
-            _ => None,
-        })
-    };
-    let dim = int("factors")
-        .filter(|dim| (1..=FACTORS).contains(dim))
-        .ok_or_else(|| corrupt("it has no number of factors"))? as usize;
-    let weighting = options.iter().find(|(name, _)| name == "weighting");
-    let binary = weighting.is_none_or(|(_, value)| *value == OptionValue::Text("binary".into()));
-    let numbers = sections.array_of::<f64>("loss", 3)?;
-    let spectrum = sections.array_of::<f32>("spectrum", dim)?.to_vec();
-    let scales = sections.array_of::<f32>("scales", items.len())?.to_vec();
-    let known = |value: f64| value.is_finite() && value >= 0.0;
-    if !numbers.iter().copied().chain(spectrum.iter().map(|own| f64::from(*own))).all(known) {
-        return Err(corrupt("a number of it is none"));
-    }
-    let length = items.len().checked_mul(stride(dim));
-    let length = length.ok_or_else(|| corrupt("it has too many items"))?;
     let text = sections.array::<u8>("notes")?;
     let text = std::str::from_utf8(&text).map_err(|_| corrupt("a text in it is none"))?;
     Ok(Box::new(Ials {
-        dim,
-        rows: Rows::Loaded(sections.array_of("factors", length)?),
-        spectrum,
-        scales,
-        settings: Settings {
-            unobserved: numbers[0],
-            regularization: numbers[1],
-            exponent: numbers[2],
-            binary,
-        },
+        factors: ItemFactors::read(sections, items.len())?,
+        scales: sections.array_of::<f32>("scales", items.len())?.to_vec(),
         notes: text.lines().map(str::to_owned).collect(),
+        options: sections.options()?,
         items,
-        options,
     }))
 }
 
 impl Ials {
-    fn basis(&self) -> Basis<'_> {
-        Basis { dim: self.dim, rows: self.rows.all(), spectrum: &self.spectrum }
-    }
-
-    fn row(&self, item: u32) -> Option<&[f32]> {
-        let stride = stride(self.dim);
-        self.rows.all().chunks_exact(stride).nth(item as usize)
-    }
-
     /// What the history says, item by item.
     fn history(&self, entries: &[(u32, f32)]) -> Vec<(u32, f32)> {
-        merged(entries, self.rows.all().len() / stride(self.dim), false)
-    }
-
-    /// The factors of a person; `None` where nothing speaks for anything.
-    fn fold_in(&self, entries: &[(u32, f32)]) -> Option<Vec<Line>> {
-        let x = self.history(entries);
-        if !x.iter().any(|(_, weight)| *weight > 0.0) {
-            return None;
-        }
-        let mut lines = vec![Line::default(); stride(self.dim) / crate::kernels::LANES];
-        let out: &mut [f32] = bytemuck::cast_slice_mut(&mut lines);
-        Solver::new(self.basis(), self.settings).fold_in(&x, out);
-        out.iter().all(|value| value.is_finite()).then_some(lines)
+        merged(entries, self.factors.len(), false)
     }
 }
 
@@ -291,27 +266,21 @@ impl Model for Ials {
     }
 
     fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served {
-        let Some(own) = self.fold_in(input.history.entries) else {
-            out.fill(UNSCORED);
-            return Served::No;
-        };
-        dot_rows(self.rows.all(), stride(self.dim), bytemuck::cast_slice(&own), out);
-        Served::Dense
+        self.factors.scores(&self.history(input.history.entries), out)
     }
 
     fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
-        let row = self.row(item_row)?;
-        let own = self.fold_in(input.history.entries)?;
-        Some(dot(row, bytemuck::cast_slice(&own)))
+        let person = self.factors.fold_in(&self.history(input.history.entries))?;
+        self.factors.score(&person, item_row)
     }
 
     fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
         let scale = self.scales.get(item_row as usize).copied().unwrap_or(0.0);
-        let Some(row) = self.row(item_row).filter(|_| scale > 0.0) else {
+        let Some(row) = self.factors.row(item_row).filter(|_| scale > 0.0) else {
             out.fill(UNSCORED);
             return Served::No;
         };
-        dot_rows(self.rows.all(), stride(self.dim), row, out);
+        dot_rows(self.factors.all(), row.len(), row, out);
         for (value, other) in out.iter_mut().zip(&self.scales) {
             *value = if *other > 0.0 { *value * scale * other } else { UNSCORED };
         }
@@ -320,9 +289,8 @@ impl Model for Ials {
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {
-        let Some(row) = self.row(item_row) else { return Vec::new() };
         let x = self.history(input.history.entries);
-        let parts = Solver::new(self.basis(), self.settings).parts(&x, row);
+        let parts = self.factors.parts(&x, item_row);
         let entries = input.history.entries.iter().enumerate();
         let spoken = entries.filter_map(|(entry, (own, weight))| {
             let part = parts[parts.binary_search_by_key(own, |(row, _)| *row).ok()?].1;
@@ -347,21 +315,16 @@ impl Model for Ials {
     }
 
     fn memory(&self) -> u64 {
-        (size_of_val(self.items.as_slice())
-            + size_of_val(self.rows.all())
-            + size_of_val(self.spectrum.as_slice())
-            + size_of_val(self.scales.as_slice())) as u64
+        let own = size_of_val(self.items.as_slice()) + size_of_val(self.scales.as_slice());
+        own as u64 + self.factors.memory()
     }
 
     fn save(&self, out: &mut dyn Write) -> Result<()> {
         let mut writer = Writer::new(NAME, FORMAT);
         writer.options(&self.options);
         writer.items(&self.items);
-        let Settings { unobserved, regularization, exponent, .. } = self.settings;
-        writer.owned("loss", vec![unobserved, regularization, exponent]);
-        writer.array("spectrum", &self.spectrum);
         writer.array("scales", &self.scales);
-        writer.array("factors", self.rows.all());
+        self.factors.write(&mut writer);
         writer.owned("notes", self.notes.join("\n").into_bytes());
         writer.write(out)
     }

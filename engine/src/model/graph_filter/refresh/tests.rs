@@ -39,6 +39,7 @@ fn by_hand(ease: f64) -> ModelOptions {
         ("popularity", 0.05),
         ("ease", ease),
         ("ease_lambda", 3.0),
+        ("ials", 0.0),
     ];
     let real = |(name, value): (&str, f64)| (name.to_owned(), OptionValue::Real(value));
     let limit = ("history_limit".to_owned(), OptionValue::Int(6));
