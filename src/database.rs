@@ -13,15 +13,20 @@ use crate::evaluate::Evaluate;
 use crate::model::{CreateModel, Train};
 use crate::options::Options;
 use crate::recommend::Recommend;
+use crate::refresh::Refresh;
 use crate::snapshot::Snapshot;
+use crate::worker::Worker;
 use crate::write::Write;
 
 /// An open database. Cheap to clone; clones share it, from as many threads as there are.
 ///
-/// It is closed when the last clone is dropped; nothing needs to be flushed then, since what was
-/// committed is on disk already.
+/// It is closed when the last clone and the last session are dropped; nothing needs to be flushed
+/// then, since what was committed is on disk already. A refresh that runs by itself at that moment is
+/// cancelled.
 #[derive(Clone)]
 pub struct Database {
+    /// Dropped first: it ends its thread, which works on the rest.
+    worker: Arc<Worker>,
     engine: Engine,
     #[cfg(feature = "sql")]
     sql: tastedb_query::Sql,
@@ -135,7 +140,9 @@ impl Database {
         algorithm: impl Into<String>,
         interactions: impl Into<String>,
     ) -> CreateModel {
-        CreateModel::new(self.engine.clone(), name.into(), algorithm.into(), interactions.into())
+        let (name, algorithm) = (name.into(), algorithm.into());
+        let worker = Arc::clone(&self.worker);
+        CreateModel::new(self.engine.clone(), worker, name, algorithm, interactions.into())
     }
 
     /// Drops a model with its versions; false where there is none of that name.
@@ -153,6 +160,12 @@ impl Database {
     /// Trains a model on the last committed state. Readers and writers go on meanwhile.
     pub fn train(&self, model: impl Into<String>) -> Train {
         Train::new(self.engine.clone(), model.into())
+    }
+
+    /// Brings a trained model up to date with the last committed state: it continues with the settings
+    /// it has, which takes a fraction of a training. Readers and writers go on meanwhile.
+    pub fn refresh(&self, model: impl Into<String>) -> Refresh {
+        Refresh::new(self.engine.clone(), model.into())
     }
 
     /// Every model, by name, with the version that serves.
@@ -199,6 +212,11 @@ impl Database {
     }
 
     #[cfg(feature = "sql")]
+    pub(crate) fn worker(&self) -> Arc<Worker> {
+        Arc::clone(&self.worker)
+    }
+
+    #[cfg(feature = "sql")]
     pub(crate) fn sql(&self) -> &tastedb_query::Sql {
         &self.sql
     }
@@ -211,13 +229,25 @@ impl Database {
             clock: options.clock.clone(),
         };
         let sql = tastedb_query::Sql::new(store, settings)?;
-        Ok(Database { engine: sql.engine().clone(), sql })
+        let engine = sql.engine().clone();
+        Ok(Database { worker: started(&engine), engine, sql })
     }
 
     #[cfg(not(feature = "sql"))]
     fn over(store: Store, _options: &Options) -> Result<Database> {
-        Ok(Database { engine: Engine::new(store, None) })
+        let engine = Engine::new(store, None);
+        Ok(Database { worker: started(&engine), engine })
     }
+}
+
+/// The worker, at work if there is any.
+fn started(engine: &Engine) -> Arc<Worker> {
+    // Listing the models tells the engine which are to be refreshed. One that cannot be read keeps
+    // nobody from opening the database.
+    drop(engine.models(&engine.snapshot()));
+    let worker = Worker::new(engine.clone());
+    worker.ensure();
+    Arc::new(worker)
 }
 
 impl std::fmt::Debug for Database {

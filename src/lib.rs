@@ -84,10 +84,12 @@ mod fields;
 mod model;
 mod options;
 mod recommend;
+mod refresh;
 #[cfg(feature = "sql")]
 mod session;
 mod snapshot;
 mod table;
+mod worker;
 mod write;
 
 pub use database::Database;
@@ -97,6 +99,7 @@ pub use fields::{Fields, IntoValue};
 pub use model::{CreateModel, IntoOption, Train};
 pub use options::Options;
 pub use recommend::{Because, Recommend, Recommendation, Recommendations};
+pub use refresh::Refresh;
 #[cfg(feature = "sql")]
 pub use session::Session;
 pub use snapshot::{Entity, Event, Snapshot};
@@ -105,8 +108,8 @@ pub use write::Write;
 
 pub use tastedb_engine::evaluate::Metric;
 pub use tastedb_engine::{
-    CancelToken, Evaluation, EvaluationRow, ModelDefinition, ModelInfo, ModelVersion, OptionValue,
-    Progress,
+    CancelToken, Evaluation, EvaluationRow, GraphInfo, Lineage, ModelDefinition, ModelInfo,
+    ModelVersion, OptionValue, Progress, RefreshPolicy, Refreshment,
 };
 pub use tastedb_storage::check::Report as CheckReport;
 pub use tastedb_storage::{

@@ -8,6 +8,7 @@ use tastedb_engine::{
 };
 
 use crate::error::Result;
+use crate::worker::Worker;
 
 /// A model to create; see [`Database::create_model`](crate::Database::create_model).
 ///
@@ -33,18 +34,20 @@ use crate::error::Result;
 #[must_use = "nothing is created before `create`"]
 pub struct CreateModel {
     engine: Held,
+    worker: Starter,
     new: NewModel,
 }
 
 impl CreateModel {
     pub(crate) fn new(
         engine: Engine,
+        worker: Arc<Worker>,
         name: String,
         algorithm: String,
         table: String,
     ) -> CreateModel {
         let new = NewModel { name, algorithm: Some(algorithm), table, ..NewModel::default() };
-        CreateModel { engine: Held(engine), new }
+        CreateModel { engine: Held(engine), worker: Starter(worker), new }
     }
 
     /// A setting of the algorithm. An unknown one, or a value that will not do, is an error that
@@ -74,6 +77,7 @@ impl CreateModel {
         let mut txn = engine.store().begin()?;
         let definition = engine.create_model(&mut txn, self.new)?;
         txn.commit()?;
+        self.worker.0.ensure();
         Ok(definition)
     }
 }
@@ -172,6 +176,15 @@ into_option! {
 
 /// An engine inside something that can be shown for debugging.
 struct Held(Engine);
+
+/// A worker inside something that can be shown for debugging.
+struct Starter(Arc<Worker>);
+
+impl std::fmt::Debug for Starter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Worker")
+    }
+}
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

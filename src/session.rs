@@ -8,6 +8,7 @@ use tastedb_storage::Value;
 
 use crate::database::Database;
 use crate::error::Result;
+use crate::worker::Worker;
 
 /// One user of a database, who runs statements one after the other.
 ///
@@ -34,14 +35,21 @@ use crate::error::Result;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Session {
+    /// Dropped first, as in [`Database`].
+    worker: Arc<Worker>,
     inner: tastedb_query::Session,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.fmt(f)
+    }
 }
 
 impl Session {
     pub(crate) fn new(database: &Database) -> Session {
-        Session { inner: database.sql().session() }
+        Session { worker: database.worker(), inner: database.sql().session() }
     }
 
     /// Runs one statement or several, and returns what came of each.
@@ -50,7 +58,7 @@ impl Session {
     ///
     /// The first error ends it: what the statements before it did stays done.
     pub fn execute(&mut self, sql: &str) -> Result<Vec<Outcome>> {
-        Ok(self.inner.execute(sql)?)
+        self.told(|session| session.execute(sql))
     }
 
     /// The same with values for `$1`, `$2`, ….
@@ -59,7 +67,7 @@ impl Session {
     ///
     /// As [`execute`](Session::execute).
     pub fn execute_with(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Outcome>> {
-        Ok(self.inner.execute_with(sql, params)?)
+        self.told(|session| session.execute_with(sql, params))
     }
 
     /// Runs statements and hands over what came of each one as soon as it has ended.
@@ -68,7 +76,17 @@ impl Session {
     ///
     /// As [`execute`](Session::execute).
     pub fn run(&mut self, sql: &str, each: &mut dyn FnMut(Outcome)) -> Result<()> {
-        Ok(self.inner.run(sql, each)?)
+        self.told(|session| session.run(sql, each))
+    }
+
+    /// Runs something, and starts the worker if there is a model that wants it now.
+    fn told<T>(
+        &mut self,
+        run: impl FnOnce(&mut tastedb_query::Session) -> tastedb_query::Result<T>,
+    ) -> Result<T> {
+        let done = run(&mut self.inner);
+        self.worker.ensure();
+        Ok(done?)
     }
 
     /// Where long statements (`COPY`, `TRAIN MODEL`, `EVALUATE`) report how far they are.

@@ -10,10 +10,11 @@ use tastedb_storage::{Read, Snapshot, Store, TableId, WriteTxn};
 
 use crate::error::Result;
 use crate::evaluate_run::{self, Evaluation, EvaluationRequest};
-use crate::live::Live;
+use crate::live::{self, GraphInfo, Live};
 use crate::progress::Work;
 use crate::projection::ProjectionCompiler;
 use crate::recommend::{self, Request, Response};
+use crate::refresh::{self, RefreshRequest, Refreshment};
 use crate::registry::{ModelDefinition, ModelInfo, ModelVersion, NewModel, Registry};
 use crate::train::{self, TrainPlan, TrainRequest};
 
@@ -81,6 +82,11 @@ impl Engine {
         self.registry().list(read)
     }
 
+    /// Every stored neighbour graph, by table, modality and number of neighbours.
+    pub fn graphs(&self, read: &dyn Read) -> Result<Vec<GraphInfo>> {
+        live::list_graphs(read)
+    }
+
     /// The models that learn from a table, as of `read`.
     pub fn models_on(&self, read: &dyn Read, table: TableId) -> Result<Vec<ModelDefinition>> {
         self.registry().on(read, table)
@@ -97,6 +103,41 @@ impl Engine {
     /// Readers and writers go on; a cancelled or failed run leaves the old version serving.
     pub fn train(&self, request: &TrainRequest, work: &Work) -> Result<ModelVersion> {
         train::train(self, request, work)
+    }
+
+    /// Brings a trained model up to date with the current snapshot and publishes the result as its
+    /// next version; nothing where nothing is new. Readers and writers go on; a cancelled or failed
+    /// run leaves the old version serving.
+    pub fn refresh(&self, request: &RefreshRequest, work: &Work) -> Result<Refreshment> {
+        refresh::refresh(self, request, work)
+    }
+
+    /// How many interactions of a table came and went after a generation; `None` if that is not
+    /// remembered.
+    pub fn events_since(
+        &self,
+        generation: u64,
+        snapshot: &Snapshot,
+        table: TableId,
+    ) -> Option<u64> {
+        refresh::events_since(self, generation, snapshot, table)
+    }
+
+    /// How many interactions a table has.
+    pub fn interactions(&self, snapshot: &Snapshot, table: TableId) -> Result<u64> {
+        let counts = self.live().counts(self.store(), snapshot, table)?;
+        Ok(counts.iter().map(|count| u64::from(*count)).sum())
+    }
+
+    /// Whether a model was created or listed since the open that the database is to refresh by
+    /// itself. Costs a look at a flag.
+    pub fn has_automatic(&self) -> bool {
+        self.registry().has_automatic()
+    }
+
+    /// Remembers why an automatic refresh of a model failed, to be shown with the model.
+    pub fn remember_failure(&self, model: &str, failure: String) {
+        self.registry().set_failure(model, Some(failure));
     }
 
     /// What a training run on all cores would read, cost and hold, before any of it is spent.

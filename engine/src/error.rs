@@ -70,6 +70,17 @@ pub enum Error {
         /// The values that would do.
         known: Vec<String>,
     },
+    /// A refresh was given a setting, and settings stay as they are in a refresh.
+    #[error(
+        "a refresh of `{model}` keeps the settings that were trained, so it takes no `{option}`: \
+         TRAIN MODEL {model} WITH ({option} = …) trains with another one"
+    )]
+    FrozenOption {
+        /// The model.
+        model: String,
+        /// The option.
+        option: String,
+    },
     /// There is nothing to learn from.
     #[error("`{algorithm}` cannot be trained: {why}")]
     EmptyTraining {

@@ -19,7 +19,7 @@ use crate::model::{self, Model};
 use crate::options::ModelOptions;
 use crate::progress::Work;
 use crate::projection::Projection;
-use crate::registry::{BUILT_IN, ModelDefinition, Serving};
+use crate::registry::{BUILT_IN, ModelDefinition, RefreshPolicy, Serving};
 use crate::train;
 
 /// What to measure.
@@ -105,6 +105,7 @@ fn subject(
             weight: None,
             filter: None,
             options: ModelOptions::new(),
+            refresh: RefreshPolicy::default(),
             created: 0,
             statement: String::new(),
         };
@@ -153,9 +154,11 @@ fn held_out(snapshot: &Snapshot, request: &EvaluationRequest, work: &Work) -> Re
                 held.entry(row.user).or_default().push(row.item);
             }
         }
-        Some(split) => train::scan(snapshot, request.table, split.as_ref(), work, |row, _| {
-            held.entry(row.user).or_default().push(row.item);
-        })?,
+        Some(split) => {
+            train::scan(snapshot, request.table, split.as_ref(), work, |row, _| {
+                held.entry(row.user).or_default().push(row.item);
+            })?;
+        }
     }
     for items in held.values_mut() {
         items.sort_unstable();
@@ -198,7 +201,10 @@ fn measure(
     let is_random = definition.algorithm == "random";
     let side = match is_random {
         true => SideData::default(),
-        false => train::side_data(engine, snapshot, definition)?,
+        false => {
+            let graphs = train::graphs(engine, snapshot, definition)?;
+            train::side_data(engine, snapshot, definition, &graphs)?
+        }
     };
     let fitted;
     let model: &dyn Model = match &subject.served {

@@ -2,11 +2,14 @@
 //! scores and reasons.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
-use crate::{EmbeddingMatrix, Error, Result};
+use crate::item_graph::{ItemGraph, Neighbours};
+use crate::model::Continued;
+use crate::{EmbeddingMatrix, Error, Result, Work};
 
 /// The score of a row that a model has nothing to say about. [`crate::top_k`] never returns it.
 pub const UNSCORED: f32 = f32::NAN;
@@ -39,6 +42,26 @@ pub struct SideData {
     pub embeddings: BTreeMap<String, Arc<EmbeddingMatrix>>,
     /// When items came to be, where that is not the order of their ids: ascending by item.
     pub created: Vec<(ItemId, i64)>,
+    /// Where the neighbour graphs of the modalities are kept, if they are.
+    pub(crate) graphs: Option<KeptGraphs>,
+    /// What an earlier training of the model left to begin from, if it goes on.
+    pub(crate) earlier: Option<Continued>,
+}
+
+/// Neighbour graphs that outlive one training.
+pub(crate) trait Graphs: Send + Sync {
+    /// The lists of a modality as they are now.
+    fn neighbours(&self, modality: &str, k: usize, work: &Work) -> Result<Arc<Neighbours>>;
+}
+
+/// The same behind a pointer.
+#[derive(Clone)]
+pub(crate) struct KeptGraphs(pub(crate) Arc<dyn Graphs>);
+
+impl fmt::Debug for KeptGraphs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeptGraphs")
+    }
 }
 
 impl SideData {
@@ -48,6 +71,24 @@ impl SideData {
             name: name.to_owned(),
             known: self.embeddings.keys().cloned().collect(),
         })
+    }
+
+    /// The neighbour graph of a modality among items, which ascend: the one that the database keeps,
+    /// or one that is built now.
+    pub(crate) fn graph(
+        &self,
+        modality: &str,
+        items: &[ItemId],
+        k: usize,
+        work: &Work,
+    ) -> Result<ItemGraph> {
+        let matrix = self.modality(modality)?;
+        if let Some(KeptGraphs(graphs)) = &self.graphs
+            && let Some(graph) = graphs.neighbours(modality, k, work)?.over(items)
+        {
+            return Ok(graph);
+        }
+        ItemGraph::build(matrix, items, k, work)
     }
 }
 

@@ -9,10 +9,14 @@
 //! items ever exists. Items without an embedding have no neighbours. (The frozen graph of FREEDOM,
 //! Zhou and Shen 2023, with a symmetric maximum in place of the one-sided graph.)
 
+mod neighbours;
+
 use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
-use crate::kernels::{LANES, Line};
+pub(crate) use self::neighbours::{Neighbours, Stored};
+
+use crate::kernels::{LANES, Line, dot};
 use crate::linalg::products;
 use crate::matrix::Csr;
 use crate::topk::{Allow, Scored, top_k};
@@ -48,6 +52,13 @@ impl ItemGraph {
 /// The item rows that have an embedding, and these embeddings with their mean taken off, of length
 /// one or zero.
 fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<Line>) {
+    let (rows, places) = shared(matrix, items);
+    let mean = mean(matrix, &places);
+    (rows, off_mean(matrix, &places, &mean))
+}
+
+/// The rows of the items that have an embedding, and the places of these in the matrix.
+fn shared(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<usize>) {
     let mut rows = Vec::with_capacity(matrix.len());
     let mut places = Vec::with_capacity(matrix.len());
     let mut row = 0;
@@ -60,32 +71,42 @@ fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<Line>) 
             places.push(place);
         }
     }
-    let stride = matrix.stride();
-    let mut mean = vec![0f64; stride];
-    for place in &places {
+    (rows, places)
+}
+
+/// The mean of some embeddings.
+fn mean(matrix: &EmbeddingMatrix, places: &[usize]) -> Vec<f64> {
+    let mut mean = vec![0f64; matrix.stride()];
+    for place in places {
         for (sum, value) in mean.iter_mut().zip(matrix.padded(*place)) {
             *sum += f64::from(*value);
         }
     }
     mean.iter_mut().for_each(|sum| *sum /= places.len().max(1) as f64);
+    mean
+}
+
+/// Embeddings with a mean taken off, of length one or zero.
+fn off_mean(matrix: &EmbeddingMatrix, places: &[usize], mean: &[f64]) -> Vec<Line> {
+    let stride = matrix.stride();
     let mut all = vec![Line::default(); places.len() * stride / LANES];
     let to: &mut [f32] = bytemuck::cast_slice_mut(&mut all);
-    to.par_chunks_mut(stride.max(1)).zip(&places).for_each(|(to, place)| {
+    to.par_chunks_mut(stride.max(1)).zip(places).for_each(|(to, place)| {
         let own = matrix.padded(*place);
         let square: f64 =
-            own.iter().zip(&mean).map(|(value, mean)| (f64::from(*value) - mean).powi(2)).sum();
+            own.iter().zip(mean).map(|(value, mean)| (f64::from(*value) - mean).powi(2)).sum();
         // What is left of alike vectors is rounding, and has no direction.
         if square > 1e-10 {
             let scale = square.sqrt().recip();
-            for ((to, value), mean) in to.iter_mut().zip(own).zip(&mean) {
+            for ((to, value), mean) in to.iter_mut().zip(own).zip(mean) {
                 *to = ((f64::from(*value) - mean) * scale) as f32;
             }
         }
     });
-    (rows, all)
+    all
 }
 
-/// The `k` nearest of each row but itself, of positive cosine.
+/// The `k` nearest of each row but itself, of positive cosine, nearest first.
 fn nearest(
     lines: &[Line],
     stride: usize,
@@ -93,33 +114,75 @@ fn nearest(
     k: usize,
     work: &Work,
 ) -> Result<Vec<Vec<Scored>>> {
+    let rows: Vec<u32> = (0..n as u32).collect();
+    nearest_of(&rows, lines, stride, work, |row, cosines| {
+        best(bytemuck::cast_slice(lines), stride, row, cosines, k)
+    })
+}
+
+/// Calls `each` for some rows, with their products with all rows, up to rounding; what it returns.
+fn nearest_of<T: Send>(
+    rows: &[u32],
+    lines: &[Line],
+    stride: usize,
+    work: &Work,
+    each: impl Fn(u32, &mut [f32]) -> T + Sync,
+) -> Result<Vec<T>> {
     let all: &[f32] = bytemuck::cast_slice(lines);
-    let blocks = n.div_ceil(BLOCK);
-    let group = rayon::current_num_threads().max(1) * 2;
-    let mut near = Vec::with_capacity(n);
-    for first in (0..blocks).step_by(group) {
-        work.step("neighbours", (first * BLOCK) as u64, n as u64)?;
-        let found: Vec<Vec<Vec<Scored>>> = (first..blocks.min(first + group))
-            .into_par_iter()
+    let n = all.len() / stride.max(1);
+    let group = rayon::current_num_threads().max(1) * 2 * BLOCK;
+    let mut found = Vec::with_capacity(rows.len());
+    for (at, rows_of_group) in rows.chunks(group).enumerate() {
+        work.step("neighbours", (at * group) as u64, rows.len() as u64)?;
+        let blocks: Vec<Vec<T>> = rows_of_group
+            .par_chunks(BLOCK)
             .with_max_len(1)
-            .map_init(Vec::new, |cosines: &mut Vec<f32>, block| {
-                let own = block * BLOCK..n.min((block + 1) * BLOCK);
-                cosines.resize(own.len() * n, 0.0);
-                products(all, &all[own.start * stride..own.end * stride], stride, cosines);
-                let rows = own.zip(cosines.chunks_exact_mut(n));
-                rows.map(|(row, cosines)| {
-                    cosines[row] = f32::NAN;
-                    let mut best = top_k(cosines, k, Allow::All);
-                    best.retain(|near| near.score > 0.0);
-                    best
-                })
-                .collect()
-            })
+            .map_init(
+                || (Vec::new(), Vec::new()),
+                |(own, cosines): &mut (Vec<Line>, Vec<f32>), rows| {
+                    let width = stride / LANES;
+                    own.clear();
+                    for row in rows {
+                        own.extend_from_slice(&lines[*row as usize * width..][..width]);
+                    }
+                    cosines.resize(rows.len() * n, 0.0);
+                    products(all, bytemuck::cast_slice(own), stride, cosines);
+                    let each = &each;
+                    let both = rows.iter().zip(cosines.chunks_exact_mut(n.max(1)));
+                    both.map(|(row, cosines)| each(*row, cosines)).collect()
+                },
+            )
             .collect();
-        near.extend(found.into_iter().flatten());
+        found.extend(blocks.into_iter().flatten());
     }
-    work.step("neighbours", n as u64, n as u64)?;
-    Ok(near)
+    work.step("neighbours", rows.len() as u64, rows.len() as u64)?;
+    Ok(found)
+}
+
+/// How far a product may be from the cosine by rounding, of vectors of length one.
+fn rounding(stride: usize) -> f32 {
+    stride as f32 * f32::EPSILON
+}
+
+/// The `k` nearest of a row by cosine, nearest first, the lower row first of equals. A large product
+/// rounds by the shape of its matrices; so it tells who comes into question, and the cosine itself is
+/// computed for those, the same whoever asks.
+fn best(all: &[f32], stride: usize, row: u32, products: &mut [f32], k: usize) -> Vec<Scored> {
+    products[row as usize] = f32::NAN;
+    let first = top_k(products, k, Allow::All);
+    let last = first.last().filter(|_| first.len() == k).map_or(f32::NEG_INFINITY, |it| it.score);
+    let least = (last - 2.0 * rounding(stride)).max(-rounding(stride));
+    let of = |row: u32| &all[row as usize * stride..][..stride];
+    let mut near: Vec<Scored> = products
+        .iter()
+        .zip(0u32..)
+        .filter(|(product, _)| **product >= least)
+        .map(|(_, other)| Scored { row: other, score: dot(of(row), of(other)) })
+        .filter(|near| near.score > 0.0)
+        .collect();
+    near.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+    near.truncate(k);
+    near
 }
 
 /// max(K, Kᵀ) over the rows of all items.

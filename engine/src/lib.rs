@@ -22,6 +22,7 @@ mod options;
 mod progress;
 mod projection;
 mod recommend;
+mod refresh;
 mod registry;
 mod seeded;
 mod topk;
@@ -39,13 +40,17 @@ pub use engine::Engine;
 pub use error::{Error, Result};
 pub use evaluate_run::{Evaluation, EvaluationRequest, EvaluationRow};
 pub use history::{History, Reason, ScoreInput, Served, SideData, UNSCORED};
-pub use live::{Cached, EntityIndex, Live};
+pub use live::{Cached, EntityIndex, GraphInfo, Live};
 pub use matrix::Csr;
 pub use model::Estimate;
 pub use options::{ModelOptions, OptionKind, OptionSpec, OptionValue};
 pub use progress::{CancelToken, Progress, Silent, Work};
 pub use projection::{PlainProjection, Projection, ProjectionCompiler, time_column};
 pub use recommend::{Context, ItemReason, Recommendation, Request, Response, Seen, Source, Stage};
-pub use registry::{BUILT_IN, Existing, ModelDefinition, ModelInfo, ModelVersion, NewModel};
+pub use refresh::{RefreshRequest, Refreshment};
+pub use registry::{
+    Automatic, BUILT_IN, Existing, Lineage, ModelDefinition, ModelInfo, ModelVersion, NewModel,
+    RefreshPolicy,
+};
 pub use topk::{Allow, Scored, top_k};
 pub use train::{TrainPlan, TrainRequest};

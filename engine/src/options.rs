@@ -119,6 +119,11 @@ impl ModelOptions {
         self.0.insert(name.into(), value);
     }
 
+    /// Takes an option out.
+    pub fn take(&mut self, name: &str) -> Option<OptionValue> {
+        self.0.remove(name)
+    }
+
     /// The value given for an option.
     pub fn get(&self, name: &str) -> Option<&OptionValue> {
         self.0.get(name)

@@ -3,6 +3,7 @@
 //! The run reads one snapshot, so writers are never in the way; its result becomes visible with
 //! one commit that names the new file, so readers see the old version or the new one, whole.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tastedb_storage::{ColumnId, Interaction, ItemId, Read, Snapshot, TableId, UserId, Value};
@@ -10,8 +11,9 @@ use tastedb_storage::{ColumnId, Interaction, ItemId, Read, Snapshot, TableId, Us
 use crate::dataset::Dataset;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::history::SideData;
-use crate::model::{self, Embeddings, Estimate};
+use crate::history::{Graphs, KeptGraphs, SideData};
+use crate::live::{LiveGraphs, publish_graphs};
+use crate::model::{self, Embeddings, Estimate, Model};
 use crate::options::{ModelOptions, OptionValue};
 use crate::progress::Work;
 use crate::projection::Projection;
@@ -87,8 +89,11 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
     let reading = Instant::now();
     let projection = engine.registry().projection(&snapshot, &definition)?;
     let items = catalogue(engine, &snapshot, &definition)?;
-    let data = dataset(&snapshot, &definition, projection.as_ref(), items, work, &|_, _| true)?;
-    let side = side_data(engine, &snapshot, &definition)?;
+    let every = |_, _| true;
+    let (data, interactions) =
+        counted_dataset(&snapshot, &definition, projection.as_ref(), items, work, &every)?;
+    let graphs = graphs(engine, &snapshot, &definition)?;
+    let side = side_data(engine, &snapshot, &definition, &graphs)?;
     let read_seconds = reading.elapsed().as_secs_f64();
 
     let fitting = Instant::now();
@@ -96,37 +101,67 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
     let fit_seconds = fitting.elapsed().as_secs_f64();
     work.check()?;
 
-    // The file is written before the writer lock is taken: writers wait for a commit only.
-    let name = &definition.name;
-    let mut staged = engine.store().stage(name)?;
-    model.save(&mut staged)?;
-    let bytes = staged.payload_len();
-    let staged = staged.finish()?;
-
-    let mut txn = engine.store().begin()?;
-    if engine.registry().definition(&txn, name)? != definition {
-        return Err(Error::Conflict {
-            what: format!("model `{name}` was replaced while it was being trained"),
-        });
-    }
-    let replaced = engine.registry().version(&txn, name)?;
     let version = ModelVersion {
-        version: replaced.as_ref().map_or(1, |v| v.version + 1),
+        version: 0,
         generation: snapshot.generation(),
         statement: request.statement.clone(),
         seed: request.seed,
         users: data.n_users() as u64,
         items: data.n_items() as u64,
         pairs: data.n_pairs() as u64,
-        options: settings(model.options()),
-        notes: model.notes(),
-        bytes,
+        interactions: Some(interactions),
+        refreshed: None,
+        options: Vec::new(),
+        notes: Vec::new(),
+        bytes: 0,
         read_seconds,
         fit_seconds,
     };
+    publish(engine, &definition, model.as_ref(), &graphs, version, None)
+}
+
+/// Lets a model serve, as the version that is described but for what the model itself says, and stores
+/// the graphs that it was made with. Where it continues another version, that one must still serve.
+pub(crate) fn publish(
+    engine: &Engine,
+    definition: &ModelDefinition,
+    model: &dyn Model,
+    graphs: &LiveGraphs,
+    version: ModelVersion,
+    continues: Option<u64>,
+) -> Result<ModelVersion> {
+    // The file is written before the writer lock is taken: writers wait for a commit only.
+    let name = &definition.name;
+    let mut staged = engine.store().stage(name)?;
+    model.save(&mut staged)?;
+    let bytes = staged.payload_len();
+    let staged = staged.finish()?;
+    let staged_graphs = graphs.stage()?;
+
+    let mut txn = engine.store().begin()?;
+    if engine.registry().definition(&txn, name)? != *definition {
+        return Err(Error::Conflict {
+            what: format!("model `{name}` was replaced while it was being trained"),
+        });
+    }
+    let replaced = engine.registry().version(&txn, name)?.map(|version| version.version);
+    if continues.is_some() && replaced != continues {
+        return Err(Error::Conflict {
+            what: format!("model `{name}` got another version while it was being refreshed"),
+        });
+    }
+    let version = ModelVersion {
+        version: replaced.map_or(1, |version| version + 1),
+        options: settings(model.options()),
+        notes: model.notes(),
+        bytes,
+        ..version
+    };
     txn.publish(staged)?;
+    publish_graphs(&mut txn, staged_graphs)?;
     engine.registry().publish(&mut txn, name, &version);
     txn.commit()?;
+    engine.registry().set_failure(name, None);
     Ok(version)
 }
 
@@ -149,16 +184,27 @@ pub(crate) fn item_table(snapshot: &Snapshot, definition: &ModelDefinition) -> R
     })
 }
 
-/// The embeddings that an algorithm is trained with, as they are now.
+/// The neighbour graphs that are kept of a model's items.
+pub(crate) fn graphs(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    definition: &ModelDefinition,
+) -> Result<Arc<LiveGraphs>> {
+    Ok(Arc::new(LiveGraphs::new(engine, snapshot, item_table(snapshot, definition)?)))
+}
+
+/// The embeddings that an algorithm is trained with, as they are now, with the graphs made of them.
 pub(crate) fn side_data(
     engine: &Engine,
     snapshot: &Snapshot,
     definition: &ModelDefinition,
+    graphs: &Arc<LiveGraphs>,
 ) -> Result<SideData> {
     if model::algorithm(&definition.algorithm)?.embeddings == Embeddings::Unused {
         return Ok(SideData::default());
     }
-    embeddings(engine, snapshot, definition)
+    let side = embeddings(engine, snapshot, definition)?;
+    Ok(SideData { graphs: Some(KeptGraphs(Arc::clone(graphs) as Arc<dyn Graphs>)), ..side })
 }
 
 /// The embeddings that a trained model looks at when it answers, as they are now.
@@ -217,9 +263,21 @@ pub(crate) fn dataset(
     work: &Work,
     keep: &dyn Fn(UserId, ItemId) -> bool,
 ) -> Result<Dataset> {
+    Ok(counted_dataset(snapshot, definition, projection, items, work, keep)?.0)
+}
+
+/// The same, with how many interactions the table has.
+pub(crate) fn counted_dataset(
+    snapshot: &Snapshot,
+    definition: &ModelDefinition,
+    projection: &dyn Projection,
+    items: Vec<ItemId>,
+    work: &Work,
+    keep: &dyn Fn(UserId, ItemId) -> bool,
+) -> Result<(Dataset, u64)> {
     let mut pairs: Vec<(UserId, ItemId, f32, Option<i64>)> = Vec::new();
     let time = projection.time();
-    scan(snapshot, definition.table, projection, work, |row, weight| {
+    let rows = scan(snapshot, definition.table, projection, work, |row, weight| {
         if keep(row.user, row.item) {
             let when = time.and_then(|at| match row.values.get(at) {
                 Some(Value::Timestamp(micros)) => Some(*micros),
@@ -228,17 +286,17 @@ pub(crate) fn dataset(
             pairs.push((row.user, row.item, weight, when));
         }
     })?;
-    Dataset::build(items, pairs)
+    Ok((Dataset::build(items, pairs)?, rows))
 }
 
-/// Calls `each` for every interaction of a table that counts, by user.
+/// Calls `each` for every interaction of a table that counts, by user; how many there are in all.
 pub(crate) fn scan(
     snapshot: &Snapshot,
     table: TableId,
     projection: &dyn Projection,
     work: &Work,
     mut each: impl FnMut(&Interaction, f32),
-) -> Result<()> {
+) -> Result<u64> {
     let columns: &[ColumnId] = projection.columns();
     let mut batch = Vec::with_capacity(BATCH);
     let mut done = 0;
@@ -251,5 +309,6 @@ pub(crate) fn scan(
             work.step("read", done, 0)?;
         }
     }
-    project(projection, &batch, &mut each)
+    project(projection, &batch, &mut each)?;
+    Ok(done + batch.len() as u64)
 }

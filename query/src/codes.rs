@@ -256,6 +256,9 @@ codes! {
     NOTHING_HELD_OUT = "TD0606" "nothing to evaluate":
         "The split holds out no interaction, or leaves none to learn from."
         -> "Move the split, or use a held-out table that shares users with the training table.";
+    FROZEN_OPTION = "TD0607" "settings stay in a refresh":
+        "REFRESH MODEL was given a setting of the algorithm, and a refresh keeps those that were trained."
+        -> "Leave it out, or TRAIN MODEL … WITH it.";
 
     NO_SUCH_USER = "TD0701" "no such user":
         "RECOMMEND … FOR USER names a user that has no row."

@@ -72,6 +72,7 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
         Engine::NotPositiveDefinite { .. } => "TD0604",
         Engine::CorruptModel { .. } => "TD0605",
         Engine::NothingHeldOut => "TD0606",
+        Engine::FrozenOption { .. } => "TD0607",
         Engine::CorruptRecord { .. } => "TD0803",
         Engine::UnsupportedModel { .. } => "TD0804",
         Engine::InvalidName { .. } => "TD0212",
@@ -139,6 +140,7 @@ mod tests {
             || Engine::NoSuchTable("t".into()),
             || Engine::NotFitted { model: "m".into() },
             || Engine::EmptyTraining { algorithm: "ease", why: "nothing" },
+            || Engine::FrozenOption { model: "m".into(), option: "o".into() },
             || Engine::NoSuchModel { name: "m".into(), known: vec![] },
             || Engine::AlreadyExists { what: "model", name: "m".into() },
         ];

@@ -151,6 +151,30 @@ impl Committer {
         result
     }
 
+    /// Waits until a generation after this one is durable, `stop` says so, or so long; the durable
+    /// generation then.
+    pub(crate) fn wait_beyond(
+        &self,
+        generation: u64,
+        patience: std::time::Duration,
+        stop: &dyn Fn() -> bool,
+    ) -> u64 {
+        let durable = lock(&self.durable);
+        let waiting = |durable: &mut Durable| durable.generation <= generation && !stop();
+        let (durable, _) = self
+            .turned
+            .wait_timeout_while(durable, patience, waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        durable.generation
+    }
+
+    /// Lets those who wait look again.
+    pub(crate) fn wake(&self) {
+        // Taking the lock orders this behind their last look.
+        drop(lock(&self.durable));
+        self.turned.notify_all();
+    }
+
     fn sync_and_publish(&self) -> Result<()> {
         let (snapshot, generation) = {
             let written = lock(&self.head);

@@ -252,6 +252,18 @@ impl Store {
         StagedArtifact::create(&self.0.home.dir, name, self.0.new_file())
     }
 
+    /// Waits until a commit after `generation` is durable, `stop` says so when it is asked, or at most
+    /// this long; returns the durable generation. `stop` is asked at each commit and each
+    /// [`wake`](Store::wake).
+    pub fn wait_beyond(&self, generation: u64, patience: Duration, stop: &dyn Fn() -> bool) -> u64 {
+        self.0.committer.wait_beyond(generation, patience, stop)
+    }
+
+    /// Lets those in [`wait_beyond`](Store::wait_beyond) ask whether to stop.
+    pub fn wake(&self) {
+        self.0.committer.wake();
+    }
+
     /// What the commits after generation `from` up to that of `to` touched; `None` if that is
     /// not remembered, so that whatever was derived from `from` must be rebuilt.
     pub fn changes_since(&self, from: u64, to: &Snapshot) -> Option<Changes> {

@@ -41,7 +41,7 @@ fn schema() -> &'static str {
          WITH (role = 'interaction', on_unknown = 'create');
      CREATE TABLE bulk (user_id TEXT REFERENCES people, item_id TEXT REFERENCES movies, n BIGINT)
          WITH (role = 'interaction', on_unknown = 'create');
-     CREATE MODEL k USING item_knn ON clicks;
+     CREATE MODEL k USING item_knn ON clicks WITH (refresh = 'auto', refresh_events = 2);
      INSERT INTO movies (id, title) VALUES ('m0', 'zero'), ('m1', 'one'), ('m2', 'two');
      INSERT INTO clicks VALUES ('u0', 'm0', -1), ('u0', 'm1', -1), ('u1', 'm1', -1), ('u1', 'm2', -1);
      TRAIN MODEL k;"

@@ -8,5 +8,6 @@ mod codes;
 mod crash;
 mod data;
 mod reference;
+mod refresh;
 mod slt;
 mod support;

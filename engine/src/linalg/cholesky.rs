@@ -29,13 +29,19 @@ impl Cholesky {
         Some(Cholesky { n, rows })
     }
 
-    /// Replaces a right-hand side by the solution.
-    pub(crate) fn solve(&self, x: &mut [f64]) {
+    /// Replaces a right-hand side by what the lower factor alone makes of it.
+    pub(crate) fn solve_half(&self, x: &mut [f64]) {
         let n = self.n;
         for row in 0..n {
             let own = &self.rows[row * n..][..row + 1];
             x[row] = (x[row] - product(&own[..row], &x[..row])) / own[row];
         }
+    }
+
+    /// Replaces a right-hand side by the solution.
+    pub(crate) fn solve(&self, x: &mut [f64]) {
+        let n = self.n;
+        self.solve_half(x);
         for row in (0..n).rev() {
             let own = &self.rows[row * n..][..row + 1];
             x[row] /= own[row];

@@ -6,6 +6,7 @@
 mod cached;
 mod counts;
 mod entity_index;
+mod graphs;
 mod trend;
 
 use std::collections::HashMap;
@@ -18,6 +19,8 @@ use tastedb_storage::{
 
 pub use cached::Cached;
 pub use entity_index::EntityIndex;
+pub use graphs::GraphInfo;
+pub(crate) use graphs::{LiveGraphs, list as list_graphs, publish as publish_graphs};
 
 use crate::embedding_matrix::EmbeddingMatrix;
 use crate::error::Result;
@@ -30,6 +33,7 @@ pub struct Live {
     counts: Keyed<TableId, Vec<u32>>,
     trends: Keyed<TableId, trend::Trend>,
     embeddings: Keyed<(TableId, ColumnId), EmbeddingMatrix>,
+    graphs: graphs::Kept,
 }
 
 /// One cache per key, made when first asked for.
@@ -45,6 +49,12 @@ impl<K: Hash + Eq, T> Keyed<K, T> {
     fn at(&self, key: K) -> Arc<Cached<T>> {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         map.entry(key).or_default().clone()
+    }
+
+    /// Forgets the caches of the other keys.
+    fn retain(&self, keep: impl Fn(&K) -> bool) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.retain(|key, _| keep(key));
     }
 }
 

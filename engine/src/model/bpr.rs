@@ -47,13 +47,13 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
 
 fn fit(
     data: &Dataset,
-    _: &SideData,
+    side: &SideData,
     options: &ModelOptions,
     seed: u64,
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    let settings = Settings::new(&checked, seed);
+    let settings = Settings::new(&checked, seed).continuing(side, data);
     let model = settings.learn(NAME, data, |data| Bpr::new(data, &settings), work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -144,5 +144,9 @@ impl Learner for Bpr<'_> {
         let mut factors = Table::zeros(self.base.rows() - self.users, dim);
         factors.data_mut().copy_from_slice(&self.base.data()[self.users * stride..]);
         Learned { factors, sums: None }
+    }
+
+    fn base(&self) -> Option<&Table> {
+        Some(&self.base)
     }
 }

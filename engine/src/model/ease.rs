@@ -8,6 +8,8 @@
 //! Only P is kept: in f64 as a triangle, which is what exact updates need, and in f32 as full rows,
 //! which is what scoring streams. A history of h items is a sum of h rows, whoever the person is.
 
+mod refresh;
+
 use std::io::Write;
 
 use rayon::prelude::*;
@@ -15,6 +17,7 @@ use tastedb_storage::ItemId;
 
 use super::entries::{merged, sign};
 use super::file::{Array, Sections, Writer, corrupt};
+use super::news::{News, Refreshed};
 use super::{Algorithm, Embeddings, Model, shares};
 use crate::kernels::{Line, add_rows, negate_scaled, stride};
 use crate::linalg::{InverseError, PANEL, Panels, invert, panels_len};
@@ -67,6 +70,9 @@ pub(super) struct Ease {
     /// The triangle of P.
     triangle: Array<f64>,
     binary: bool,
+    /// The mean of the users' degrees that their weights are relative to; it stays when the matrix
+    /// follows the data. `None` in files from before it was kept.
+    mean_degree: Option<f64>,
     options: Vec<(String, OptionValue)>,
 }
 
@@ -120,12 +126,18 @@ fn fit(
     Ok(Box::new(ease))
 }
 
+/// The weight of a user of a degree.
+fn user_weight(degree: usize, mean_degree: f64, exponent: f64) -> f64 {
+    (degree as f64 / mean_degree).powf(-2.0 * exponent)
+}
+
 /// Xᵀ W X + λI. Every entry is summed over the users in their order by one thread.
 fn gram(
     data: &Dataset,
     lambda: f64,
     exponent: f64,
     binary: bool,
+    mean_degree: f64,
     work: &Work,
 ) -> Result<Panels<Vec<f64>>> {
     let value = |x: f32| match binary {
@@ -133,9 +145,8 @@ fn gram(
         false => f64::from(x),
     };
     let by_user: Vec<f64> = data.by_user.values().iter().map(|x| value(*x)).collect();
-    let mean_degree = data.n_pairs() as f64 / data.n_users() as f64;
     let user_weight: Vec<f64> = (0..data.n_users())
-        .map(|user| (data.by_user.degree(user) as f64 / mean_degree).powf(-2.0 * exponent))
+        .map(|user| user_weight(data.by_user.degree(user), mean_degree, exponent))
         .collect();
     let mut matrix = Panels::zeros(data.n_items());
     work.step("co-occurrences", 0, 1)?;
@@ -180,25 +191,45 @@ impl Ease {
         binary: bool,
         work: &Work,
     ) -> Result<Ease> {
-        let mut matrix = gram(data, lambda, exponent, binary, work)?;
+        Ease::solve_relative(data, lambda, exponent, binary, None, work)
+    }
+
+    /// The same with the weights of users relative to a mean degree that was in force before.
+    fn solve_relative(
+        data: &Dataset,
+        lambda: f64,
+        exponent: f64,
+        binary: bool,
+        mean_degree: Option<f64>,
+        work: &Work,
+    ) -> Result<Ease> {
+        let own = data.n_pairs() as f64 / data.n_users() as f64;
+        let mean_degree = mean_degree.unwrap_or(own);
+        let mut matrix = gram(data, lambda, exponent, binary, mean_degree, work)?;
         invert(&mut matrix, "inverse", work).map_err(|error| match error {
             InverseError::Cancelled => Error::Cancelled,
             InverseError::NotPositiveDefinite => {
                 Error::NotPositiveDefinite { algorithm: NAME, option: "lambda" }
             }
         })?;
-        let n = data.n_items();
+        Ok(Ease::of(data.items.clone(), matrix, binary, mean_degree))
+    }
+
+    /// The model of an inverse.
+    fn of(items: Vec<ItemId>, matrix: Panels<Vec<f64>>, binary: bool, mean_degree: f64) -> Ease {
+        let n = items.len();
         let mut rows = vec![Line::default(); n * stride(n) / crate::kernels::LANES];
         matrix.write_rows(bytemuck::cast_slice_mut(&mut rows), stride(n));
         let scale = (0..n).map(|item| matrix.diagonal(item).recip() as f32).collect();
-        Ok(Ease {
-            items: data.items.clone(),
+        Ease {
+            items,
             rows: Rows::Owned(rows),
             scale,
             triangle: Array::Owned(matrix.into_inner()),
             binary,
+            mean_degree: Some(mean_degree),
             options: Vec::new(),
-        })
+        }
     }
 
     /// Reads the matrix of a saved model.
@@ -207,7 +238,12 @@ impl Ease {
         let n = items.len();
         let rows = n.checked_mul(stride(n)).ok_or_else(|| corrupt("it has too many items"))?;
         let scale = sections.array_of::<f32>("scale", n)?.to_vec();
-        if scale.iter().any(|value| !value.is_finite()) {
+        let mean_degree = match sections.has("mean degree") {
+            true => Some(sections.array_of::<f64>("mean degree", 1)?[0]),
+            false => None,
+        };
+        let sound = mean_degree.is_none_or(|mean| mean.is_finite() && mean > 0.0);
+        if !sound || scale.iter().any(|value| !value.is_finite()) {
             return Err(corrupt("a number of it is none"));
         }
         Ok(Ease {
@@ -216,6 +252,7 @@ impl Ease {
             items,
             scale,
             binary,
+            mean_degree,
             options: Vec::new(),
         })
     }
@@ -225,6 +262,9 @@ impl Ease {
         writer.array("scale", &self.scale);
         writer.array("rows", self.rows.all());
         writer.array("triangle", &self.triangle);
+        if let Some(mean_degree) = self.mean_degree {
+            writer.owned("mean degree", vec![mean_degree]);
+        }
     }
 
     fn row(&self, item: u32) -> Option<&[f32]> {
@@ -307,6 +347,10 @@ impl Model for Ease {
 
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.options.clone()
+    }
+
+    fn refresh(&self, news: &News<'_>, _: u64, work: &Work) -> Result<Refreshed> {
+        self.refreshed(news, work)
     }
 
     fn memory(&self) -> u64 {

@@ -13,15 +13,18 @@
 //! learned otherwise.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
+use super::continuing::{Beginning, Earlier};
 use super::entries::{merged, sign};
 use super::file::{Array, Sections, Writer, corrupt};
-use super::{Model, shares};
+use super::news::{News, Refreshed};
+use super::{Model, algorithm, refitted, shares};
 use crate::kernels::{dot, dot_rows, stride};
 use crate::linalg::Cholesky;
-use crate::{OptionValue, Reason, Result, ScoreInput, Served, UNSCORED};
+use crate::{OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED, Work};
 
 /// How a history becomes a vector.
 pub(super) enum Fold {
@@ -50,6 +53,8 @@ pub(super) struct Factors {
     pub(super) fold: Fold,
     pub(super) options: Vec<(String, OptionValue)>,
     pub(super) notes: Vec<String>,
+    /// What the next training can begin from.
+    pub(super) beginning: Option<Beginning>,
 }
 
 fn row(rows: &[f32], stride: usize, at: u32) -> &[f32] {
@@ -139,7 +144,8 @@ impl Factors {
         let notes = std::str::from_utf8(&notes).map_err(|_| corrupt("a text in it is none"))?;
         let notes = notes.lines().map(str::to_owned).collect();
         let options = sections.options()?;
-        Ok(Factors { algorithm, items, dim, factors, fold, options, notes })
+        let beginning = Beginning::read(sections, numbers)?;
+        Ok(Factors { algorithm, items, dim, factors, fold, options, notes, beginning })
     }
 
     fn history(&self, entries: &[(u32, f32)]) -> Vec<(u32, f32)> {
@@ -225,12 +231,34 @@ impl Model for Factors {
         self.notes.clone()
     }
 
+    fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        let (name, options) = (self.algorithm, self.options.clone());
+        let Some(beginning) = &self.beginning else {
+            return refitted(name, options, news, seed, work);
+        };
+        let earlier = Arc::new(Earlier {
+            items: self.items.clone(),
+            rows: beginning.rows.to_vec(),
+            dim: self.dim,
+            people: beginning.people,
+            epochs: beginning.epochs,
+            ridge: beginning.ridge,
+            notes: self.notes.clone(),
+        });
+        let (more, new) = (earlier.more(), earlier.new_items(news.items()));
+        let side = SideData { earlier: Some(earlier), ..news.side().clone() };
+        let options = options.into_iter().collect();
+        let model = (algorithm(name)?.fit)(news.data()?, &side, &options, seed, work)?;
+        Ok(Refreshed { model, how: format!("{more} epochs more, {new} new items") })
+    }
+
     fn memory(&self) -> u64 {
+        let beginning = self.beginning.as_ref().map_or(0, |it| size_of_val(&*it.rows));
         let fold = match &self.fold {
             Fold::Own => 0,
             Fold::Sums(values) | Fold::Ridge(values) => size_of_val(&**values),
         };
-        (size_of_val(self.items.as_slice()) + size_of_val(&*self.factors) + fold) as u64
+        (size_of_val(self.items.as_slice()) + size_of_val(&*self.factors) + fold + beginning) as u64
     }
 
     fn save(&self, out: &mut dyn Write) -> Result<()> {
@@ -251,6 +279,9 @@ impl Model for Factors {
             }
         };
         writer.owned("fold", vec![fold]);
+        if let Some(beginning) = &self.beginning {
+            beginning.write(&mut writer);
+        }
         writer.owned("notes", self.notes.join("\n").into_bytes());
         writer.write(out)
     }

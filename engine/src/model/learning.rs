@@ -1,6 +1,9 @@
 //! What models that are trained by gradients share: their options, the pairs that are hidden to stop
 //! by, and the second training on all pairs.
 
+use std::sync::Arc;
+
+use super::continuing::{Beginning, Continued};
 use super::factors::{Factors, Fold, MOST_FACTORS};
 use super::file::Array;
 use super::graph_filter::counted;
@@ -10,7 +13,7 @@ use crate::kernels::LANES;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{Batch, Learner, Question, Schedule, Table, recall, train};
-use crate::{Dataset, Error, OptionKind, OptionSpec, Result, Work};
+use crate::{Dataset, Error, OptionKind, OptionSpec, Result, SideData, Work};
 
 /// Where nothing can be hidden, training goes on for so many epochs at most.
 const BLIND_EPOCHS: usize = 30;
@@ -30,6 +33,8 @@ pub(super) struct Settings {
     pub(super) seed: u64,
     retrain: bool,
     schedule: Schedule,
+    /// What it goes on from, and the rows to begin with.
+    earlier: Option<(Continued, Table)>,
 }
 
 pub(super) const FACTORS: OptionSpec = OptionSpec {
@@ -117,7 +122,7 @@ pub(super) fn estimate(
     let epochs = (checked.int("epochs") as f64).min(USUAL_EPOCHS);
     Estimate {
         bytes: tables.saturating_mul(rows) + 44 * n_pairs + 3 * n_items * row,
-        model_bytes: n_items * (8 + 2 * row),
+        model_bytes: n_items * (8 + 3 * row),
         seconds: 2.0 * epochs * epoch,
     }
 }
@@ -161,11 +166,21 @@ impl Settings {
                 every: int("validate_every"),
                 patience: int("patience"),
             },
+            earlier: None,
         }
     }
 
-    /// Factors of users, then of items, drawn as Glorot and Bengio do for matrices of these sizes.
+    /// The same, going on from an earlier training if there is one of as many factors.
+    pub(super) fn continuing(self, side: &SideData, data: &Dataset) -> Settings {
+        let earlier = side.earlier.as_ref().filter(|earlier| earlier.dim == self.factors);
+        Settings { earlier: earlier.map(|it| (Arc::clone(it), it.table(data))), ..self }
+    }
+
+    /// Factors of users, then of items: those of an earlier training, or drawn as Glorot and Bengio do for matrices of these sizes.
     pub(super) fn drawn(&self, users: usize, items: usize) -> Table {
+        if let Some((_, table)) = self.earlier.as_ref().filter(|it| it.1.rows() == users + items) {
+            return table.clone();
+        }
         let bound = |rows: usize| (6.0 / (rows + self.factors) as f32).sqrt();
         let seed = number(self.seed, 1);
         let mut table = Table::zeros(users + items, self.factors);
@@ -197,6 +212,12 @@ impl Settings {
         if data.n_pairs() == 0 {
             return Err(Error::EmptyTraining { algorithm, why: "there are no interactions" });
         }
+        if let Some((earlier, _)) = &self.earlier {
+            let way = earlier.ridge.map_or(Way::Sums, Way::Ridge);
+            let notes = earlier.notes.clone();
+            let (epochs, most) = (earlier.more(), earlier.epochs);
+            return self.last(algorithm, all, &data, &learner, [epochs, most], way, notes, work);
+        }
         let mut schedule = self.schedule;
         let (mut way, mut notes) = (WAYS[0], Vec::new());
         if let Some(split) = holdouts(&data, self.seed).into_iter().next() {
@@ -215,13 +236,36 @@ impl Settings {
             schedule.epochs = schedule.epochs.min(BLIND_EPOCHS);
             notes.push(format!("nothing could be hidden; {} epochs", schedule.epochs));
         }
-        let mut last = learner(&data);
-        for epoch in 1..=schedule.epochs {
-            work.step("epochs on all pairs", epoch as u64 - 1, schedule.epochs as u64)?;
+        let epochs = [schedule.epochs, schedule.epochs];
+        self.last(algorithm, all, &data, &learner, epochs, way, notes, work)
+    }
+
+    /// Trains on all pairs for so many epochs; the model, which remembers so many.
+    #[expect(clippy::too_many_arguments, reason = "the end of one function, which has two callers")]
+    fn last<L: Learner<State = Learned>>(
+        &self,
+        algorithm: &'static str,
+        all: &Dataset,
+        data: &Dataset,
+        learner: &impl Fn(&Dataset) -> L,
+        [epochs, remembered]: [usize; 2],
+        way: Way,
+        notes: Vec<String>,
+        work: &Work,
+    ) -> Result<Factors> {
+        let mut last = learner(data);
+        for epoch in 1..=epochs {
+            work.step("epochs on all pairs", epoch as u64 - 1, epochs as u64)?;
             last.epoch(epoch, work)?;
         }
-        work.step("epochs on all pairs", schedule.epochs as u64, schedule.epochs as u64)?;
-        Ok(last.state().model(algorithm, all, way, notes))
+        work.step("epochs on all pairs", epochs as u64, epochs as u64)?;
+        let model = last.state().model(algorithm, all, way, notes);
+        let ridge = match way {
+            Way::Sums => None,
+            Way::Ridge(shares) => Some(shares),
+        };
+        let beginning = last.base().map(|base| Beginning::of(base, data, remembered, ridge));
+        Ok(Factors { beginning, ..model })
     }
 }
 
@@ -289,6 +333,7 @@ impl Learned {
             fold,
             options: Vec::new(),
             notes,
+            beginning: None,
         }
     }
 }

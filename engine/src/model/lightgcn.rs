@@ -52,13 +52,13 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
 
 fn fit(
     data: &Dataset,
-    _: &SideData,
+    side: &SideData,
     options: &ModelOptions,
     seed: u64,
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    let settings = Settings::new(&checked, seed);
+    let settings = Settings::new(&checked, seed).continuing(side, data);
     let layers = checked.int("layers") as usize;
     let learner = |data: &Dataset| LightGcn::new(data, &settings, layers);
     let model = settings.learn(NAME, data, learner, work)?;
@@ -123,5 +123,9 @@ impl Learner for LightGcn<'_> {
     fn state(&mut self) -> Learned {
         let (factors, sums) = self.smoothing.items(&self.base);
         Learned { factors, sums: Some(sums) }
+    }
+
+    fn base(&self) -> Option<&Table> {
+        Some(&self.base)
     }
 }

@@ -6,11 +6,12 @@
 
 mod bpr;
 mod content;
+mod continuing;
 mod ease;
 mod entries;
 mod estimate;
 mod factors;
-mod file;
+pub(crate) mod file;
 mod gain;
 mod graph_filter;
 mod holdout;
@@ -20,6 +21,7 @@ mod latest;
 mod learning;
 mod lightgcn;
 mod modalities;
+mod news;
 mod popular;
 mod trending;
 
@@ -33,8 +35,10 @@ use crate::{
     SideData, UNSCORED, Work,
 };
 
+pub(crate) use continuing::Continued;
 pub use estimate::{Estimate, estimate};
 pub use file::Bytes;
+pub use news::{Changed, News, Pairs, Refreshed};
 
 /// A trained recommender.
 ///
@@ -81,6 +85,13 @@ pub trait Model: Send + Sync {
     /// What was chosen in training, and why, line by line; empty where nothing was.
     fn notes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The model of the data as it is now, with the settings that are in force: nothing is chosen
+    /// again. Models that can continue from what they have learned do; the others are fitted again,
+    /// which for most is one pass over the pairs.
+    fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        refitted(self.algorithm(), self.options(), news, seed, work)
     }
 
     /// The memory it takes, in bytes, the pages of a mapped file included.
@@ -170,6 +181,26 @@ pub fn fit(
     let algorithm = algorithm(name)?;
     work.check()?;
     work.install(|| (algorithm.fit)(data, side, options, seed, work))
+}
+
+/// A model fitted again with options that were in force.
+fn refitted(
+    name: &str,
+    options: Vec<(String, OptionValue)>,
+    news: &News<'_>,
+    seed: u64,
+    work: &Work,
+) -> Result<Refreshed> {
+    let options = options.into_iter().collect();
+    let model = (algorithm(name)?.fit)(news.data()?, news.side(), &options, seed, work)?;
+    Ok(Refreshed { model, how: "fitted again with the same settings".to_owned() })
+}
+
+/// Brings a model up to date; see [`Model::refresh`]. The same model, data and seed give the same
+/// model, bit for bit, on any number of threads.
+pub fn refresh(model: &dyn Model, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+    work.check()?;
+    work.install(|| model.refresh(news, seed, work))
 }
 
 /// The built-in `random` as a model, to be measured like one: the scores that RECOMMEND gives it.

@@ -7,6 +7,7 @@
 use tastedb_storage::TableId;
 
 use super::fields::Fields;
+use super::policy::RefreshPolicy;
 use crate::error::Result;
 use crate::options::{ModelOptions, OptionValue};
 
@@ -25,6 +26,8 @@ pub struct ModelDefinition {
     pub filter: Option<String>,
     /// The settings given at creation.
     pub options: ModelOptions,
+    /// When it is refreshed.
+    pub refresh: RefreshPolicy,
     /// The order of creation: the model that was created first serves where none is named.
     pub created: u64,
     /// The statement that created it, as written.
@@ -48,6 +51,11 @@ pub struct ModelVersion {
     pub items: u64,
     /// Distinct user-item pairs.
     pub pairs: u64,
+    /// The interactions in the table at the time, whether they count or not; `None` in versions from
+    /// before this was kept.
+    pub interactions: Option<u64>,
+    /// What it was refreshed from; `None` for a training.
+    pub refreshed: Option<Lineage>,
     /// Every setting in force: given, or the default.
     pub options: Vec<(String, String)>,
     /// What was chosen in training, and why.
@@ -58,6 +66,23 @@ pub struct ModelVersion {
     pub read_seconds: f64,
     /// Seconds that fitting took.
     pub fit_seconds: f64,
+}
+
+/// What a refresh began with and what it found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lineage {
+    /// The version it continued from.
+    pub from: u64,
+    /// The version whose training chose the settings.
+    pub trained: u64,
+    /// What was done, in a few words.
+    pub how: String,
+    /// How many users there are more than in that version, items, and pairs.
+    pub users: i64,
+    /// See `users`.
+    pub items: i64,
+    /// See `users`.
+    pub pairs: i64,
 }
 
 /// Reads back what [`OptionValue`]'s `Display` wrote.
@@ -78,6 +103,12 @@ fn option_value(text: &str) -> OptionValue {
 }
 
 impl ModelDefinition {
+    /// The options given at creation, those of the refresh policy included, as they are written.
+    pub fn given(&self) -> impl Iterator<Item = String> {
+        let all = self.options.iter().chain(self.refresh.given());
+        all.map(|(name, value)| format!("{name} = {value}"))
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut fields = Fields::new();
         fields
@@ -91,6 +122,9 @@ impl ModelDefinition {
         for (name, value) in self.options.iter() {
             fields.set(&format!("option.{name}"), value);
         }
+        for (name, value) in self.refresh.given() {
+            fields.set(&format!("policy.{name}"), value);
+        }
         fields.encode()
     }
 
@@ -100,9 +134,13 @@ impl ModelDefinition {
         for (name, value) in fields.with_prefix("option.") {
             options.set(name, option_value(value));
         }
+        let algorithm = fields.text(record, "algorithm")?;
+        let policy = fields.with_prefix("policy.");
+        let policy = policy.map(|(name, value)| (name.to_owned(), option_value(value))).collect();
         Ok(ModelDefinition {
             name: fields.text(record, "name")?.to_string(),
-            algorithm: fields.text(record, "algorithm")?.to_string(),
+            algorithm: algorithm.to_string(),
+            refresh: RefreshPolicy::new(algorithm, policy)?,
             table: TableId(fields.number(record, "table")?),
             weight: fields.get("weight").map(str::to_string),
             filter: fields.get("filter").map(str::to_string),
@@ -127,6 +165,16 @@ impl ModelVersion {
             .set("bytes", self.bytes)
             .set("read_seconds", self.read_seconds)
             .set("fit_seconds", self.fit_seconds);
+        fields.set_opt("interactions", self.interactions);
+        if let Some(lineage) = &self.refreshed {
+            fields
+                .set("refreshed.from", lineage.from)
+                .set("refreshed.trained", lineage.trained)
+                .set("refreshed.how", &lineage.how)
+                .set("refreshed.users", lineage.users)
+                .set("refreshed.items", lineage.items)
+                .set("refreshed.pairs", lineage.pairs);
+        }
         for (name, value) in &self.options {
             fields.set(&format!("option.{name}"), value);
         }
@@ -138,7 +186,24 @@ impl ModelVersion {
 
     pub(super) fn decode(record: &str, bytes: &[u8]) -> Result<ModelVersion> {
         let fields = Fields::decode(record, bytes)?;
+        let interactions = match fields.get("interactions") {
+            Some(_) => Some(fields.number(record, "interactions")?),
+            None => None,
+        };
+        let refreshed = match fields.get("refreshed.from") {
+            None => None,
+            Some(_) => Some(Lineage {
+                from: fields.number(record, "refreshed.from")?,
+                trained: fields.number(record, "refreshed.trained")?,
+                how: fields.text(record, "refreshed.how")?.to_string(),
+                users: fields.number(record, "refreshed.users")?,
+                items: fields.number(record, "refreshed.items")?,
+                pairs: fields.number(record, "refreshed.pairs")?,
+            }),
+        };
         Ok(ModelVersion {
+            interactions,
+            refreshed,
             version: fields.number(record, "version")?,
             generation: fields.number(record, "generation")?,
             statement: fields.text(record, "statement")?.to_string(),

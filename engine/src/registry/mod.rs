@@ -6,13 +6,17 @@
 
 mod definition;
 mod fields;
+mod policy;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tastedb_storage::{Catalog, ItemId, Read, Role, Snapshot, Table, TableId, WriteTxn};
 
-pub use definition::{ModelDefinition, ModelVersion};
+pub use definition::{Lineage, ModelDefinition, ModelVersion};
+pub(crate) use fields::Fields;
+pub use policy::{Automatic, RefreshPolicy};
 
 use crate::error::{Error, Result};
 use crate::live::EntityIndex;
@@ -39,7 +43,7 @@ pub struct NewModel {
     pub weight: Option<String>,
     /// The text of `WHERE`.
     pub filter: Option<String>,
-    /// The settings of `WITH`.
+    /// The settings of `WITH`, those of the refresh policy included.
     pub options: ModelOptions,
     /// The statement, as written.
     pub statement: String,
@@ -66,6 +70,8 @@ pub struct ModelInfo {
     pub definition: ModelDefinition,
     /// What serves; `None` until it is trained.
     pub serving: Option<ModelVersion>,
+    /// Why the last automatic refresh failed, until one succeeds or the database is closed.
+    pub failure: Option<String>,
 }
 
 /// A loaded model version, ready to answer.
@@ -123,11 +129,20 @@ impl Serving {
 pub(crate) struct Registry {
     compiler: Option<Arc<dyn ProjectionCompiler>>,
     loaded: Mutex<HashMap<String, Arc<Serving>>>,
+    /// Why the last automatic refresh of a model failed.
+    failures: Mutex<HashMap<String, String>>,
+    /// Whether a model was seen that is to be refreshed by the database.
+    automatic: AtomicBool,
 }
 
 impl Registry {
     pub(crate) fn new(compiler: Option<Arc<dyn ProjectionCompiler>>) -> Registry {
-        Registry { compiler, loaded: Mutex::new(HashMap::new()) }
+        Registry {
+            compiler,
+            loaded: Mutex::default(),
+            failures: Mutex::default(),
+            automatic: AtomicBool::new(false),
+        }
     }
 
     /// The projection of a model over its table.
@@ -173,7 +188,7 @@ impl Registry {
         })
     }
 
-    pub(crate) fn create(&self, txn: &mut WriteTxn, new: NewModel) -> Result<ModelDefinition> {
+    pub(crate) fn create(&self, txn: &mut WriteTxn, mut new: NewModel) -> Result<ModelDefinition> {
         let name = new.name.clone();
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 100 || !name.chars().all(word) {
@@ -195,6 +210,7 @@ impl Registry {
             Some(algorithm) => algorithm.to_ascii_lowercase(),
             None => model::DEFAULT.to_owned(),
         };
+        let refresh = RefreshPolicy::take(&algorithm, &mut new.options)?;
         model::check_options(&algorithm, &new.options)?;
         self.compile(&catalog, table, new.weight.as_deref(), new.filter.as_deref())?;
         let record = format!("{DEFINITIONS}{name}");
@@ -218,10 +234,12 @@ impl Registry {
             weight: new.weight,
             filter: new.filter,
             options: new.options,
+            refresh,
             created,
             statement: new.statement,
         };
         txn.put_record(&record, &definition.encode());
+        self.notice(&definition);
         Ok(definition)
     }
 
@@ -259,8 +277,10 @@ impl Registry {
         let mut models = Vec::new();
         for (record, bytes) in snapshot.records(DEFINITIONS)? {
             let definition = ModelDefinition::decode(&record, &bytes)?;
+            self.notice(&definition);
             let serving = self.version(snapshot, &definition.name)?;
-            models.push(ModelInfo { definition, serving });
+            let failure = self.failure(&definition.name);
+            models.push(ModelInfo { definition, serving, failure });
         }
         Ok(models)
     }
@@ -330,6 +350,30 @@ impl Registry {
         loaded.retain(|name, _| !matches!(snapshot.record(&format!("{VERSIONS}{name}")), Ok(None)));
         loaded.insert(name.to_string(), serving.clone());
         Ok(serving)
+    }
+
+    fn notice(&self, definition: &ModelDefinition) {
+        if definition.refresh.automatic().is_some() {
+            self.automatic.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a model was created or listed that is to be refreshed by the database.
+    pub(crate) fn has_automatic(&self) -> bool {
+        self.automatic.load(Ordering::Relaxed)
+    }
+
+    /// Why the last automatic refresh of a model failed; `None` if it did not.
+    pub(crate) fn failure(&self, name: &str) -> Option<String> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(crate) fn set_failure(&self, name: &str, failure: Option<String>) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some(failure) => failures.insert(name.to_owned(), failure),
+            None => failures.remove(name),
+        };
     }
 
     /// Names a freshly trained version in the transaction that publishes its file.

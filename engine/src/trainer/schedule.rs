@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::Table;
 use crate::{Result, Work};
 
 /// What is trained.
@@ -14,6 +15,12 @@ pub(crate) trait Learner {
 
     /// What would be kept of it now.
     fn state(&mut self) -> Self::State;
+
+    /// The rows of users, then items, that a later training could begin from; `None` where there is
+    /// more to it than those.
+    fn base(&self) -> Option<&Table> {
+        None
+    }
 }
 
 /// When to look and when to stop.

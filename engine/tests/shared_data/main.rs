@@ -8,10 +8,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod data;
+mod earlier;
 
 use data::{Split, dataset};
 use tastedb_engine::evaluate::{Metric, evaluate};
-use tastedb_engine::model::{Model, fit};
+use tastedb_engine::model::{Changed, Model, News, fit, refresh};
 use tastedb_engine::{Dataset, ModelOptions, OptionValue, Work};
 use tastedb_storage::ItemId;
 
@@ -124,5 +125,26 @@ fn graph_filter_finds_its_settings() {
         let model = train(&split, "graph_filter", ModelOptions::new());
         let found = figures(&split, &[model.as_ref()])[0];
         assert!(found.0 >= recall && found.1 >= ndcg, "{name}: {found:?}; {:?}", model.notes());
+    }
+}
+
+/// After a tenth of the pairs is new, of nearly everybody; and after thirty users have clicked.
+#[test]
+fn a_refresh_ranks_as_a_training_on_all_does() {
+    let Some(split) = dataset("amazon-baby") else { return };
+    for (algorithm, users) in
+        [("graph_filter", f64::INFINITY), ("ials", f64::INFINITY), ("ease", 30.0)]
+    {
+        let old = earlier::without(&split.train, 0.1, users);
+        let options = ModelOptions::new();
+        let first = fit(algorithm, &old, &split.side, &options, 0, &Work::quiet()).unwrap();
+        let changed = Some(Changed::between(&old, &split.train));
+        let items = split.train.items.clone();
+        let news = News::new(items, &split.side, changed, || Ok(split.train.clone()));
+        let refreshed = refresh(first.as_ref(), &news, 0, &Work::quiet()).unwrap();
+        assert_eq!(refreshed.model.options(), first.options(), "{algorithm}: settings stay");
+        let trained = train(&split, algorithm, options);
+        let found = figures(&split, &[refreshed.model.as_ref(), trained.as_ref()]);
+        assert!(found[0].1 >= 0.99 * found[1].1, "{algorithm}: {found:?}; {}", refreshed.how);
     }
 }

@@ -230,6 +230,8 @@ pub enum Show {
     Models,
     /// `SHOW INDEXES`
     Indexes,
+    /// `SHOW GRAPHS`
+    Graphs,
     /// `SHOW TRAINING model`: how its last training went
     Training(Name),
 }

@@ -68,6 +68,7 @@ impl Display for StatementKind {
             StatementKind::Show(Show::Tables) => f.write_str("SHOW TABLES"),
             StatementKind::Show(Show::Models) => f.write_str("SHOW MODELS"),
             StatementKind::Show(Show::Indexes) => f.write_str("SHOW INDEXES"),
+            StatementKind::Show(Show::Graphs) => f.write_str("SHOW GRAPHS"),
             StatementKind::Show(Show::Training(model)) => {
                 write!(f, "SHOW TRAINING {}", Ident(model))
             }

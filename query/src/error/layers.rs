@@ -47,6 +47,7 @@ fn engine_code(error: &engine::Error) -> &'static Code {
         engine::Error::NotFitted { .. } | engine::Error::NeedsModel { .. } => &codes::NOT_TRAINED,
         engine::Error::NoSuchOption { .. } => &codes::UNKNOWN_OPTION,
         engine::Error::InvalidOption { .. } => &codes::OPTION_VALUE,
+        engine::Error::FrozenOption { .. } => &codes::FROZEN_OPTION,
         engine::Error::EmptyTraining { .. } => &codes::EMPTY_TRAINING,
         engine::Error::TooLarge { .. } => &codes::MODEL_TOO_LARGE,
         engine::Error::NotPositiveDefinite { .. } => &codes::NOT_SOLVABLE,

@@ -106,8 +106,7 @@ fn write_into(
         if let Some(filter) = &definition.filter {
             let _ = write!(sql, " WHERE {filter}");
         }
-        let options: Vec<String> =
-            definition.options.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let options: Vec<String> = definition.given().collect();
         if !options.is_empty() {
             let _ = write!(sql, " WITH ({})", options.join(", "));
         }

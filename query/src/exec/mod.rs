@@ -66,6 +66,7 @@ pub(crate) fn execute(
         StatementKind::Show(Show::Tables) => show::tables(session),
         StatementKind::Show(Show::Models) => show::models(session),
         StatementKind::Show(Show::Indexes) => show::indexes(),
+        StatementKind::Show(Show::Graphs) => show::graphs(session),
         StatementKind::Show(Show::Training(name)) => model::show_training(session, name),
         StatementKind::Describe(name) => show::describe(session, name),
         StatementKind::Begin => {
@@ -80,12 +81,8 @@ pub(crate) fn execute(
             session.rollback()?;
             Ok(Outcome::done(kind.name()))
         }
-        StatementKind::TrainModel(train) => {
-            model::train(session, kind.name(), train, params, own())
-        }
-        StatementKind::RefreshModel(train) => {
-            model::train(session, kind.name(), train, params, own())
-        }
+        StatementKind::TrainModel(train) => model::train(session, train, params, own()),
+        StatementKind::RefreshModel(refresh) => model::refresh(session, refresh, params, own()),
         StatementKind::ExplainTrain(train) => model::explain_train(session, train, params, own()),
         StatementKind::Evaluate(evaluate) => evaluate::run(session, evaluate, params),
         StatementKind::Explain { analyze, statement } => match (&statement.kind, analyze) {

@@ -1,7 +1,10 @@
 //! CREATE MODEL, DROP MODEL, TRAIN MODEL, REFRESH MODEL and EXPLAIN TRAIN: statements about models
 //! as calls of the engine.
 
-use tastedb_engine::{Existing, ModelOptions, ModelVersion, NewModel, OptionValue, TrainRequest};
+use tastedb_engine::{
+    Existing, Lineage, ModelOptions, ModelVersion, NewModel, OptionValue, RefreshRequest,
+    Refreshment, TrainRequest,
+};
 
 use super::names;
 use super::options::Options;
@@ -12,6 +15,7 @@ use crate::expr::literal::Given;
 use crate::expr::{SqlProjection, params};
 use crate::outcome::Outcome;
 use crate::session::Session;
+use crate::span::Span;
 use crate::storage::{Role, Value};
 
 /// Runs a CREATE MODEL.
@@ -23,7 +27,7 @@ pub(crate) fn create(
 ) -> Result<Outcome> {
     let engine = session.engine().clone();
     let given = Given { params, now: session.sql().now() };
-    let options = model_options(Options::new(&create.options, given))?;
+    let options = model_options(Options::new(&create.options, given).rest()?)?;
     let bound = |expr: &Option<Expr>| -> Result<Option<Expr>> {
         let Some(expr) = expr else { return Ok(None) };
         let mut expr = expr.clone();
@@ -77,23 +81,69 @@ pub(crate) fn drop_model(session: &mut Session, drop: &Drop) -> Result<Outcome> 
     Err(Error::no_such_model(&model, known).at(drop.name.span))
 }
 
-/// Runs a TRAIN MODEL or a REFRESH MODEL.
+/// Runs a TRAIN MODEL.
 pub(crate) fn train(
     session: &mut Session,
-    verb: &str,
     train: &TrainModel,
     params: &[Value],
     statement: &str,
 ) -> Result<Outcome> {
+    const VERB: &str = "TRAIN MODEL";
     if session.in_transaction() {
-        return Err(Error::not_in_transaction(verb).at(train.model.span));
+        return Err(Error::not_in_transaction(VERB).at(train.model.span));
     }
     let request = request(session, train, params, statement)?;
     let trained = session.engine().train(&request, &session.work());
     let version = trained.map_err(|cause| Error::from(cause).at(train.model.span))?;
-    let mut outcome = Outcome::done(verb);
+    let mut outcome = Outcome::done(VERB);
     outcome.affected = version.pairs;
     Ok(outcome.notice(summary(&request.model, &version)))
+}
+
+/// Runs a REFRESH MODEL.
+pub(crate) fn refresh(
+    session: &mut Session,
+    refresh: &TrainModel,
+    params: &[Value],
+    statement: &str,
+) -> Result<Outcome> {
+    const VERB: &str = "REFRESH MODEL";
+    if session.in_transaction() {
+        return Err(Error::not_in_transaction(VERB).at(refresh.model.span));
+    }
+    let given = Given { params, now: session.sql().now() };
+    let (seed, options) = run_options(Options::new(&refresh.options, given))?;
+    let place = options.first().map_or(refresh.model.span, |(_, _, place)| *place);
+    let request = RefreshRequest {
+        model: refresh.model.value.clone(),
+        options: model_options(options)?,
+        seed,
+        statement: statement.to_owned(),
+    };
+    let refreshed = session.engine().refresh(&request, &session.work());
+    let Refreshment { version, changed } = refreshed.map_err(|cause| {
+        let frozen = matches!(cause, tastedb_engine::Error::FrozenOption { .. });
+        Error::from(cause).at(if frozen { place } else { refresh.model.span })
+    })?;
+    let mut outcome = Outcome::done(VERB);
+    if !changed {
+        let version = version.version;
+        let notice =
+            format!("nothing is new: model `{}` stays at version {version}", request.model);
+        return Ok(outcome.notice(notice));
+    }
+    outcome.affected = version.pairs;
+    let outcome = match &version.refreshed {
+        Some(lineage) => outcome.notice(news(lineage)),
+        None => outcome,
+    };
+    Ok(outcome.notice(summary(&request.model, &version)))
+}
+
+/// What a refresh found and did.
+fn news(lineage: &Lineage) -> String {
+    let Lineage { from, how, users, items, pairs, .. } = lineage;
+    format!("since version {from}: {users:+} users, {items:+} items, {pairs:+} pairs; {how}")
 }
 
 fn summary(model: &str, version: &ModelVersion) -> String {
@@ -127,6 +177,14 @@ pub(crate) fn show_training(session: &Session, name: &Name) -> Result<Outcome> {
     line("algorithm", model.definition.algorithm.clone());
     line("version", version.version.to_string());
     line("statement", version.statement.clone());
+    if let Some(lineage) = &version.refreshed {
+        line("refreshed from", format!("version {}", lineage.from));
+        line("trained as", format!("version {}", lineage.trained));
+        line("new", news(lineage));
+    }
+    if let Some(failure) = &model.failure {
+        line("last automatic refresh", format!("failed: {failure}"));
+    }
     line("seed", version.seed.to_string());
     line("users", version.users.to_string());
     line("items", version.items.to_string());
@@ -177,8 +235,21 @@ fn request(
     statement: &str,
 ) -> Result<TrainRequest> {
     let given = Given { params, now: session.sql().now() };
-    let mut options = Options::new(&train.options, given);
-    let seed = options.number("seed")?.unwrap_or(0);
+    let (seed, options) = run_options(Options::new(&train.options, given))?;
+    Ok(TrainRequest {
+        model: train.model.value.clone(),
+        options: model_options(options)?,
+        seed: seed.unwrap_or(0),
+        statement: statement.to_owned(),
+    })
+}
+
+/// Options as they were given, each with its place.
+type Rest = Vec<(String, Value, Span)>;
+
+/// Takes the options of a run, its seed among them; what is left is the algorithm's.
+fn run_options(mut options: Options<'_>) -> Result<(Option<u64>, Rest)> {
+    let seed = options.number("seed")?;
     if let Some((device, place)) = options.text("device")? {
         match device.as_str() {
             "auto" | "cpu" => {}
@@ -186,17 +257,12 @@ fn request(
             _ => return Err(Error::option_value("device", "'auto', 'cpu' or 'gpu'").at(place)),
         }
     }
-    Ok(TrainRequest {
-        model: train.model.value.clone(),
-        options: model_options(options)?,
-        seed,
-        statement: statement.to_owned(),
-    })
+    Ok((seed, options.rest()?))
 }
 
-fn model_options(options: Options<'_>) -> Result<ModelOptions> {
+fn model_options(options: Rest) -> Result<ModelOptions> {
     let mut model = ModelOptions::new();
-    for (name, value, place) in options.rest()? {
+    for (name, value, place) in options {
         let value = match value {
             Value::Bool(value) => OptionValue::Bool(value),
             Value::Int(value) => OptionValue::Int(value),

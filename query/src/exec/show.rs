@@ -13,7 +13,7 @@ use crate::storage::{Catalog, ColumnId, ColumnType, OnUnknown, Read, Role, Table
 use datafusion::arrow::datatypes::{Field as ArrowField, Schema};
 
 /// Tables that every database has.
-pub(crate) const SYSTEM_TABLES: &[&str] = &["models", "indexes"];
+pub(crate) const SYSTEM_TABLES: &[&str] = &["models", "indexes", "graphs"];
 
 /// Rows made by hand. The type of a column is that of its first value that is not NULL.
 pub(crate) struct Grid {
@@ -147,6 +147,11 @@ pub(crate) fn models(session: &Session) -> Result<Outcome> {
     Ok(Outcome::with_rows("SHOW", model_rows(session, &session.view())?))
 }
 
+/// SHOW GRAPHS.
+pub(crate) fn graphs(session: &Session) -> Result<Outcome> {
+    Ok(Outcome::with_rows("SHOW", graph_rows(session, &session.view())?))
+}
+
 /// SHOW INDEXES.
 pub(crate) fn indexes() -> Result<Outcome> {
     Ok(Outcome::with_rows("SHOW", index_rows()?))
@@ -167,14 +172,14 @@ fn model_rows(session: &Session, view: &View) -> Result<Rows> {
         ("bytes", ColumnType::BigInt),
         ("fit_seconds", ColumnType::Double),
         ("seed", ColumnType::BigInt),
+        ("refresh", ColumnType::Text),
     ]);
     let catalog = view.catalog()?;
     for model in view.read(|read| Ok(session.engine().models(read)?))? {
         let definition = &model.definition;
         let serving = model.serving.as_ref();
         let table = catalog.table_by_id(definition.table).map(|table| table.name.clone());
-        let options: Vec<String> =
-            definition.options.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let options: Vec<String> = definition.given().collect();
         let given = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
         let number = |value: Option<u64>| value.map_or(Value::Null, count);
         grid.push(vec![
@@ -191,6 +196,35 @@ fn model_rows(session: &Session, view: &View) -> Result<Rows> {
             number(serving.map(|version| version.bytes)),
             serving.map_or(Value::Null, |version| Value::Real(version.fit_seconds)),
             number(serving.map(|version| version.seed)),
+            text(match (definition.refresh.automatic(), &model.failure) {
+                (None, _) => "manual".to_owned(),
+                (Some(_), None) => "auto".to_owned(),
+                (Some(_), Some(failure)) => format!("auto, failed: {failure}"),
+            }),
+        ]);
+    }
+    grid.finish()
+}
+
+fn graph_rows(session: &Session, view: &View) -> Result<Rows> {
+    let mut grid = Grid::typed(&[
+        ("table_name", ColumnType::Text),
+        ("modality", ColumnType::Text),
+        ("neighbours", ColumnType::BigInt),
+        ("items", ColumnType::BigInt),
+        ("edges", ColumnType::BigInt),
+        ("bytes", ColumnType::BigInt),
+        ("generation", ColumnType::BigInt),
+    ]);
+    for graph in view.read(|read| Ok(session.engine().graphs(read)?))? {
+        grid.push(vec![
+            text(graph.table),
+            text(graph.modality),
+            count(graph.neighbours),
+            count(graph.items),
+            count(graph.edges),
+            count(graph.bytes),
+            count(graph.generation),
         ]);
     }
     grid.finish()
@@ -211,6 +245,7 @@ pub(crate) fn system_table(session: &Session, name: &str, view: &View) -> Result
     match name {
         "models" => model_rows(session, view).map(Some),
         "indexes" => index_rows().map(Some),
+        "graphs" => graph_rows(session, view).map(Some),
         _ => Ok(None),
     }
 }

@@ -238,7 +238,7 @@ impl Cursor<'_> {
         Ok(StatementKind::Drop(Drop { kind, if_exists, name }))
     }
 
-    /// `SHOW TABLES | MODELS | INDEXES | TRAINING model`
+    /// `SHOW TABLES | MODELS | INDEXES | GRAPHS | TRAINING model`
     pub(super) fn show(&mut self) -> Result<StatementKind> {
         self.expect("show")?;
         let foreign =
@@ -252,10 +252,11 @@ impl Cursor<'_> {
             });
         }
         Ok(StatementKind::Show(
-            match self.expect_one_of(&["tables", "models", "indexes", "training"])? {
+            match self.expect_one_of(&["tables", "models", "indexes", "graphs", "training"])? {
                 "tables" => Show::Tables,
                 "models" => Show::Models,
                 "indexes" => Show::Indexes,
+                "graphs" => Show::Graphs,
                 _ => Show::Training(self.name("a model name")?),
             },
         ))

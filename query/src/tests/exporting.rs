@@ -64,7 +64,8 @@ fn everything() -> Session {
          CREATE MODEL "taste-1" USING item_knn ON log WEIGHT weight * 2
            WHERE kind <> 'it''s' AND weight > -1 WITH (k = 7, weighting = 'cosine');
          CREATE MODEL alike USING content ON shelf WITH (modalities = 'text');
-         CREATE MODEL linear USING ease ON log WITH (lambda = 2.5)"#,
+         CREATE MODEL linear USING ease ON log
+           WITH (lambda = 2.5, refresh = 'auto', refresh_events = 50)"#,
     );
     session
 }

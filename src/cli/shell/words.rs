@@ -24,6 +24,7 @@ pub(super) const STARTERS: &[&str] = &[
     "REFRESH MODEL",
     "ROLLBACK",
     "SELECT",
+    "SHOW GRAPHS",
     "SHOW INDEXES",
     "SHOW MODELS",
     "SHOW TABLES",

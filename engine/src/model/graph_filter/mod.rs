@@ -15,6 +15,7 @@ mod choose;
 mod counts;
 mod lazy;
 mod pool;
+mod refresh;
 mod settings;
 mod terms;
 
@@ -33,6 +34,7 @@ use super::entries::{merged, sign};
 use super::file::{Sections, Writer, corrupt};
 use super::holdout::with_pairs;
 use super::ials::ItemFactors;
+use super::news::{News, Refreshed};
 use super::{Algorithm, Embeddings, Model, shares};
 use crate::item_graph::ItemGraph;
 use crate::options::Checked;
@@ -155,24 +157,27 @@ struct GraphFilter {
 /// What counts: pairs of positive weight, of each user so many at most. Which of a longer history
 /// depends on the items alone, so it is no other part tomorrow.
 pub(super) fn counted(data: &Dataset, limit: usize) -> Dataset {
+    with_pairs(data, positive(&data.by_user, &data.items, limit))
+}
+
+/// The part of the rows of users that counts.
+fn positive(by_user: &Csr, items: &[ItemId], limit: usize) -> Csr {
     let mut indptr = vec![0];
-    let mut indices: Vec<u32> = Vec::with_capacity(data.n_pairs());
-    for (items, weights) in data.by_user.rows() {
+    let mut indices: Vec<u32> = Vec::with_capacity(by_user.len());
+    for (columns, weights) in by_user.rows() {
         let start = indices.len();
-        let positive = items.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+        let positive = columns.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
         indices.extend(positive.map(|(item, _)| *item));
         if indices.len() - start > limit {
             let own = &mut indices[start..];
-            own.sort_unstable_by_key(|item| number(0, data.items[*item as usize].0));
+            own.sort_unstable_by_key(|item| number(0, items[*item as usize].0));
             own[..limit].sort_unstable();
             indices.truncate(start + limit);
         }
         indptr.push(indices.len());
     }
     let values = vec![1.0; indices.len()];
-    let by_user = Csr::from_parts(data.n_items(), indptr, indices, values)
-        .expect("a part of each row, in its order");
-    with_pairs(data, by_user)
+    Csr::from_parts(items.len(), indptr, indices, values).expect("a part of each row, in its order")
 }
 
 /// The users of each item.
@@ -216,12 +221,7 @@ fn fit(
     let mut graphs = Vec::with_capacity(given.modalities.len());
     if given.content != Some(0.0) {
         for (name, _) in &given.modalities {
-            graphs.push(ItemGraph::build(
-                side.modality(name)?,
-                &data.items,
-                given.neighbours,
-                work,
-            )?);
+            graphs.push(side.graph(name, &data.items, given.neighbours, work)?);
         }
     }
     let Choice { mut settings, mixture, why } = choose(&data, &graphs, &given, seed, work)?;
@@ -604,6 +604,11 @@ impl Model for GraphFilter {
 
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
+    }
+
+    fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        let (model, how) = self.refreshed(news, seed, work)?;
+        Ok(Refreshed { model: Box::new(model), how })
     }
 
     fn memory(&self) -> u64 {

@@ -12,12 +12,12 @@ use crate::{Result, Served, UNSCORED};
 pub(super) const MOST: usize = 2048;
 
 pub(in crate::model) struct ItemFactors {
-    dim: usize,
+    pub(super) dim: usize,
     /// In rows of a whole number of lines.
     rows: Rows,
     /// The diagonal of FᵀF, which is diagonal.
     spectrum: Vec<f32>,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 enum Rows {

@@ -14,6 +14,7 @@
 
 mod choose;
 mod item_factors;
+mod refresh;
 mod settings;
 mod side;
 mod solver;
@@ -31,6 +32,7 @@ use self::side::Side;
 use super::entries::merged;
 use super::file::{Sections, Writer, corrupt};
 use super::holdout::Holdout;
+use super::news::{News, Refreshed};
 use super::{Algorithm, Embeddings, Model, shares};
 use crate::kernels::{dot, dot_rows};
 use crate::options::Checked;
@@ -204,8 +206,19 @@ fn train(
     stage: &str,
     work: &Work,
 ) -> Result<Side> {
-    let mut items = Side::start(&data.items, dim, seed);
-    let mut users = Side::zeros(data.n_users(), dim);
+    swept(Side::start(&data.items, dim, seed), data, iterations, settings, stage, work)
+}
+
+/// The factors of the items after so many iterations more.
+fn swept(
+    mut items: Side,
+    data: &Dataset,
+    iterations: usize,
+    settings: Settings,
+    stage: &str,
+    work: &Work,
+) -> Result<Side> {
+    let mut users = Side::zeros(data.n_users(), items.dim);
     items.turn()?;
     for iteration in 0..iterations {
         work.step(stage, iteration as u64, iterations as u64)?;
@@ -294,6 +307,11 @@ impl Model for Ials {
 
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
+    }
+
+    fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        let (model, how) = self.refreshed(news.data()?, seed, work)?;
+        Ok(Refreshed { model: Box::new(model), how })
     }
 
     fn memory(&self) -> u64 {

@@ -375,3 +375,43 @@ fn what_is_not_given_is_chosen_and_told() {
     let model = trained(&single, &options(&[("factors", 2.0)]));
     assert!(model.notes()[0].starts_with("no user has two items"));
 }
+
+/// What was learned stays where it is while the data does, which two iterations from nothing would
+/// not reach; settings stay, and new items are learned.
+#[test]
+fn a_refresh_goes_on_from_the_factors() {
+    let old = dataset(&some_pairs(60, 30, 500), 30);
+    let given = options(&[
+        ("factors", 6.0),
+        ("iterations", 60.0),
+        ("unobserved_weight", 0.1),
+        ("regularization", 0.02),
+    ]);
+    let first = trained(&old, &given);
+    let refreshed = |data: &Dataset| {
+        let side = SideData::default();
+        let news = crate::model::News::new(data.items.clone(), &side, None, || Ok(data.clone()));
+        crate::model::refresh(first.as_ref(), &news, 7, &Work::quiet()).unwrap()
+    };
+    let apart = |model: &dyn Model| -> f32 {
+        let history = [(1u32, 1f32), (5, 1.0), (9, 1.0)];
+        let (own, other) = (scored(model, &history).1, scored(first.as_ref(), &history).1);
+        own.iter().zip(&other).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
+    };
+    let same = refreshed(&old);
+    assert_eq!(same.how, "2 iterations more, 0 new items");
+    assert_eq!(same.model.options(), first.options());
+    let short = trained(&old, &given.clone().with("iterations", OptionValue::Int(2)));
+    let (near, far) = (apart(same.model.as_ref()), apart(short.as_ref()));
+    assert!(near < 0.2 * far, "{near} {far}");
+
+    // Item 30 is had by who has item 5.
+    let mut pairs = some_pairs(60, 30, 500);
+    let fans: Vec<u64> = pairs.iter().filter(|pair| pair.1 == 5).map(|pair| pair.0).collect();
+    pairs.extend(fans.into_iter().map(|user| (user, 30, 1.0)));
+    let more = refreshed(&dataset(&pairs, 31));
+    assert_eq!(more.how, "2 iterations more, 1 new items");
+    let scores = scored(more.model.as_ref(), &[(5, 1.0)]).1;
+    let above = scores.iter().filter(|score| **score > scores[30]).count();
+    assert!(above < 5, "{above} items are above the new one");
+}

@@ -205,3 +205,40 @@ fn factors_of_zero_still_answer() {
     fold.vector(factors.data(), 3, &[(1, 1.0)], &mut vector);
     assert!(vector.iter().all(|value| *value == 0.0));
 }
+
+/// A tenth of the pairs is new, of users who are known and of ten who are not, and two items are.
+#[test]
+fn a_refresh_goes_on_and_ranks_as_a_training_on_all_does() {
+    let (data, cases) = planted();
+    let part = |keep: &dyn Fn(u64, u64) -> bool, items: u64| {
+        let rows = data.users.iter().zip(data.by_user.rows());
+        let pairs = rows.flat_map(|(user, (items, _))| {
+            let own = items.iter().map(|item| u64::from(*item));
+            own.map(|item| (*user, ItemId(item), 1.0, None)).collect::<Vec<_>>()
+        });
+        let pairs: Vec<crate::Pair> = pairs.filter(|pair| keep(pair.0.0, pair.1.0)).collect();
+        Dataset::build((0..items).map(ItemId).collect(), pairs).unwrap()
+    };
+    let old =
+        part(&|user, item| user < 230 && item < 78 && !number(user, item).is_multiple_of(15), 78);
+    let new = 1.0 - old.n_pairs() as f64 / data.n_pairs() as f64;
+    assert!((0.08..0.2).contains(&new), "{new} is new");
+    for name in ["bpr", "lightgcn"] {
+        let first = train(name, &old, &small(), 0);
+        let mut bytes = Vec::new();
+        first.save(&mut bytes).unwrap();
+        let first = load(Arc::new(bytes)).unwrap();
+        let side = SideData::default();
+        let news = crate::model::News::new(data.items.clone(), &side, None, || Ok(data.clone()));
+        let refreshed = crate::model::refresh(first.as_ref(), &news, 0, &Work::quiet()).unwrap();
+        assert!(refreshed.how.ends_with(" epochs more, 2 new items"), "{}", refreshed.how);
+        assert_eq!(refreshed.model.options(), first.options());
+        assert_eq!(refreshed.model.notes(), first.notes());
+        let trained = found(train(name, &data, &small(), 0).as_ref(), &data, &cases);
+        let own = found(refreshed.model.as_ref(), &data, &cases);
+        assert!(own > trained - 0.02, "{name}: {own} instead of {trained}, {}", refreshed.how);
+        // It can be refreshed again.
+        let again = crate::model::refresh(refreshed.model.as_ref(), &news, 0, &Work::quiet());
+        assert!(again.unwrap().how.ends_with(" epochs more, 0 new items"));
+    }
+}

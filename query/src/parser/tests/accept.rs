@@ -62,9 +62,14 @@ fn definitions() {
     for statement in ["DROP TABLE a", "DROP MODEL IF EXISTS a", "DROP INDEX a"] {
         stays(statement);
     }
-    for statement in
-        ["SHOW TABLES", "SHOW MODELS", "SHOW INDEXES", "SHOW TRAINING taste", "DESCRIBE movies"]
-    {
+    for statement in [
+        "SHOW TABLES",
+        "SHOW MODELS",
+        "SHOW INDEXES",
+        "SHOW GRAPHS",
+        "SHOW TRAINING taste",
+        "DESCRIBE movies",
+    ] {
         stays(statement);
     }
     assert_eq!(canonical("desc table movies"), "DESCRIBE movies");

@@ -1,0 +1,142 @@
+//! What came since a model was trained, as its refresh reads it.
+//!
+//! The histories that changed are given where they are remembered, before and after; all pairs are
+//! read only if a model asks for them, so that a refresh that can do without costs what changed.
+
+use std::sync::OnceLock;
+
+use tastedb_storage::{ItemId, UserId};
+
+use crate::{Csr, Dataset, Result, SideData};
+
+/// What one user has, as a [`Dataset`] has it: ascending by item, weights of the same item summed.
+pub type Pairs = Vec<(ItemId, f32)>;
+
+/// The pairs of one user when the model was trained, and now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changed {
+    /// When the model was trained.
+    pub before: Pairs,
+    /// Now.
+    pub after: Pairs,
+}
+
+impl Changed {
+    /// The users whose pairs are not the same in two datasets.
+    pub fn between(before: &Dataset, after: &Dataset) -> Vec<Changed> {
+        let mut users: Vec<UserId> = before.users.iter().chain(&after.users).copied().collect();
+        users.sort_unstable();
+        users.dedup();
+        let pairs = |data: &Dataset, user: UserId| -> Pairs {
+            let Some(row) = data.user_row(user) else { return Pairs::new() };
+            let (items, weights) = data.by_user.row(row as usize);
+            let ids = items.iter().map(|item| data.items[*item as usize]);
+            ids.zip(weights.iter().copied()).collect()
+        };
+        users
+            .into_iter()
+            .map(|user| Changed { before: pairs(before, user), after: pairs(after, user) })
+            .filter(|changed| changed.before != changed.after)
+            .collect()
+    }
+}
+
+/// How all pairs are read.
+type Reader<'a> = Box<dyn Fn() -> Result<Dataset> + Send + Sync + 'a>;
+
+/// What is new.
+pub struct News<'a> {
+    items: Vec<ItemId>,
+    side: &'a SideData,
+    changed: Option<Vec<Changed>>,
+    read: Reader<'a>,
+    all: OnceLock<Dataset>,
+}
+
+impl<'a> News<'a> {
+    /// News about items that ascend. `changed` holds every user whose pairs are not those that the
+    /// model was trained on, each once; `None` where that is not known. `read` gives all pairs.
+    pub fn new(
+        items: Vec<ItemId>,
+        side: &'a SideData,
+        changed: Option<Vec<Changed>>,
+        read: impl Fn() -> Result<Dataset> + Send + Sync + 'a,
+    ) -> News<'a> {
+        News { items, side, changed, read: Box::new(read), all: OnceLock::new() }
+    }
+
+    /// The items now, ascending.
+    pub fn items(&self) -> &[ItemId] {
+        &self.items
+    }
+
+    /// What is known about the items beside the interactions.
+    pub fn side(&self) -> &'a SideData {
+        self.side
+    }
+
+    /// All pairs, read when first asked for.
+    pub fn data(&self) -> Result<&Dataset> {
+        if let Some(data) = self.all.get() {
+            return Ok(data);
+        }
+        let data = (self.read)()?;
+        Ok(self.all.get_or_init(|| data))
+    }
+
+    /// All pairs, if a refresh has asked for them.
+    pub(crate) fn into_read(self) -> Option<Dataset> {
+        self.all.into_inner()
+    }
+
+    /// The users whose pairs changed, if they are known and no item of `known` is gone: then the rows
+    /// of those items are what they were, and new items follow.
+    fn changed(&self, known: &[ItemId]) -> Option<&[Changed]> {
+        self.changed.as_deref().filter(|_| self.items.starts_with(known))
+    }
+
+    /// Some of the pairs as rows of a matrix of the items now: those of users, a row each.
+    fn matrix<'p>(&self, rows: impl Iterator<Item = &'p Pairs>) -> Csr {
+        let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        for pairs in rows {
+            for (item, weight) in pairs {
+                if let Ok(row) = self.items.binary_search(item) {
+                    indices.push(row as u32);
+                    values.push(*weight);
+                }
+            }
+            indptr.push(indices.len());
+        }
+        Csr::from_parts(self.items.len(), indptr, indices, values)
+            .expect("pairs ascend by item, each once")
+    }
+}
+
+/// The pairs of the users who changed, a user in the same row of both, in the rows of the items now.
+pub(super) struct Moves {
+    pub(super) before: Csr,
+    pub(super) after: Csr,
+}
+
+impl Moves {
+    /// The moves, where they are known and no item of `known` is gone.
+    pub(super) fn of(news: &News<'_>, known: &[ItemId]) -> Option<Moves> {
+        let changed = news.changed(known)?;
+        let before = news.matrix(changed.iter().map(|user| &user.before));
+        let after = news.matrix(changed.iter().map(|user| &user.after));
+        Some(Moves { before, after })
+    }
+
+    /// The number of users.
+    pub(super) fn users(&self) -> usize {
+        self.after.n_rows()
+    }
+}
+
+/// A model that was brought up to date.
+pub struct Refreshed {
+    /// The model.
+    pub model: Box<dyn super::Model>,
+    /// What was done for it, in a few words.
+    pub how: String,
+}

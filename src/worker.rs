@@ -1,0 +1,211 @@
+//! The thread that refreshes the models whose policy is `refresh = 'auto'`.
+//!
+//! It is started when there is such a model and ends with the database. It sleeps until something is
+//! committed, counts the new interactions of each such model, and refreshes one when they are as
+//! many, or the first of them is as old, as the policy says. A refresh reads a snapshot and takes
+//! the writer lock only to publish, so nobody waits for it. What fails is remembered with the model
+//! and tried again later; nothing is printed.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tastedb_engine::{
+    Automatic, CancelToken, Engine, Error, ModelDefinition, ModelOptions, ModelVersion, Progress,
+    RefreshRequest, Work,
+};
+use tastedb_storage::Snapshot;
+
+/// The time between two looks at least, so that many small commits cost one.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The time between two looks at most.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// The worker of one open database; dropping it stops the thread and waits for its end.
+pub(crate) struct Worker {
+    engine: Engine,
+    started: AtomicBool,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    stop: CancelToken,
+    thread: JoinHandle<()>,
+}
+
+/// What is new for one model.
+struct Pending {
+    version: u64,
+    /// The generation up to which it was counted.
+    counted: u64,
+    events: u64,
+    /// When the first of them was seen.
+    since: Option<Instant>,
+    failures: u32,
+    /// After a failure, when to try again.
+    again: Option<Instant>,
+}
+
+impl Worker {
+    pub(crate) fn new(engine: Engine) -> Worker {
+        Worker { engine, started: AtomicBool::new(false), running: Mutex::new(None) }
+    }
+
+    /// Starts the thread if a model wants it and it does not run.
+    pub(crate) fn ensure(&self) {
+        if !self.engine.has_automatic()
+            || self.engine.store().is_read_only()
+            || self.started.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        let stop = CancelToken::new();
+        let (engine, told) = (self.engine.clone(), stop.clone());
+        let named = thread::Builder::new().name("tastedb-refresh".to_owned());
+        match named.spawn(move || run(&engine, &told)) {
+            Ok(thread) => {
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                *running = Some(Running { stop, thread });
+            }
+            // The system has no thread to spare now; the next statement asks again.
+            Err(_) => self.started.store(false, Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Running { stop, thread }) = running {
+            stop.cancel();
+            self.engine.store().wake();
+            // A panic there has been remembered or was in nobody's way.
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(engine: &Engine, stop: &CancelToken) {
+    let mut pending = HashMap::new();
+    let stopped = || stop.is_cancelled();
+    while !stopped() {
+        let snapshot = engine.snapshot();
+        let generation = snapshot.generation();
+        let wait = look(engine, &snapshot, &mut pending, stop);
+        // A snapshot that is held keeps what was deleted since.
+        drop(snapshot);
+        engine.store().wait_beyond(u64::MAX, PAUSE, &stopped);
+        engine.store().wait_beyond(generation, wait, &stopped);
+    }
+}
+
+/// Looks at every model, refreshes those that are due, and tells when the next one will be.
+fn look(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    pending: &mut HashMap<String, Pending>,
+    stop: &CancelToken,
+) -> Duration {
+    // A record that cannot be read is told to whoever lists the models.
+    let models = engine.models(snapshot).unwrap_or_default();
+    pending.retain(|name, _| models.iter().any(|model| model.definition.name == *name));
+    let mut wait = LONG;
+    for model in &models {
+        let (definition, policy) = (&model.definition, model.definition.refresh.automatic());
+        let Some((policy, version)) = policy.zip(model.serving.as_ref()) else { continue };
+        let name = &definition.name;
+        let known = pending.remove(name).filter(|known| known.version == version.version);
+        let mut now = known.unwrap_or_else(|| Pending::new(engine, snapshot, definition, version));
+        now.count(engine, snapshot, definition, policy);
+        match now.due_in(policy) {
+            None => {}
+            Some(Duration::ZERO) if !stop.is_cancelled() => {
+                if let Some(failure) = refresh(engine, name, stop) {
+                    engine.remember_failure(name, failure);
+                    let delay = Duration::from_secs(1 << now.failures.min(11));
+                    now.failures += 1;
+                    now.again = Some(Instant::now() + delay);
+                    wait = wait.min(delay);
+                } else {
+                    // What came meanwhile is counted from the new version on.
+                    wait = Duration::ZERO;
+                    continue;
+                }
+            }
+            Some(left) => wait = wait.min(left),
+        }
+        pending.insert(name.clone(), now);
+    }
+    wait
+}
+
+/// Refreshes a model; why that failed.
+fn refresh(engine: &Engine, model: &str, stop: &CancelToken) -> Option<String> {
+    // Half of the cores are left to those who ask and write.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let progress: Arc<dyn Progress> = Arc::new(tastedb_engine::Silent);
+    let work = Work { progress, cancel: stop.clone(), threads: (cores / 2).max(1) };
+    let request = RefreshRequest {
+        model: model.to_owned(),
+        options: ModelOptions::new(),
+        seed: None,
+        statement: "automatic refresh".to_owned(),
+    };
+    match catch_unwind(AssertUnwindSafe(|| engine.refresh(&request, &work))) {
+        // Another version came first, or the database is being closed.
+        Ok(Ok(_) | Err(Error::Conflict { .. } | Error::Cancelled)) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("it panicked, which is a bug".to_owned()),
+    }
+}
+
+impl Pending {
+    fn new(
+        engine: &Engine,
+        snapshot: &Snapshot,
+        definition: &ModelDefinition,
+        version: &ModelVersion,
+    ) -> Pending {
+        let table = definition.table;
+        // After a reopen what came since the version is no longer remembered; the numbers tell.
+        let events = engine.events_since(version.generation, snapshot, table).or_else(|| {
+            let now = engine.interactions(snapshot, table).ok()?;
+            Some(version.interactions?.abs_diff(now))
+        });
+        Pending {
+            version: version.version,
+            counted: snapshot.generation(),
+            events: events.unwrap_or(0),
+            since: None,
+            failures: 0,
+            again: None,
+        }
+    }
+
+    fn count(
+        &mut self,
+        engine: &Engine,
+        snapshot: &Snapshot,
+        definition: &ModelDefinition,
+        policy: Automatic,
+    ) {
+        let more = engine.events_since(self.counted, snapshot, definition.table);
+        // What is not remembered was a lot.
+        self.events = self.events.saturating_add(more.unwrap_or(policy.events));
+        self.counted = snapshot.generation();
+        if self.events > 0 {
+            self.since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The time until a refresh; `None` where nothing is new.
+    fn due_in(&self, policy: Automatic) -> Option<Duration> {
+        let aged = Duration::from_secs(policy.seconds).saturating_sub(self.since?.elapsed());
+        let due = if self.events >= policy.events { Duration::ZERO } else { aged };
+        let after = |at: Instant| at.saturating_duration_since(Instant::now());
+        Some(self.again.map_or(due, |again| due.max(after(again))))
+    }
+}
