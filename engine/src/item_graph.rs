@@ -45,9 +45,25 @@ impl ItemGraph {
     }
 }
 
+/// The item rows that have an embedding, and for each the `k` nearest but itself of positive cosine, as
+/// item rows with their cosines, the nearest first.
+pub(crate) fn neighbours(
+    matrix: &EmbeddingMatrix,
+    items: &[ItemId],
+    k: usize,
+    work: &Work,
+) -> Result<Vec<(u32, Vec<(u32, f32)>)>> {
+    let (rows, centred) = centred(matrix, items);
+    let near = nearest(&centred, matrix.stride(), rows.len(), k, work)?;
+    let named = |near: Vec<Scored>| -> Vec<(u32, f32)> {
+        near.into_iter().map(|near| (rows[near.row as usize], near.score)).collect()
+    };
+    Ok(rows.iter().copied().zip(near.into_iter().map(named)).collect())
+}
+
 /// The item rows that have an embedding, and these embeddings with their mean taken off, of length
 /// one or zero.
-fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<Line>) {
+pub(crate) fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<Line>) {
     let mut rows = Vec::with_capacity(matrix.len());
     let mut places = Vec::with_capacity(matrix.len());
     let mut row = 0;
@@ -86,7 +102,7 @@ fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<Line>) 
 }
 
 /// The `k` nearest of each row but itself, of positive cosine.
-fn nearest(
+pub(crate) fn nearest(
     lines: &[Line],
     stride: usize,
     n: usize,

@@ -74,10 +74,10 @@ pub fn estimate(
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
             }
         }
-        "bpr" | "lightgcn" => {
+        "bpr" | "vbpr" | "lightgcn" | "freedom" => {
             let layers = match algorithm.name {
-                "lightgcn" => Some(checked.int("layers") as u64),
-                _ => None,
+                "bpr" | "vbpr" => None,
+                _ => Some(checked.int("layers") as u64),
             };
             learning::estimate(&checked, layers, n_users, n_items, n_pairs, threads)
         }

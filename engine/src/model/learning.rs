@@ -37,6 +37,11 @@ pub(super) const FACTORS: OptionSpec = OptionSpec {
     kind: OptionKind::Int { default: 64, min: 1, max: MOST_FACTORS as i64 },
     help: "the numbers that describe an item",
 };
+pub(super) const LAYERS: OptionSpec = OptionSpec {
+    name: "layers",
+    kind: OptionKind::Int { default: 2, min: 1, max: 8 },
+    help: "how often vectors are smoothed over the graph",
+};
 pub(super) const BATCH: OptionSpec = OptionSpec {
     name: "batch",
     kind: OptionKind::Int { default: 2048, min: 1, max: 1 << 24 },

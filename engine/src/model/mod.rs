@@ -5,12 +5,14 @@
 //! per user. Scores of one model are comparable with each other, not with those of another.
 
 mod bpr;
+mod comparisons;
 mod content;
 mod ease;
 mod entries;
 mod estimate;
 mod factors;
 mod file;
+mod freedom;
 mod gain;
 mod graph_filter;
 mod holdout;
@@ -22,6 +24,7 @@ mod lightgcn;
 mod modalities;
 mod popular;
 mod trending;
+mod vbpr;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -120,10 +123,11 @@ pub struct Algorithm {
     format: u32,
 }
 
-static ALGORITHMS: [Algorithm; 10] = [
+static ALGORITHMS: [Algorithm; 12] = [
     bpr::ALGORITHM,
     content::ALGORITHM,
     ease::ALGORITHM,
+    freedom::ALGORITHM,
     graph_filter::ALGORITHM,
     ials::ALGORITHM,
     item_knn::ALGORITHM,
@@ -131,6 +135,7 @@ static ALGORITHMS: [Algorithm; 10] = [
     lightgcn::ALGORITHM,
     popular::ALGORITHM,
     trending::ALGORITHM,
+    vbpr::ALGORITHM,
 ];
 
 /// The algorithm of a model whose definition names none.

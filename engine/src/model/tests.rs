@@ -395,9 +395,13 @@ fn shares_say_which_entries_carried_the_score() {
     let data = dataset(&some_pairs(), 11);
     let side = side();
     let history = [(1, 1.0), (6, 2.0), (9, 1.0), (400, 1.0)];
-    for name in ["ease", "ials", "item_knn", "content", "bpr", "lightgcn"] {
+    for name in ["ease", "ials", "item_knn", "content", "bpr", "lightgcn", "vbpr", "freedom"] {
         let lambda = ModelOptions::new().with("lambda", OptionValue::Real(1.0));
-        let options = if name == "ease" { lambda } else { ModelOptions::new() };
+        let options = match name {
+            "ease" => lambda,
+            "vbpr" => ModelOptions::new().with("learning_rate", OptionValue::Real(0.05)),
+            _ => ModelOptions::new(),
+        };
         let model = train(name, &data, &options);
         let input = ScoreInput {
             history: History::new(&history),
@@ -428,7 +432,9 @@ fn similar_items_leave_the_item_itself_out() {
     let side = side();
     let input =
         ScoreInput { history: History::default(), items: &data.items, side: &side, vectors: &[] };
-    for name in ["ease", "graph_filter", "item_knn", "content", "bpr", "lightgcn"] {
+    for name in
+        ["ease", "graph_filter", "item_knn", "content", "bpr", "lightgcn", "vbpr", "freedom"]
+    {
         let model = train(name, &data, &ModelOptions::new());
         let mut out = vec![0.0; 11];
         assert_eq!(model.similar(&input, 2, &mut out), Served::Touched);
@@ -492,7 +498,9 @@ fn threads_do_not_change_a_model() {
         ("ials", ModelOptions::new()),
         ("item_knn", ModelOptions::new()),
         ("bpr", few.clone()),
-        ("lightgcn", few),
+        ("lightgcn", few.clone()),
+        ("vbpr", few.clone()),
+        ("freedom", few),
     ] {
         let saved = |threads| {
             let work = Work { threads, ..Work::quiet() };
@@ -521,7 +529,7 @@ fn training_stops_when_cancelled() {
     let pairs: Vec<(u64, u64, f32)> =
         (0..9000u64).map(|at| (at * 31 % 601, at * at % 523, 1.0)).collect();
     let data = dataset(&pairs, 523);
-    for name in ["ease", "ials", "item_knn", "bpr", "lightgcn"] {
+    for name in ["ease", "ials", "item_knn", "bpr", "lightgcn", "vbpr", "freedom"] {
         for at in 1..3 {
             let cancel = CancelToken::new();
             let progress = Arc::new(CancelAt(AtomicU64::new(at), cancel.clone()));
@@ -561,7 +569,8 @@ fn options_are_checked_and_named() {
 #[test]
 fn what_cannot_be_trained_says_why() {
     let empty = dataset(&[], 3);
-    for name in ["ease", "graph_filter", "ials", "item_knn", "bpr", "lightgcn"] {
+    let names = ["ease", "graph_filter", "ials", "item_knn", "bpr", "lightgcn", "vbpr", "freedom"];
+    for name in names {
         let result = fit(name, &empty, &side(), &ModelOptions::new(), 0, &Work::quiet()).map(drop);
         assert!(matches!(result, Err(Error::EmptyTraining { .. })), "{name}");
     }

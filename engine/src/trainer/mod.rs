@@ -10,8 +10,14 @@
 
 mod adam;
 mod batch;
+mod features;
 mod graph;
+mod linear;
+mod look_up;
+mod neighbours;
 mod pairwise;
+mod projector;
+mod pruning;
 mod schedule;
 mod smoothing;
 mod table;
@@ -20,8 +26,14 @@ mod validation;
 
 pub(crate) use adam::Adam;
 pub(crate) use batch::Batch;
+pub(crate) use features::Features;
 pub(crate) use graph::Graph;
+pub(crate) use linear::Linear;
+pub(crate) use look_up::LookUp;
+pub(crate) use neighbours::Neighbours;
 pub(crate) use pairwise::pairwise;
+pub(crate) use projector::Projector;
+pub(crate) use pruning::Pruning;
 pub(crate) use schedule::{Learner, Schedule, train};
 pub(crate) use smoothing::Smoothing;
 pub(crate) use table::Table;
