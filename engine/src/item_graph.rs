@@ -39,7 +39,7 @@ impl ItemGraph {
         work: &Work,
     ) -> Result<ItemGraph> {
         let (rows, centred) = centred(matrix, items);
-        let near = nearest(&centred, matrix.stride(), rows.len(), k, work)?;
+        let near = nearest(bytemuck::cast_slice(&centred), matrix.stride(), rows.len(), k, work)?;
         let weights = normalised(symmetric(&near, &rows, items.len()));
         Ok(ItemGraph { modality: matrix.modality().to_owned(), weights })
     }
@@ -54,7 +54,7 @@ pub(crate) fn neighbours(
     work: &Work,
 ) -> Result<Vec<(u32, Vec<(u32, f32)>)>> {
     let (rows, centred) = centred(matrix, items);
-    let near = nearest(&centred, matrix.stride(), rows.len(), k, work)?;
+    let near = nearest(bytemuck::cast_slice(&centred), matrix.stride(), rows.len(), k, work)?;
     let named = |near: Vec<Scored>| -> Vec<(u32, f32)> {
         near.into_iter().map(|near| (rows[near.row as usize], near.score)).collect()
     };
@@ -101,15 +101,14 @@ pub(crate) fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, 
     (rows, all)
 }
 
-/// The `k` nearest of each row but itself, of positive cosine.
+/// The `k` nearest of each row but itself, of positive cosine. Rows are of length one or zero.
 pub(crate) fn nearest(
-    lines: &[Line],
+    all: &[f32],
     stride: usize,
     n: usize,
     k: usize,
     work: &Work,
 ) -> Result<Vec<Vec<Scored>>> {
-    let all: &[f32] = bytemuck::cast_slice(lines);
     let blocks = n.div_ceil(BLOCK);
     let group = rayon::current_num_threads().max(1) * 2;
     let mut near = Vec::with_capacity(n);

@@ -37,6 +37,7 @@ pub(super) const CLIP: OptionSpec = OptionSpec {
 /// How comparisons are drawn and weighed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Comparing {
+    negatives: usize,
     denoise: bool,
     clip: Option<f32>,
 }
@@ -44,7 +45,8 @@ pub(super) struct Comparing {
 impl Comparing {
     pub(super) fn new(checked: &Checked) -> Comparing {
         let clip = (checked.text("debias") == "ips").then(|| checked.real("clip") as f32);
-        Comparing { denoise: checked.text("denoise") == "pld", clip }
+        let negatives = checked.int("negatives") as usize;
+        Comparing { negatives, denoise: checked.text("denoise") == "pld", clip }
     }
 }
 
@@ -55,8 +57,8 @@ pub(super) struct Comparisons {
     weights: Option<Vec<f32>>,
     users: usize,
     denoise: bool,
-    /// The pairs between two steps, times those that each is compared with.
-    pub(super) size: usize,
+    /// The comparisons between two steps.
+    size: usize,
     /// The comparisons of an epoch.
     pub(super) number: usize,
     candidates: usize,
@@ -67,12 +69,12 @@ impl Comparisons {
     pub(super) fn new(data: &Dataset, settings: &Settings, how: Comparing) -> Comparisons {
         let seed = number(settings.seed, 2);
         Comparisons {
-            triples: Triples::new(data, settings.negatives, seed),
+            triples: Triples::new(data, how.negatives, seed),
             weights: how.clip.map(|clip| weights(data, clip)),
             users: data.n_users(),
             denoise: how.denoise,
-            size: settings.triples(),
-            number: data.n_pairs() * settings.negatives,
+            size: settings.batch.saturating_mul(how.negatives),
+            number: data.n_pairs() * how.negatives,
             candidates: 1,
             seed,
         }

@@ -74,12 +74,13 @@ pub fn estimate(
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
             }
         }
-        "bpr" | "vbpr" | "lightgcn" | "freedom" => {
+        "bpr" | "vbpr" | "lightgcn" | "freedom" | "lattice" | "bm3" => {
             let layers = match algorithm.name {
                 "bpr" | "vbpr" => None,
                 _ => Some(checked.int("layers") as u64),
             };
-            learning::estimate(&checked, layers, n_users, n_items, n_pairs, threads)
+            let negatives = if algorithm.name == "bm3" { 1 } else { checked.int("negatives") };
+            learning::estimate(&checked, layers, negatives, n_users, n_items, n_pairs, threads)
         }
         "item_knn" => {
             let kept = item_knn::kept(&checked, n_items).min(co_occurrences as u64);

@@ -16,7 +16,7 @@ use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, LAYERS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate, patience,
+    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
     regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
@@ -41,7 +41,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         MODALITIES,
         NEIGHBOURS,
         FACTORS,
-        LAYERS,
+        layers(2),
         OptionSpec {
             name: "keep",
             kind: OptionKind::Real { default: 0.2, min: 0.001, max: 1.0 },

@@ -26,7 +26,6 @@ pub(super) struct Settings {
     pub(super) rate: f32,
     pub(super) batch: usize,
     pub(super) regularization: f32,
-    pub(super) negatives: usize,
     pub(super) seed: u64,
     retrain: bool,
     schedule: Schedule,
@@ -36,11 +35,6 @@ pub(super) const FACTORS: OptionSpec = OptionSpec {
     name: "factors",
     kind: OptionKind::Int { default: 64, min: 1, max: MOST_FACTORS as i64 },
     help: "the numbers that describe an item",
-};
-pub(super) const LAYERS: OptionSpec = OptionSpec {
-    name: "layers",
-    kind: OptionKind::Int { default: 2, min: 1, max: 8 },
-    help: "how often vectors are smoothed over the graph",
 };
 pub(super) const BATCH: OptionSpec = OptionSpec {
     name: "batch",
@@ -62,6 +56,14 @@ pub(super) const RETRAIN: OptionSpec = OptionSpec {
     kind: OptionKind::Choice(&["yes", "no"]),
     help: "whether to train again on all pairs, those hidden to stop by included",
 };
+
+pub(super) const fn layers(default: i64) -> OptionSpec {
+    OptionSpec {
+        name: "layers",
+        kind: OptionKind::Int { default, min: 1, max: 8 },
+        help: "how often vectors are smoothed over the graph",
+    }
+}
 
 pub(super) const fn learning_rate(default: f64) -> OptionSpec {
     OptionSpec {
@@ -96,10 +98,11 @@ pub(super) const fn validate_every(default: i64) -> OptionSpec {
 }
 
 /// What a training takes, once on a part of the pairs and once on all. How many epochs it goes on for
-/// is not known before; the usual number is taken.
+/// is not known before; the usual number is taken. `negatives` are those of each pair.
 pub(super) fn estimate(
     checked: &Checked,
     layers: Option<u64>,
+    negatives: i64,
     n_users: u64,
     n_items: u64,
     n_pairs: u64,
@@ -111,7 +114,7 @@ pub(super) fn estimate(
     let rows = nodes.saturating_mul(row);
     // The values, two moments, and for smoothing the levels and three more tables.
     let tables = 3 + layers.map_or(0, |layers| layers + 2);
-    let pairs = n_pairs as f64 * checked.int("negatives") as f64;
+    let pairs = n_pairs as f64 * negatives as f64;
     let batches = (n_pairs as f64 / checked.int("batch") as f64).ceil();
     let dims = dim as f64 / 64.0;
     let smoothing = layers.map_or(0.0, |layers| {
@@ -158,7 +161,6 @@ impl Settings {
             rate: checked.real("learning_rate") as f32,
             batch: int("batch"),
             regularization: checked.real("regularization") as f32,
-            negatives: int("negatives"),
             seed,
             retrain: checked.text("retrain") == "yes",
             schedule: Schedule {
@@ -177,11 +179,6 @@ impl Settings {
         table.draw(0..users, bound(users), seed);
         table.draw(users..users + items, bound(items), seed);
         table
-    }
-
-    /// The triples between two steps.
-    pub(super) fn triples(&self) -> usize {
-        self.batch.saturating_mul(self.negatives)
     }
 
     /// Room for the batches of so many nodes.

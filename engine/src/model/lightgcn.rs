@@ -15,7 +15,7 @@ use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, LAYERS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate, patience,
+    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
     regularization, validate_every,
 };
 use super::{Algorithm, Embeddings, Model};
@@ -30,7 +30,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     summary: "vectors smoothed over the graph of interactions, learned by comparing items",
     options: &[
         FACTORS,
-        LAYERS,
+        layers(2),
         learning_rate(2e-3),
         regularization(1e-3),
         BATCH,

@@ -4,6 +4,7 @@
 //! question, so a click changes the next answer and forgetting a user needs no change to state kept
 //! per user. Scores of one model are comparable with each other, not with those of another.
 
+mod bm3;
 mod bpr;
 mod comparisons;
 mod content;
@@ -19,6 +20,7 @@ mod holdout;
 mod ials;
 mod item_knn;
 mod latest;
+mod lattice;
 mod learning;
 mod lightgcn;
 mod modalities;
@@ -123,7 +125,8 @@ pub struct Algorithm {
     format: u32,
 }
 
-static ALGORITHMS: [Algorithm; 12] = [
+static ALGORITHMS: [Algorithm; 14] = [
+    bm3::ALGORITHM,
     bpr::ALGORITHM,
     content::ALGORITHM,
     ease::ALGORITHM,
@@ -132,6 +135,7 @@ static ALGORITHMS: [Algorithm; 12] = [
     ials::ALGORITHM,
     item_knn::ALGORITHM,
     latest::ALGORITHM,
+    lattice::ALGORITHM,
     lightgcn::ALGORITHM,
     popular::ALGORITHM,
     trending::ALGORITHM,

@@ -31,7 +31,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     options: &[
         MODALITIES,
         FACTORS,
-        learning_rate(1e-3),
+        learning_rate(2e-3),
         regularization(0.1),
         BATCH,
         NEGATIVES,
@@ -40,7 +40,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         CLIP,
         EPOCHS,
         validate_every(5),
-        patience(10),
+        patience(5),
         RETRAIN,
     ],
     embeddings: Embeddings::InTraining,

@@ -9,12 +9,15 @@
 //! same model everywhere.
 
 mod adam;
+mod align;
 mod batch;
+mod cosines;
 mod features;
 mod graph;
 mod linear;
 mod look_up;
 mod neighbours;
+mod normalise;
 mod pairwise;
 mod projector;
 mod pruning;
@@ -25,12 +28,15 @@ mod triples;
 mod validation;
 
 pub(crate) use adam::Adam;
+pub(crate) use align::{align, drop_out};
 pub(crate) use batch::Batch;
+pub(crate) use cosines::{Cosines, entries_back, laplacian, laplacian_back};
 pub(crate) use features::Features;
 pub(crate) use graph::Graph;
 pub(crate) use linear::Linear;
 pub(crate) use look_up::LookUp;
 pub(crate) use neighbours::Neighbours;
+pub(crate) use normalise::{normalise, normalise_back};
 pub(crate) use pairwise::pairwise;
 pub(crate) use projector::Projector;
 pub(crate) use pruning::Pruning;

@@ -28,11 +28,6 @@ impl Neighbours {
         Neighbours { users, columns: rows.transpose(), rows }
     }
 
-    /// S.
-    pub(crate) fn weights(&self) -> &Csr {
-        &self.rows
-    }
-
     /// Adds the rows of S x that a batch looks at to those of `out`. Both x and S x have rows for
     /// people, which are left alone.
     pub(crate) fn forward(&self, x: &Table, batch: &[u32], out: &mut Table) {

@@ -264,7 +264,8 @@ fn links() -> crate::Csr {
 
 #[test]
 fn propagation_over_a_graph_of_items_is_its_matrix_and_so_is_its_gradient() {
-    let (base, graph) = (table(14, 5, 8), Neighbours::new(6, links()));
+    let (base, links) = (table(14, 5, 8), links());
+    let graph = Neighbours::new(6, links.clone());
     let run = |base: &Table| {
         let mut batch = batch(base);
         graph.forward(base, &batch.nodes, &mut batch.values);
@@ -275,7 +276,7 @@ fn propagation_over_a_graph_of_items_is_its_matrix_and_so_is_its_gradient() {
         for (column, got) in batch.values.row(at)[..5].iter().enumerate() {
             let mut expected = base.row(*node as usize)[column];
             if let Some(item) = (*node as usize).checked_sub(6) {
-                let (others, weights) = graph.weights().row(item);
+                let (others, weights) = links.row(item);
                 let near = others.iter().zip(weights);
                 expected += near.map(|(at, w)| w * base.row(6 + *at as usize)[column]).sum::<f32>();
             }
@@ -297,6 +298,128 @@ fn propagation_over_a_graph_of_items_is_its_matrix_and_so_is_its_gradient() {
             assert!((got - near - own).abs() < 1e-5);
         }
     }
+}
+
+#[test]
+fn rows_of_length_one_have_the_gradient_of_their_direction() {
+    let (mut base, slopes) = (table(6, 5, 20), table(6, 5, 21));
+    base.row_mut(3).fill(0.0);
+    let run = |base: &Table| {
+        let mut unit = base.clone();
+        let scales = normalise(&mut unit, 6);
+        (unit, scales)
+    };
+    let (unit, scales) = run(&base);
+    for row in [0, 1, 5] {
+        assert!((unit.row(row).iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+    let mut gradient = slopes.clone();
+    normalise_back(&unit, &scales, &mut gradient);
+    assert!(gradient.row(3).iter().all(|slope| *slope == 0.0));
+    let part = |table: &Table| {
+        let mut part = Table::zeros(3, 5);
+        part.data_mut().copy_from_slice(&table.data()[..3 * table.stride()]);
+        part
+    };
+    check(&part(&base), &part(&gradient), |moved| {
+        let mut all = base.clone();
+        all.part_mut(0..3).copy_from_slice(moved.data());
+        inner(&run(&all).0, &slopes, 6)
+    });
+}
+
+/// The matrix of links, added up.
+fn added(n: usize, links: &[(u32, u32, f32)]) -> crate::Csr {
+    let mut links = links.to_vec();
+    links.sort_by_key(|(row, column, _)| (*row, *column));
+    let mut indptr = vec![0];
+    (0..n).for_each(|row| indptr.push(links.partition_point(|link| link.0 as usize <= row)));
+    let (indices, values) = links.iter().map(|(_, column, value)| (*column, *value)).unzip();
+    crate::Csr::from_parts(n, indptr, indices, values).unwrap()
+}
+
+#[test]
+fn a_graph_of_cosines_has_the_gradient_of_what_is_made_of_it() {
+    // What x = L z gives, with the nearest fixed: from the items' rows z to the loss.
+    let (mut base, x, slopes) = (table(8, 4, 30), table(14, 3, 31), table(8, 3, 32));
+    base.row_mut(2).fill(0.0);
+    base.data_mut().iter_mut().for_each(|value| *value = value.abs());
+    let cosines = Cosines::new(base.clone(), 4, &Work::quiet()).unwrap();
+    assert!(cosines.links.iter().all(|(a, b, _)| *a != 2 && *b != 2));
+    assert_eq!(cosines.links.iter().filter(|(a, ..)| *a == 5).count(), 4);
+    let loss = |rows: &Table| {
+        let unit = |row: u32| -> Vec<f64> {
+            let own: Vec<f64> = rows.row(row as usize).iter().map(|x| f64::from(*x)).collect();
+            let length = own.iter().map(|x| x * x).sum::<f64>().sqrt();
+            own.iter().map(|x| x / length).collect()
+        };
+        let cosine = |a, b| -> f64 { unit(a).iter().zip(unit(b)).map(|(a, b)| a * b).sum() };
+        let mut sums = [0f64; 8];
+        cosines.links.iter().for_each(|(a, b, _)| sums[*a as usize] += cosine(*a, *b));
+        let share = |(a, b, _): &(u32, u32, f32)| {
+            let own = slopes.row(*a as usize).iter().zip(x.row(6 + *b as usize));
+            let along: f64 = own.map(|(a, b)| f64::from(a * b)).sum();
+            along * cosine(*a, *b) / (sums[*a as usize] * sums[*b as usize]).sqrt()
+        };
+        cosines.links.iter().map(share).sum::<f64>()
+    };
+    let graph = added(8, &cosines.links);
+    let normal = Neighbours::new(6, laplacian(&graph)).all(&x);
+    assert!((inner(&normal, &slopes, 8) - loss(&base)).abs() < 1e-4);
+    let entries = entries_back(&graph, Some, &slopes, &x, 6);
+    let entries = laplacian_back(&graph, &entries);
+    let of_link = |(row, column, _): &(u32, u32, f32)| {
+        let at = graph.row(*row as usize).0.binary_search(column).unwrap();
+        entries[graph.range(*row as usize).start + at]
+    };
+    let gradient = cosines.backward(&cosines.links.iter().map(of_link).collect::<Vec<_>>());
+    let part = |table: &Table| {
+        let mut part = Table::zeros(2, 4);
+        part.data_mut().copy_from_slice(&table.data()[..2 * table.stride()]);
+        part
+    };
+    check(&part(&base), &part(&gradient), |moved| {
+        let mut all = base.clone();
+        all.part_mut(0..2).copy_from_slice(moved.data());
+        loss(&all)
+    });
+    assert!(gradient.row(2).iter().all(|slope| *slope == 0.0));
+}
+
+#[test]
+fn rows_are_aligned_along_the_gradient() {
+    let (base, targets) = (table(5, 6, 40), table(4, 6, 41));
+    let pairs = [(0, 3), (2, 1), (0, 0), (4, 3)];
+    let mut gradient = Table::zeros(5, 6);
+    let loss = align(&base, &targets, &pairs, 0.5, &mut gradient);
+    assert!(loss > 0.0 && loss < 2.0);
+    check(&base, &gradient, |base| {
+        0.5 * align(base, &targets, &pairs, 0.5, &mut Table::zeros(5, 6))
+    });
+    let zero = Table::zeros(5, 6);
+    assert_eq!(align(&zero, &targets, &pairs, 0.5, &mut gradient), 1.0);
+    assert!(align(&base, &base, &[(1, 1), (3, 3)], 1.0, &mut gradient).abs() < 1e-6);
+}
+
+#[test]
+fn what_is_dropped_out_is_a_share_and_decided_by_the_seed() {
+    let (mut from, mut to) = (Table::zeros(1000, 48), Table::zeros(0, 48));
+    from.data_mut().fill(2.0);
+    let about: Vec<u32> = (0..1000).map(|row| row / 2).collect();
+    drop_out(&from, &about, 0.3, 7, &mut to);
+    let zeros = to.data().iter().filter(|value| **value == 0.0).count();
+    let share = zeros as f64 / to.data().len() as f64;
+    assert!((share - 0.3).abs() < 0.02, "{share}");
+    assert!(to.data().iter().all(|value| *value == 0.0 || (*value - 2.0 / 0.7).abs() < 1e-5));
+    assert_eq!(to.row(0), to.row(1), "rows about the same");
+    assert_ne!(to.row(0), to.row(2));
+    let first = to.clone();
+    drop_out(&from, &about, 0.3, 7, &mut to);
+    assert_eq!(to, first);
+    drop_out(&from, &about, 0.3, 8, &mut to);
+    assert_ne!(to, first);
+    drop_out(&from, &about, 0.0, 8, &mut to);
+    assert_eq!(to, from);
 }
 
 #[test]

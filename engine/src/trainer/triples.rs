@@ -40,13 +40,8 @@ impl Triples {
     /// The triples of an epoch, those of a pair side by side. Each is there as often as there are to
     /// be `candidates`, once with the pair's item, else with any of the user's, drawn evenly.
     pub(crate) fn epoch(&self, epoch: usize, candidates: usize) -> Vec<Triple> {
-        let seed = number(self.seed, epoch as u64);
-        let mut order: Vec<u32> = (0..self.users.len() as u32).collect();
-        for at in (1..order.len()).rev() {
-            let to = number(seed, at as u64) % (at as u64 + 1);
-            order.swap(at, to as usize);
-        }
-        let seed = number(seed, u64::MAX);
+        let order = self.order(epoch);
+        let seed = number(number(self.seed, epoch as u64), u64::MAX);
         let pairs = order.par_iter().with_min_len(4096);
         let of = |pair: &u32| {
             let pair = *pair as usize;
@@ -62,6 +57,27 @@ impl Triples {
             })
         };
         pairs.flat_map_iter(of).collect()
+    }
+
+    /// The pairs of an epoch, with their item once more in the place of another.
+    pub(crate) fn pairs(&self, epoch: usize) -> Vec<Triple> {
+        let first = self.by_user.n_rows() as u32;
+        let of = |pair: u32| {
+            let item = first + self.by_user.indices()[pair as usize];
+            [self.users[pair as usize], item, item]
+        };
+        self.order(epoch).into_iter().map(of).collect()
+    }
+
+    /// The order of the pairs in an epoch.
+    fn order(&self, epoch: usize) -> Vec<u32> {
+        let seed = number(self.seed, epoch as u64);
+        let mut order: Vec<u32> = (0..self.users.len() as u32).collect();
+        for at in (1..order.len()).rev() {
+            let to = number(seed, at as u64) % (at as u64 + 1);
+            order.swap(at, to as usize);
+        }
+        order
     }
 
     fn own(&self, user: u32, seed: u64) -> u32 {
