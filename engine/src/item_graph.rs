@@ -45,20 +45,29 @@ impl ItemGraph {
     }
 }
 
-/// The item rows that have an embedding, and for each the `k` nearest but itself of positive cosine, as
-/// item rows with their cosines, the nearest first.
+/// What is near to an item.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Near {
+    /// The item's row.
+    pub(crate) row: u32,
+    /// The rows of the others with their cosines, the nearest first.
+    pub(crate) others: Vec<(u32, f32)>,
+}
+
+/// The `k` nearest but itself, of positive cosine, of each item that has an embedding.
 pub(crate) fn neighbours(
     matrix: &EmbeddingMatrix,
     items: &[ItemId],
     k: usize,
     work: &Work,
-) -> Result<Vec<(u32, Vec<(u32, f32)>)>> {
+) -> Result<Vec<Near>> {
     let (rows, centred) = centred(matrix, items);
     let near = nearest(bytemuck::cast_slice(&centred), matrix.stride(), rows.len(), k, work)?;
-    let named = |near: Vec<Scored>| -> Vec<(u32, f32)> {
-        near.into_iter().map(|near| (rows[near.row as usize], near.score)).collect()
+    let named = |(row, near): (&u32, Vec<Scored>)| {
+        let others = near.into_iter().map(|near| (rows[near.row as usize], near.score));
+        Near { row: *row, others: others.collect() }
     };
-    Ok(rows.iter().copied().zip(near.into_iter().map(named)).collect())
+    Ok(rows.iter().zip(near).map(named).collect())
 }
 
 /// The item rows that have an embedding, and these embeddings with their mean taken off, of length

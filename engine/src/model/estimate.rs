@@ -80,7 +80,9 @@ pub fn estimate(
                 _ => Some(checked.int("layers") as u64),
             };
             let negatives = if algorithm.name == "bm3" { 1 } else { checked.int("negatives") };
-            learning::estimate(&checked, layers, negatives, n_users, n_items, n_pairs, threads)
+            let width = if algorithm.name == "vbpr" { 2 } else { 1 };
+            let effort = learning::Effort { layers, negatives, width };
+            learning::estimate(&checked, effort, n_users, n_items, n_pairs, threads)
         }
         "item_knn" => {
             let kept = item_knn::kept(&checked, n_items).min(co_occurrences as u64);

@@ -21,7 +21,7 @@ use super::learning::{
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
 use super::{Algorithm, Embeddings, Model};
-use crate::item_graph::neighbours;
+use crate::item_graph::{Near, neighbours};
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{
@@ -107,11 +107,11 @@ fn alike(
 ) -> Result<Csr> {
     let (mut links, mut sums) = (Vec::new(), vec![0f32; data.n_items()]);
     for (matrix, weight) in modalities {
-        for (row, near) in neighbours(matrix, &data.items, k - 1, work)? {
-            let share = weight / (near.len() + 1) as f32;
+        for Near { row, others } in neighbours(matrix, &data.items, k - 1, work)? {
+            let share = weight / (others.len() + 1) as f32;
             sums[row as usize] += weight;
             links.push((row, row, share));
-            links.extend(near.into_iter().map(|(other, _)| (row, other, share)));
+            links.extend(others.into_iter().map(|(other, _)| (row, other, share)));
         }
     }
     links.iter_mut().for_each(|(row, _, weight)| *weight /= sums[*row as usize]);

@@ -97,18 +97,28 @@ pub(super) const fn validate_every(default: i64) -> OptionSpec {
     }
 }
 
+/// What a model does with a pair.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// How often vectors are smoothed, if they are.
+    pub(super) layers: Option<u64>,
+    /// The items that a pair is compared with.
+    pub(super) negatives: i64,
+    /// The numbers of a vector over the option `factors`.
+    pub(super) width: u64,
+}
+
 /// What a training takes, once on a part of the pairs and once on all. How many epochs it goes on for
-/// is not known before; the usual number is taken. `negatives` are those of each pair.
+/// is not known before; the usual number is taken.
 pub(super) fn estimate(
     checked: &Checked,
-    layers: Option<u64>,
-    negatives: i64,
+    Effort { layers, negatives, width }: Effort,
     n_users: u64,
     n_items: u64,
     n_pairs: u64,
     threads: f64,
 ) -> Estimate {
-    let dim = checked.int("factors") as u64;
+    let dim = width * checked.int("factors") as u64;
     let row = 4 * dim.next_multiple_of(LANES as u64);
     let nodes = n_users + n_items;
     let rows = nodes.saturating_mul(row);
