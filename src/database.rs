@@ -132,8 +132,9 @@ impl Database {
         self.snapshot().recommend(table)
     }
 
-    /// Creates a model: its definition; training is another step. The algorithms are `ease`,
-    /// `ials`, `item_knn`, `content`, `popular`, `trending` and `latest`.
+    /// Creates a model: its definition; training is another step. The algorithms are `graph_filter`,
+    /// `ease`, `ials`, `item_knn`, `bpr`, `lightgcn`, `vbpr`, `freedom`, `lattice`, `bm3`, `content`,
+    /// `popular`, `trending` and `latest`.
     pub fn create_model(
         &self,
         name: impl Into<String>,

@@ -43,15 +43,40 @@ impl ItemGraph {
         work: &Work,
     ) -> Result<ItemGraph> {
         let (rows, centred) = centred(matrix, items);
-        let near = nearest(&centred, matrix.stride(), rows.len(), k, work)?;
+        let near = nearest(bytemuck::cast_slice(&centred), matrix.stride(), rows.len(), k, work)?;
         let weights = normalised(symmetric(&near, &rows, items.len()));
         Ok(ItemGraph { modality: matrix.modality().to_owned(), weights })
     }
 }
 
+/// What is near to an item.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Near {
+    /// The item's row.
+    pub(crate) row: u32,
+    /// The rows of the others with their cosines, the nearest first.
+    pub(crate) others: Vec<(u32, f32)>,
+}
+
+/// The `k` nearest but itself, of positive cosine, of each item that has an embedding.
+pub(crate) fn neighbours(
+    matrix: &EmbeddingMatrix,
+    items: &[ItemId],
+    k: usize,
+    work: &Work,
+) -> Result<Vec<Near>> {
+    let (rows, centred) = centred(matrix, items);
+    let near = nearest(bytemuck::cast_slice(&centred), matrix.stride(), rows.len(), k, work)?;
+    let named = |(row, near): (&u32, Vec<Scored>)| {
+        let others = near.into_iter().map(|near| (rows[near.row as usize], near.score));
+        Near { row: *row, others: others.collect() }
+    };
+    Ok(rows.iter().zip(near).map(named).collect())
+}
+
 /// The item rows that have an embedding, and these embeddings with their mean taken off, of length
 /// one or zero.
-fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<Line>) {
+pub(crate) fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<Line>) {
     let (rows, places) = shared(matrix, items);
     let mean = mean(matrix, &places);
     (rows, off_mean(matrix, &places, &mean))
@@ -106,29 +131,27 @@ fn off_mean(matrix: &EmbeddingMatrix, places: &[usize], mean: &[f64]) -> Vec<Lin
     all
 }
 
-/// The `k` nearest of each row but itself, of positive cosine, nearest first.
-fn nearest(
-    lines: &[Line],
+/// The `k` nearest of each row but itself, of positive cosine, nearest first. Rows are of length one
+/// or zero.
+pub(crate) fn nearest(
+    all: &[f32],
     stride: usize,
     n: usize,
     k: usize,
     work: &Work,
 ) -> Result<Vec<Vec<Scored>>> {
     let rows: Vec<u32> = (0..n as u32).collect();
-    nearest_of(&rows, lines, stride, work, |row, cosines| {
-        best(bytemuck::cast_slice(lines), stride, row, cosines, k)
-    })
+    nearest_of(&rows, all, stride, work, |row, cosines| best(all, stride, row, cosines, k))
 }
 
 /// Calls `each` for some rows, with their products with all rows, up to rounding; what it returns.
 fn nearest_of<T: Send>(
     rows: &[u32],
-    lines: &[Line],
+    all: &[f32],
     stride: usize,
     work: &Work,
     each: impl Fn(u32, &mut [f32]) -> T + Sync,
 ) -> Result<Vec<T>> {
-    let all: &[f32] = bytemuck::cast_slice(lines);
     let n = all.len() / stride.max(1);
     let group = rayon::current_num_threads().max(1) * 2 * BLOCK;
     let mut found = Vec::with_capacity(rows.len());
@@ -140,10 +163,10 @@ fn nearest_of<T: Send>(
             .map_init(
                 || (Vec::new(), Vec::new()),
                 |(own, cosines): &mut (Vec<Line>, Vec<f32>), rows| {
-                    let width = stride / LANES;
-                    own.clear();
-                    for row in rows {
-                        own.extend_from_slice(&lines[*row as usize * width..][..width]);
+                    own.resize(rows.len() * stride / LANES, Line::default());
+                    let to: &mut [f32] = bytemuck::cast_slice_mut(own);
+                    for (to, row) in to.chunks_exact_mut(stride.max(1)).zip(rows) {
+                        to.copy_from_slice(&all[*row as usize * stride..][..stride]);
                     }
                     cosines.resize(rows.len() * n, 0.0);
                     products(all, bytemuck::cast_slice(own), stride, cosines);

@@ -242,8 +242,8 @@ codes! {
         "The model has no trained version."
         -> "TRAIN MODEL first.";
     EMPTY_TRAINING = "TD0602" "nothing to learn from":
-        "The model's table, after its WHERE, holds no interaction of weight above zero."
-        -> "Load interactions, or loosen the model's WHERE.";
+        "The model's table, after its WHERE, holds no interaction of weight above zero, or its items have no embeddings and the algorithm needs some."
+        -> "Load interactions or embeddings, or loosen the model's WHERE.";
     MODEL_TOO_LARGE = "TD0603" "model too large":
         "Training would need more memory than allowed."
         -> "Choose another algorithm, or raise the limit; EXPLAIN TRAIN MODEL estimates the need.";

@@ -1,7 +1,12 @@
-//! Inner products of a block of vectors with all vectors, as one matrix product.
+//! Products of dense rows: inner products of a block of vectors with all vectors, and what gradients
+//! of linear maps are made of.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+/// Rows of a sum of outer products that one thread computes at a time.
+const OUTER: usize = 16;
 
 /// For each of the `block`'s vectors in turn, its inner products with all of `all`, into `out`. Both
 /// hold vectors of `stride` floats; one thread computes it.
@@ -11,4 +16,34 @@ pub(crate) fn products(all: &[f32], block: &[f32], stride: usize, out: &mut [f32
     let block = MatRef::from_column_major_slice(block, stride, width);
     let out = MatMut::from_column_major_slice_mut(out, n, width);
     matmul(out, Accum::Replace, all, block, 1.0, Par::Seq);
+}
+
+/// Adds to each row of `out` the rows of `matrix`, weighed by the row of `weights` in the same place:
+/// `out += weights · matrix`. Rows are `p` and `q` long; one thread computes it.
+pub(crate) fn add_combinations(
+    weights: &[f32],
+    p: usize,
+    matrix: &[f32],
+    q: usize,
+    out: &mut [f32],
+) {
+    let n = out.len() / q.max(1);
+    let weights = MatRef::from_row_major_slice(weights, n, p);
+    let matrix = MatRef::from_row_major_slice(matrix, p, q);
+    let out = MatMut::from_row_major_slice_mut(out, n, q);
+    matmul(out, Accum::Add, weights, matrix, 1.0, Par::Seq);
+}
+
+/// Adds the outer products of the rows of `left`, `p` long, with those of `right`, `q` long:
+/// `out += leftᵀ · right`, shared by the threads.
+pub(crate) fn add_outer_products(left: &[f32], p: usize, right: &[f32], q: usize, out: &mut [f32]) {
+    let n = right.len() / q.max(1);
+    let left = MatRef::from_row_major_slice(left, n, p);
+    let right = MatRef::from_row_major_slice(right, n, q);
+    out.par_chunks_mut((OUTER * q).max(1)).enumerate().for_each(|(part, out)| {
+        let rows = out.len() / q;
+        let own = left.subcols(part * OUTER, rows).transpose();
+        let out = MatMut::from_row_major_slice_mut(out, rows, q);
+        matmul(out, Accum::Add, own, right, 1.0, Par::Seq);
+    });
 }

@@ -9,8 +9,7 @@
 //! the plain norm of MMRec. A step costs what its batch touches. The p_u are not kept: a person is
 //! the sum of the q_i of a history, or ridge on them, whichever finds more of what was hidden.
 
-use pulp::Arch;
-
+use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
@@ -19,8 +18,7 @@ use super::learning::{
 };
 use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
-use crate::seeded::number;
-use crate::trainer::{Adam, Batch, Learner, Table, Triples, pairwise};
+use crate::trainer::{Batch, Learner, LookUp, Table};
 use crate::{Dataset, ModelOptions, Result, SideData, Work};
 
 const NAME: &str = "bpr";
@@ -34,6 +32,9 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         regularization(0.1),
         BATCH,
         NEGATIVES,
+        DENOISE,
+        DEBIAS,
+        CLIP,
         EPOCHS,
         validate_every(5),
         patience(10),
@@ -54,7 +55,8 @@ fn fit(
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
     let settings = Settings::new(&checked, seed).continuing(side, data);
-    let model = settings.learn(NAME, data, |data| Bpr::new(data, &settings), work)?;
+    let how = Comparing::new(&checked);
+    let model = settings.learn(NAME, data, |data| Bpr::new(data, &settings, how), work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
@@ -64,86 +66,45 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
 
 struct Bpr<'a> {
     settings: &'a Settings,
-    triples: Triples,
+    comparisons: Comparisons,
     users: usize,
     /// The p_u, then the q_i.
-    base: Table,
-    adam: Adam,
+    base: LookUp,
     batch: Batch,
 }
 
 impl<'a> Bpr<'a> {
-    fn new(data: &Dataset, settings: &'a Settings) -> Bpr<'a> {
+    fn new(data: &Dataset, settings: &'a Settings, how: Comparing) -> Bpr<'a> {
         let base = settings.drawn(data.n_users(), data.n_items());
         Bpr {
             settings,
-            triples: Triples::new(data, settings.negatives, number(settings.seed, 2)),
+            comparisons: Comparisons::new(data, settings, how),
             users: data.n_users(),
-            adam: Adam::new(&base, settings.rate),
             batch: settings.room(base.rows()),
-            base,
+            base: LookUp::new(base, settings.rate),
         }
     }
-}
-
-/// Copies the rows that a batch touches into it.
-fn look_up(base: &mut Table, adam: &mut Adam, batch: &mut Batch) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        move || {
-            // Taken by value: only a closure that can be called once is inlined for sure.
-            let (base, adam, batch) = (base, adam, batch);
-            for (at, node) in batch.nodes.iter().enumerate() {
-                let row = base.row_mut(*node as usize);
-                adam.catch_up(*node as usize, row);
-                batch.values.row_mut(at).copy_from_slice(row);
-            }
-        },
-    );
-}
-
-/// Moves the rows that a batch touches along their gradients.
-fn step(base: &mut Table, adam: &mut Adam, batch: &mut Batch, cost: f32) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        move || {
-            let (base, adam, batch) = (base, adam, batch);
-            let step = adam.step();
-            for (at, node) in batch.nodes.iter().enumerate() {
-                let (decay, gradient) = (cost * batch.counts[at], batch.gradient.row_mut(at));
-                let own = batch.values.row(at);
-                gradient.iter_mut().zip(own).for_each(|(slope, value)| *slope += decay * value);
-                adam.touch(step, *node as usize, base.row_mut(*node as usize), gradient);
-            }
-        },
-    );
 }
 
 impl Learner for Bpr<'_> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let triples = self.triples.epoch(epoch);
         let mut loss = 0.0;
-        for part in triples.chunks(self.settings.triples()) {
+        for part in self.comparisons.epoch(epoch) {
             work.check()?;
-            self.batch.take(part);
-            look_up(&mut self.base, &mut self.adam, &mut self.batch);
-            loss += pairwise(&mut self.batch);
-            let cost = self.settings.regularization / part.len() as f32;
-            step(&mut self.base, &mut self.adam, &mut self.batch, cost);
+            let batch = &mut self.batch;
+            batch.take(&part);
+            self.base.forward(batch);
+            loss += self.comparisons.compare(batch);
+            batch.decay(self.settings.regularization / batch.triples.len() as f32);
+            self.base.step(batch);
         }
-        Ok(loss / triples.len().max(1) as f64)
+        Ok(loss / self.comparisons.number as f64)
     }
 
     fn state(&mut self) -> Learned {
-        let (dim, stride) = (self.base.dim(), self.base.stride());
-        for node in self.users..self.base.rows() {
-            self.adam.catch_up(node, self.base.row_mut(node));
-        }
-        let mut factors = Table::zeros(self.base.rows() - self.users, dim);
-        factors.data_mut().copy_from_slice(&self.base.data()[self.users * stride..]);
-        Learned { factors, sums: None }
+        Learned { factors: self.base.rows(self.users), sums: None }
     }
 
     fn base(&self) -> Option<&Table> {

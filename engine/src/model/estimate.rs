@@ -81,12 +81,15 @@ pub fn estimate(
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
             }
         }
-        "bpr" | "lightgcn" => {
+        "bpr" | "vbpr" | "lightgcn" | "freedom" | "lattice" | "bm3" => {
             let layers = match algorithm.name {
-                "lightgcn" => Some(checked.int("layers") as u64),
-                _ => None,
+                "bpr" | "vbpr" => None,
+                _ => Some(checked.int("layers") as u64),
             };
-            learning::estimate(&checked, layers, n_users, n_items, n_pairs, threads)
+            let negatives = if algorithm.name == "bm3" { 1 } else { checked.int("negatives") };
+            let width = if algorithm.name == "vbpr" { 2 } else { 1 };
+            let effort = learning::Effort { layers, negatives, width };
+            learning::estimate(&checked, effort, n_users, n_items, n_pairs, threads)
         }
         "item_knn" => {
             let kept = item_knn::kept(&checked, n_items).min(co_occurrences as u64);

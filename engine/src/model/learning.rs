@@ -29,7 +29,6 @@ pub(super) struct Settings {
     pub(super) rate: f32,
     pub(super) batch: usize,
     pub(super) regularization: f32,
-    pub(super) negatives: usize,
     pub(super) seed: u64,
     retrain: bool,
     schedule: Schedule,
@@ -63,6 +62,14 @@ pub(super) const RETRAIN: OptionSpec = OptionSpec {
     help: "whether to train again on all pairs, those hidden to stop by included",
 };
 
+pub(super) const fn layers(default: i64) -> OptionSpec {
+    OptionSpec {
+        name: "layers",
+        kind: OptionKind::Int { default, min: 1, max: 8 },
+        help: "how often vectors are smoothed over the graph",
+    }
+}
+
 pub(super) const fn learning_rate(default: f64) -> OptionSpec {
     OptionSpec {
         name: "learning_rate",
@@ -95,23 +102,34 @@ pub(super) const fn validate_every(default: i64) -> OptionSpec {
     }
 }
 
+/// What a model does with a pair.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// How often vectors are smoothed, if they are.
+    pub(super) layers: Option<u64>,
+    /// The items that a pair is compared with.
+    pub(super) negatives: i64,
+    /// The numbers of a vector over the option `factors`.
+    pub(super) width: u64,
+}
+
 /// What a training takes, once on a part of the pairs and once on all. How many epochs it goes on for
 /// is not known before; the usual number is taken.
 pub(super) fn estimate(
     checked: &Checked,
-    layers: Option<u64>,
+    Effort { layers, negatives, width }: Effort,
     n_users: u64,
     n_items: u64,
     n_pairs: u64,
     threads: f64,
 ) -> Estimate {
-    let dim = checked.int("factors") as u64;
+    let dim = width * checked.int("factors") as u64;
     let row = 4 * dim.next_multiple_of(LANES as u64);
     let nodes = n_users + n_items;
     let rows = nodes.saturating_mul(row);
     // The values, two moments, and for smoothing the levels and three more tables.
     let tables = 3 + layers.map_or(0, |layers| layers + 2);
-    let pairs = n_pairs as f64 * checked.int("negatives") as f64;
+    let pairs = n_pairs as f64 * negatives as f64;
     let batches = (n_pairs as f64 / checked.int("batch") as f64).ceil();
     let dims = dim as f64 / 64.0;
     let smoothing = layers.map_or(0.0, |layers| {
@@ -158,7 +176,6 @@ impl Settings {
             rate: checked.real("learning_rate") as f32,
             batch: int("batch"),
             regularization: checked.real("regularization") as f32,
-            negatives: int("negatives"),
             seed,
             retrain: checked.text("retrain") == "yes",
             schedule: Schedule {
@@ -187,11 +204,6 @@ impl Settings {
         table.draw(0..users, bound(users), seed);
         table.draw(users..users + items, bound(items), seed);
         table
-    }
-
-    /// The triples between two steps.
-    pub(super) fn triples(&self) -> usize {
-        self.batch.saturating_mul(self.negatives)
     }
 
     /// Room for the batches of so many nodes.

@@ -11,17 +11,17 @@
 //! adds to the vector of somebody who had it. Only e⁰_u is missing of a person's vector then, and
 //! without it, or with ridge on the e_i in its place, held-out items are found as well as with it.
 
+use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate, patience,
+    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
     regularization, validate_every,
 };
 use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
-use crate::seeded::number;
-use crate::trainer::{Adam, Batch, Graph, Learner, Smoothing, Table, Triples, pairwise};
-use crate::{Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
+use crate::trainer::{Adam, Batch, Graph, Learner, Smoothing, Table};
+use crate::{Dataset, ModelOptions, Result, SideData, Work};
 
 const NAME: &str = "lightgcn";
 
@@ -30,15 +30,14 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     summary: "vectors smoothed over the graph of interactions, learned by comparing items",
     options: &[
         FACTORS,
-        OptionSpec {
-            name: "layers",
-            kind: OptionKind::Int { default: 2, min: 1, max: 8 },
-            help: "how often vectors are smoothed over the graph",
-        },
+        layers(2),
         learning_rate(2e-3),
         regularization(1e-3),
         BATCH,
         NEGATIVES,
+        DENOISE,
+        DEBIAS,
+        CLIP,
         EPOCHS,
         validate_every(2),
         patience(10),
@@ -60,7 +59,8 @@ fn fit(
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
     let settings = Settings::new(&checked, seed).continuing(side, data);
     let layers = checked.int("layers") as usize;
-    let learner = |data: &Dataset| LightGcn::new(data, &settings, layers);
+    let how = Comparing::new(&checked);
+    let learner = |data: &Dataset| LightGcn::new(data, &settings, how, layers);
     let model = settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -71,7 +71,7 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
 
 struct LightGcn<'a> {
     settings: &'a Settings,
-    triples: Triples,
+    comparisons: Comparisons,
     /// E⁰: users, then items.
     base: Table,
     smoothing: Smoothing,
@@ -82,12 +82,12 @@ struct LightGcn<'a> {
 }
 
 impl<'a> LightGcn<'a> {
-    fn new(data: &Dataset, settings: &'a Settings, layers: usize) -> LightGcn<'a> {
-        let graph = Graph::new(data);
+    fn new(data: &Dataset, settings: &'a Settings, how: Comparing, layers: usize) -> LightGcn<'a> {
+        let graph = Graph::new(&data.by_user, &data.by_item);
         let base = settings.drawn(data.n_users(), data.n_items());
         LightGcn {
             settings,
-            triples: Triples::new(data, settings.negatives, number(settings.seed, 2)),
+            comparisons: Comparisons::new(data, settings, how),
             adam: Adam::new(&base, settings.rate),
             decay: vec![0.0; graph.nodes()],
             batch: settings.room(graph.nodes()),
@@ -101,23 +101,22 @@ impl Learner for LightGcn<'_> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let triples = self.triples.epoch(epoch);
         let mut loss = 0.0;
-        for part in triples.chunks(self.settings.triples()) {
+        for part in self.comparisons.epoch(epoch) {
             work.check()?;
             let batch = &mut self.batch;
-            batch.take(part);
+            batch.take(&part);
             self.smoothing.forward(&self.base, batch);
-            loss += pairwise(batch);
+            loss += self.comparisons.compare(batch);
             let gradient = self.smoothing.backward(batch);
-            let cost = self.settings.regularization / part.len() as f32;
+            let cost = self.settings.regularization / batch.triples.len() as f32;
             for (node, count) in batch.nodes.iter().zip(&batch.counts) {
                 self.decay[*node as usize] = cost * count;
             }
             self.adam.all(&mut self.base, gradient, &self.decay);
             batch.nodes.iter().for_each(|node| self.decay[*node as usize] = 0.0);
         }
-        Ok(loss / triples.len().max(1) as f64)
+        Ok(loss / self.comparisons.number as f64)
     }
 
     fn state(&mut self) -> Learned {

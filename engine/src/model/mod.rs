@@ -4,7 +4,9 @@
 //! question, so a click changes the next answer and forgetting a user needs no change to state kept
 //! per user. Scores of one model are comparable with each other, not with those of another.
 
+mod bm3;
 mod bpr;
+mod comparisons;
 mod content;
 mod continuing;
 mod ease;
@@ -12,18 +14,21 @@ mod entries;
 mod estimate;
 mod factors;
 pub(crate) mod file;
+mod freedom;
 mod gain;
 mod graph_filter;
 mod holdout;
 mod ials;
 mod item_knn;
 mod latest;
+mod lattice;
 mod learning;
 mod lightgcn;
 mod modalities;
 mod news;
 mod popular;
 mod trending;
+mod vbpr;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -131,17 +136,21 @@ pub struct Algorithm {
     format: u32,
 }
 
-static ALGORITHMS: [Algorithm; 10] = [
+static ALGORITHMS: [Algorithm; 14] = [
+    bm3::ALGORITHM,
     bpr::ALGORITHM,
     content::ALGORITHM,
     ease::ALGORITHM,
+    freedom::ALGORITHM,
     graph_filter::ALGORITHM,
     ials::ALGORITHM,
     item_knn::ALGORITHM,
     latest::ALGORITHM,
+    lattice::ALGORITHM,
     lightgcn::ALGORITHM,
     popular::ALGORITHM,
     trending::ALGORITHM,
+    vbpr::ALGORITHM,
 ];
 
 /// The algorithm of a model whose definition names none.

@@ -394,8 +394,11 @@ fn no_damaged_bytes_make_a_model_panic() {
 fn shares_say_which_entries_carried_the_score() {
     let data = dataset(&some_pairs(), 11);
     let side = side();
-    let history = [(1, 1.0), (6, 2.0), (9, 1.0), (400, 1.0)];
-    for name in ["ease", "ials", "item_knn", "content", "bpr", "lightgcn"] {
+    let history = [1, 6, 9, 2, 7, 0, 3, 8, 400].map(|row| (row, 1.0));
+    for name in [
+        "ease", "ials", "item_knn", "content", "bpr", "lightgcn", "vbpr", "freedom", "lattice",
+        "bm3",
+    ] {
         let lambda = ModelOptions::new().with("lambda", OptionValue::Real(1.0));
         let options = if name == "ease" { lambda } else { ModelOptions::new() };
         let model = train(name, &data, &options);
@@ -411,7 +414,7 @@ fn shares_say_which_entries_carried_the_score() {
             let sum: f32 = reasons.iter().map(|reason| reason.share).sum();
             assert!(reasons.is_empty() || (sum - 1.0).abs() < 1e-5);
             assert!(reasons.windows(2).all(|pair| pair[0].share >= pair[1].share));
-            assert!(reasons.iter().all(|reason| reason.entry < 3));
+            assert!(reasons.iter().all(|reason| reason.entry < 8));
             let best = model.explain(&input, row as u32, 1);
             assert_eq!(best.first(), reasons.first());
             assert_eq!(
@@ -428,7 +431,18 @@ fn similar_items_leave_the_item_itself_out() {
     let side = side();
     let input =
         ScoreInput { history: History::default(), items: &data.items, side: &side, vectors: &[] };
-    for name in ["ease", "graph_filter", "item_knn", "content", "bpr", "lightgcn"] {
+    for name in [
+        "ease",
+        "graph_filter",
+        "item_knn",
+        "content",
+        "bpr",
+        "lightgcn",
+        "vbpr",
+        "freedom",
+        "lattice",
+        "bm3",
+    ] {
         let model = train(name, &data, &ModelOptions::new());
         let mut out = vec![0.0; 11];
         assert_eq!(model.similar(&input, 2, &mut out), Served::Touched);
@@ -492,7 +506,11 @@ fn threads_do_not_change_a_model() {
         ("ials", ModelOptions::new()),
         ("item_knn", ModelOptions::new()),
         ("bpr", few.clone()),
-        ("lightgcn", few),
+        ("lightgcn", few.clone()),
+        ("vbpr", few.clone()),
+        ("freedom", few.clone()),
+        ("lattice", few.clone()),
+        ("bm3", few),
     ] {
         let saved = |threads| {
             let work = Work { threads, ..Work::quiet() };
@@ -521,7 +539,8 @@ fn training_stops_when_cancelled() {
     let pairs: Vec<(u64, u64, f32)> =
         (0..9000u64).map(|at| (at * 31 % 601, at * at % 523, 1.0)).collect();
     let data = dataset(&pairs, 523);
-    for name in ["ease", "ials", "item_knn", "bpr", "lightgcn"] {
+    for name in ["ease", "ials", "item_knn", "bpr", "lightgcn", "vbpr", "freedom", "lattice", "bm3"]
+    {
         for at in 1..3 {
             let cancel = CancelToken::new();
             let progress = Arc::new(CancelAt(AtomicU64::new(at), cancel.clone()));
@@ -561,7 +580,19 @@ fn options_are_checked_and_named() {
 #[test]
 fn what_cannot_be_trained_says_why() {
     let empty = dataset(&[], 3);
-    for name in ["ease", "graph_filter", "ials", "item_knn", "bpr", "lightgcn"] {
+    let names = [
+        "ease",
+        "graph_filter",
+        "ials",
+        "item_knn",
+        "bpr",
+        "lightgcn",
+        "vbpr",
+        "freedom",
+        "lattice",
+        "bm3",
+    ];
+    for name in names {
         let result = fit(name, &empty, &side(), &ModelOptions::new(), 0, &Work::quiet()).map(drop);
         assert!(matches!(result, Err(Error::EmptyTraining { .. })), "{name}");
     }

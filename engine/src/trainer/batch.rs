@@ -4,6 +4,8 @@
 //! is a table of the same shape, whose rows go back to where they came from.
 
 use super::{Table, Triple};
+use crate::kernels::dot;
+use crate::seeded::fraction;
 
 /// The touched rows of a batch with what is computed for them.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub(crate) struct Batch {
     pub(crate) nodes: Vec<u32>,
     /// The triples, with places among `nodes` for nodes.
     pub(crate) triples: Vec<Triple>,
+    /// How much each triple counts; the usual is 1.
+    pub(crate) weights: Vec<f32>,
     /// How often each node occurs.
     pub(crate) counts: Vec<f32>,
     /// The values of the nodes.
@@ -29,6 +33,7 @@ impl Batch {
         Batch {
             nodes: Vec::new(),
             triples: Vec::new(),
+            weights: Vec::new(),
             counts: Vec::new(),
             values: Table::zeros(0, dim),
             gradient: Table::zeros(0, dim),
@@ -55,8 +60,74 @@ impl Batch {
                 *place
             }));
         }
+        self.weights.clear();
+        self.weights.resize(triples.len(), 1.0);
         self.values.reach(self.nodes.len());
         self.gradient.reach(self.nodes.len());
         self.gradient.part_mut(0..self.nodes.len()).fill(0.0);
+    }
+
+    /// Takes the nodes of another batch and those of its triples that are `wanted`, by their nodes.
+    pub(crate) fn like(&mut self, other: &Batch, wanted: impl Fn(&Triple) -> bool) {
+        self.nodes.clone_from(&other.nodes);
+        self.triples.clear();
+        self.weights.clear();
+        for (triple, weight) in other.triples.iter().zip(&other.weights) {
+            if wanted(&triple.map(|at| other.nodes[at as usize])) {
+                self.triples.push(*triple);
+                self.weights.push(*weight);
+            }
+        }
+        self.values.reach(self.nodes.len());
+        self.gradient.reach(self.nodes.len());
+        self.gradient.part_mut(0..self.nodes.len()).fill(0.0);
+    }
+
+    /// The place of a node, if the batch touches it.
+    pub(crate) fn place(&self, node: usize) -> Option<usize> {
+        let (number, place) = self.places[node];
+        (number == self.number).then_some(place as usize)
+    }
+
+    /// Adds `cost` times the values to the gradient, as often as each occurs.
+    pub(crate) fn decay(&mut self, cost: f32) {
+        let rows = 0..self.nodes.len();
+        for (at, count) in rows.zip(&self.counts) {
+            let slopes = self.gradient.row_mut(at).iter_mut().zip(self.values.row(at));
+            slopes.for_each(|(slope, value)| *slope += cost * count * value);
+        }
+    }
+
+    /// Of each `group` of triples, which differ in the item that was had, keeps one: the smaller its
+    /// loss the likelier, by the softmax of −loss / temperature. (The resampling of PLD.)
+    pub(crate) fn choose(&mut self, group: usize, temperature: f32, seed: u64) {
+        let groups = self.triples.len() / group;
+        let mut chances = vec![0f32; group];
+        self.counts.fill(0.0);
+        for at in 0..groups {
+            let own = &self.triples[at * group..][..group];
+            for (chance, triple) in chances.iter_mut().zip(own) {
+                *chance = self.loss(triple);
+            }
+            let least = chances.iter().copied().fold(f32::INFINITY, f32::min);
+            chances.iter_mut().for_each(|loss| *loss = ((least - *loss) / temperature).exp());
+            let mut drawn = fraction(seed, at as u64) * chances.iter().sum::<f32>();
+            let found = chances.iter().position(|chance| {
+                drawn -= chance;
+                drawn < 0.0
+            });
+            let triple = own[found.unwrap_or(group - 1)];
+            triple.iter().for_each(|place| self.counts[*place as usize] += 1.0);
+            self.triples[at] = triple;
+        }
+        self.triples.truncate(groups);
+        self.weights.truncate(groups);
+    }
+
+    /// The pairwise loss of a triple.
+    fn loss(&self, [user, item, other]: &Triple) -> f32 {
+        let [user, item, other] = [user, item, other].map(|place| self.values.row(*place as usize));
+        let margin = dot(user, item) - dot(user, other);
+        (-margin.abs()).exp().ln_1p() + (-margin).max(0.0)
     }
 }

@@ -15,7 +15,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{ROWS, Table};
-use crate::Dataset;
+use crate::Csr;
 
 /// Floats that are summed in registers at a time.
 const WIDE: usize = 64;
@@ -32,16 +32,16 @@ pub(crate) struct Graph {
 
 impl Graph {
     /// The graph of the pairs, whatever their weights.
-    pub(crate) fn new(data: &Dataset) -> Graph {
-        let n_users = data.n_users();
-        let mut starts = data.by_user.indptr().to_vec();
+    pub(crate) fn new(by_user: &Csr, by_item: &Csr) -> Graph {
+        let n_users = by_user.n_rows();
+        let mut starts = by_user.indptr().to_vec();
         if starts.is_empty() {
             starts.push(0);
         }
-        let pairs = data.n_pairs();
-        starts.extend(data.by_item.indptr().iter().skip(1).map(|start| start + pairs));
-        let items = data.by_user.indices().iter().map(|item| item + n_users as u32);
-        let others = items.chain(data.by_item.indices().iter().copied()).collect();
+        let pairs = by_user.len();
+        starts.extend(by_item.indptr().iter().skip(1).map(|start| start + pairs));
+        let items = by_user.indices().iter().map(|item| item + n_users as u32);
+        let others = items.chain(by_item.indices().iter().copied()).collect();
         let degrees = starts.windows(2).map(|bounds| bounds[1] - bounds[0]);
         let scales = degrees
             .map(|degree| if degree > 0 { (degree as f32).sqrt().recip() } else { 0.0 })

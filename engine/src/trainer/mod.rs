@@ -9,9 +9,18 @@
 //! same model everywhere.
 
 mod adam;
+mod align;
 mod batch;
+mod cosines;
+mod features;
 mod graph;
+mod linear;
+mod look_up;
+mod neighbours;
+mod normalise;
 mod pairwise;
+mod projector;
+mod pruning;
 mod schedule;
 mod smoothing;
 mod table;
@@ -19,9 +28,18 @@ mod triples;
 mod validation;
 
 pub(crate) use adam::Adam;
+pub(crate) use align::{align, drop_out};
 pub(crate) use batch::Batch;
+pub(crate) use cosines::{Cosines, entries_back, laplacian, laplacian_back};
+pub(crate) use features::Features;
 pub(crate) use graph::Graph;
+pub(crate) use linear::Linear;
+pub(crate) use look_up::LookUp;
+pub(crate) use neighbours::Neighbours;
+pub(crate) use normalise::{normalise, normalise_back};
 pub(crate) use pairwise::pairwise;
+pub(crate) use projector::Projector;
+pub(crate) use pruning::Pruning;
 pub(crate) use schedule::{Learner, Schedule, train};
 pub(crate) use smoothing::Smoothing;
 pub(crate) use table::Table;

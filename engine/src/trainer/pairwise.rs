@@ -9,23 +9,25 @@ use pulp::Arch;
 use super::Batch;
 use crate::kernels::{LANES, dot_lanes};
 
-/// The loss of the batch, summed over its triples. Its mean's gradient is added to the batch's.
-pub(crate) fn pairwise(batch: &mut Batch) -> f64 {
+/// The loss of the batch, summed over its triples, each times its weight. `factor` times the gradient
+/// of its mean is added to the batch's.
+pub(crate) fn pairwise(batch: &mut Batch, factor: f32) -> f64 {
     Arch::new().dispatch(
         #[inline(always)]
         move || {
             let batch = batch;
             let (values, gradient) = (&batch.values, &mut batch.gradient);
-            let share = 1.0 / batch.triples.len().max(1) as f32;
+            let share = factor / batch.triples.len().max(1) as f32;
             let mut loss = 0.0;
-            for [user, item, other] in batch.triples.iter().map(|t| t.map(|at| at as usize)) {
+            for (triple, weight) in batch.triples.iter().zip(&batch.weights) {
+                let [user, item, other] = triple.map(|at| at as usize);
                 let (u, i, j) = (values.row(user), values.row(item), values.row(other));
                 let margin = dot_lanes(u, i) - dot_lanes(u, j);
                 // ln(1 + e^−x) without overflow, and its slope −σ(−x).
                 let small = (-margin.abs()).exp();
-                loss += f64::from(small.ln_1p() + (-margin).max(0.0));
+                loss += f64::from(weight * (small.ln_1p() + (-margin).max(0.0)));
                 let sigma = if margin > 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) };
-                let slope = -sigma * share;
+                let slope = -sigma * share * weight;
                 add(gradient.row_mut(user), slope, i);
                 add(gradient.row_mut(user), -slope, j);
                 add(gradient.row_mut(item), slope, u);

@@ -86,8 +86,13 @@ impl Smoothing {
         });
     }
 
+    /// Smooths over another graph of the same nodes from now on; the one before.
+    pub(crate) fn over(&mut self, graph: Graph) -> Graph {
+        std::mem::replace(&mut self.graph, graph)
+    }
+
     /// The gradient in E⁰ of what a batch holds in E.
-    pub(crate) fn backward(&mut self, batch: &Batch) -> &Table {
+    pub(crate) fn backward(&mut self, batch: &Batch) -> &mut Table {
         let share = self.share();
         for (at, node) in batch.nodes.iter().enumerate() {
             self.touched[*node as usize] = true;
@@ -110,7 +115,7 @@ impl Smoothing {
             self.touched[*node as usize] = false;
             self.gradient.row_mut(*node as usize).fill(0.0);
         }
-        &self.sum
+        &mut self.sum
     }
 
     /// The rows of E of all items, and what a new person's neighbours add up to: for each item the

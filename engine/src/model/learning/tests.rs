@@ -10,7 +10,11 @@ use super::*;
 use crate::evaluate::{self, Metric, evaluate};
 use crate::kernels::stride;
 use crate::model::{Model, check_options, fit, load};
-use crate::{History, ModelOptions, OptionValue, ScoreInput, Served, SideData};
+use crate::{EmbeddingMatrix, History, ModelOptions, OptionValue, ScoreInput, Served, SideData};
+
+/// Every algorithm that is trained by gradients, and those of them that need embeddings.
+const TRAINED: [&str; 6] = ["bpr", "lightgcn", "vbpr", "freedom", "lattice", "bm3"];
+const CONTENT: [&str; 4] = ["vbpr", "freedom", "lattice", "bm3"];
 
 const GROUPS: u64 = 4;
 
@@ -43,6 +47,20 @@ fn planted() -> (Dataset, Vec<evaluate::Case>) {
     (data, cases)
 }
 
+/// Embeddings that tell the taste an item is of, with noise. Item 7 has none.
+fn side() -> SideData {
+    let mut matrix = EmbeddingMatrix::new("text", 6);
+    for item in (0..80u64).filter(|item| *item != 7) {
+        let noise = |at| (number(item + 100, at) % 1000) as f32 / 1000.0 - 0.5;
+        let taste = |at| f32::from(u8::from(at == item % GROUPS));
+        let vector: Vec<f32> = (0..6).map(|at| taste(at) + noise(at)).collect();
+        matrix.set(ItemId(item), &vector).unwrap();
+    }
+    let mut side = SideData::default();
+    side.embeddings.insert("text".to_owned(), Arc::new(matrix));
+    side
+}
+
 fn small() -> ModelOptions {
     ModelOptions::new()
         .with("factors", OptionValue::Int(8))
@@ -51,7 +69,7 @@ fn small() -> ModelOptions {
 }
 
 fn train(name: &str, data: &Dataset, options: &ModelOptions, seed: u64) -> Box<dyn Model> {
-    fit(name, data, &SideData::default(), options, seed, &Work::quiet()).unwrap()
+    fit(name, data, &side(), options, seed, &Work::quiet()).unwrap()
 }
 
 fn found(model: &dyn Model, data: &Dataset, cases: &[evaluate::Case]) -> f64 {
@@ -65,7 +83,7 @@ fn planted_preferences_are_found() {
     let (data, cases) = planted();
     let popular = train("popular", &data, &ModelOptions::new(), 0);
     assert!(found(popular.as_ref(), &data, &cases) < 0.4);
-    for name in ["bpr", "lightgcn"] {
+    for name in TRAINED {
         let model = train(name, &data, &small(), 0);
         // Twenty minus a dozen of one's own taste are left.
         let found = found(model.as_ref(), &data, &cases);
@@ -81,7 +99,7 @@ fn planted_preferences_are_found() {
 fn a_seed_decides_a_model() {
     let (data, _) = planted();
     let few = small().with("epochs", OptionValue::Int(2));
-    for name in ["bpr", "lightgcn"] {
+    for name in TRAINED {
         let bytes = |seed| {
             let mut bytes = Vec::new();
             train(name, &data, &few, seed).save(&mut bytes).unwrap();
@@ -106,9 +124,101 @@ fn what_training_did_comes_back_from_the_bytes() {
 fn people_with_one_item_each_are_trained_on_all_the_same() {
     let pairs = (0..40u64).map(|user| (UserId(user), ItemId(user % 10), 1.0, None));
     let data = Dataset::build((0..10).map(ItemId).collect(), pairs).unwrap();
-    for name in ["bpr", "lightgcn"] {
+    for name in TRAINED {
         let model = train(name, &data, &small(), 0);
         assert_eq!(model.notes(), ["nothing could be hidden; 30 epochs"]);
+    }
+}
+
+/// How often a person's scores put an item of their taste before another of those given.
+fn order(model: &dyn Model, data: &Dataset, side: &SideData, among: &[u64]) -> f64 {
+    let (mut right, mut all) = (0.0, 0.0);
+    for (user, (items, weights)) in data.by_user.rows().enumerate() {
+        let history: Vec<(u32, f32)> = items.iter().copied().zip(weights.iter().copied()).collect();
+        let history = History::new(&history);
+        let input = ScoreInput { history, items: &data.items, side, vectors: &[] };
+        let mut out = vec![0.0; data.n_items()];
+        model.score(&input, &mut out);
+        let own = |item: &&u64| **item % GROUPS == data.users[user].0 % GROUPS;
+        for liked in among.iter().filter(own) {
+            for other in among.iter().filter(|item| !own(item)) {
+                right += f64::from(u8::from(out[*liked as usize] > out[*other as usize]));
+                all += 1.0;
+            }
+        }
+    }
+    right / all
+}
+
+#[test]
+fn items_that_nobody_had_are_ranked_by_their_content() {
+    let (data, _) = planted();
+    let cold = [4, 5, 6, 11, 40, 41, 42, 43];
+    let kept = data.by_user.rows().enumerate().flat_map(|(user, (items, _))| {
+        let kept = items.iter().filter(|item| !cold.contains(&u64::from(**item)));
+        kept.map(move |item| (UserId(user as u64), ItemId(u64::from(*item)), 1.0, None))
+    });
+    let data = Dataset::build((0..80).map(ItemId).collect(), kept.collect::<Vec<_>>()).unwrap();
+    for name in CONTENT {
+        let model = train(name, &data, &small(), 0);
+        let found = order(model.as_ref(), &data, &side(), &cold);
+        // The embeddings of bm3 are foretold from, not a part of the vectors.
+        let least = if name == "bm3" { 0.7 } else { 0.9 };
+        assert!(found > least, "{name} puts {found} in order");
+    }
+}
+
+#[test]
+fn without_embeddings_it_says_what_needs_none() {
+    let (data, _) = planted();
+    let mut others = SideData::default();
+    let mut matrix = EmbeddingMatrix::new("text", 2);
+    matrix.set(ItemId(1000), &[1.0, 2.0]).unwrap();
+    others.embeddings.insert("text".to_owned(), Arc::new(matrix));
+    for name in CONTENT {
+        for side in [&SideData::default(), &others] {
+            let result = fit(name, &data, side, &small(), 0, &Work::quiet()).map(drop);
+            let Err(Error::EmptyTraining { algorithm, why }) = result else { panic!("{result:?}") };
+            assert_eq!(algorithm, name);
+            assert!(why.ends_with("needs none"), "{why}");
+        }
+        let wrong = |text: &str| small().with("modalities", OptionValue::Text(text.to_owned()));
+        let result = fit(name, &data, &side(), &wrong("text:0"), 0, &Work::quiet()).map(drop);
+        assert!(matches!(result, Err(Error::InvalidOption { .. })), "{result:?}");
+        let result = fit(name, &data, &side(), &wrong("sound"), 0, &Work::quiet()).map(drop);
+        assert!(matches!(result, Err(Error::NoSuchModality { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn alike_and_duplicate_embeddings_are_borne() {
+    let (data, cases) = planted();
+    let mut flat = EmbeddingMatrix::new("flat", 3);
+    (0..80).for_each(|item| flat.set(ItemId(item), &[1.0, 2.0, 3.0]).unwrap());
+    let mut side = SideData::default();
+    side.embeddings.insert("flat".to_owned(), Arc::new(flat));
+    for name in CONTENT {
+        let model = fit(name, &data, &side, &small(), 0, &Work::quiet()).unwrap();
+        let found = found(model.as_ref(), &data, &cases);
+        assert!(found > 0.8, "{name} finds {found}");
+    }
+}
+
+#[test]
+fn comparisons_can_be_denoised_and_debiased() {
+    let (data, cases) = planted();
+    for name in TRAINED.into_iter().filter(|name| *name != "bm3") {
+        let mut seen = Vec::new();
+        for (option, word) in [("denoise", "none"), ("denoise", "pld"), ("debias", "ips")] {
+            let options = small().with(option, OptionValue::Text(word.to_owned()));
+            let model = train(name, &data, &options, 0);
+            let found = found(model.as_ref(), &data, &cases);
+            assert!(found > 0.8, "{name} with {option} = {word} finds {found}");
+            let mut bytes = Vec::new();
+            model.save(&mut bytes).unwrap();
+            assert!(!seen.contains(&bytes), "{name} is the same with {option} = {word}");
+            seen.push(bytes);
+        }
     }
 }
 
@@ -117,7 +227,7 @@ fn every_pair_of_everybody_is_not_too_much() {
     let pairs = (0..60u64).map(|at| (UserId(at / 6), ItemId(at % 6), 1.0, None));
     let data = Dataset::build((0..6).map(ItemId).collect(), pairs).unwrap();
     let few = small().with("epochs", OptionValue::Int(5));
-    for name in ["bpr", "lightgcn"] {
+    for name in TRAINED {
         let model = train(name, &data, &few, 0);
         let side = SideData::default();
         let history = [(0, 1.0), (1, -1.0), (77, 1.0)];
@@ -150,13 +260,15 @@ fn options_have_limits() {
         ("seed", OptionValue::Int(1)),
     ] {
         let options = ModelOptions::new().with(option, value);
-        for name in ["bpr", "lightgcn"] {
+        for name in TRAINED {
             let result = check_options(name, &options);
-            // The seed is TRAIN's, and layers are lightgcn's.
+            // The seed is TRAIN's, layers are those of smoothing, and bm3 has no others.
             let named = match &result {
                 Err(Error::InvalidOption { option: own, .. }) => own == option,
                 Err(Error::NoSuchOption { option: own, .. }) => {
-                    own == option && (option == "seed" || (name, option) == ("bpr", "layers"))
+                    let layers = option == "layers" && matches!(name, "bpr" | "vbpr");
+                    let others = option == "negatives" && name == "bm3";
+                    own == option && (option == "seed" || layers || others)
                 }
                 _ => false,
             };

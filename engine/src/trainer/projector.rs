@@ -1,0 +1,65 @@
+//! The vectors of the items of a batch through a trained map: what a modality says of them.
+
+use super::{Batch, Features, Linear, Table};
+
+/// A map of features with what it made of a batch.
+#[derive(Debug)]
+pub(crate) struct Projector<'a> {
+    features: &'a Features,
+    users: usize,
+    map: Linear,
+    inputs: Table,
+    /// What came out for the nodes of the last batch; zero for people and items without a vector.
+    pub(crate) values: Table,
+    /// The gradient of the loss in `values`.
+    pub(crate) gradient: Table,
+}
+
+impl<'a> Projector<'a> {
+    /// A projection to `dim` numbers for the nodes from `users` on.
+    pub(crate) fn new(
+        features: &'a Features,
+        users: usize,
+        dim: usize,
+        rate: f32,
+        seed: u64,
+    ) -> Projector<'a> {
+        Projector {
+            features,
+            users,
+            map: Linear::drawn(features.dim(), dim, rate, seed),
+            inputs: Table::zeros(0, features.dim()),
+            values: Table::zeros(0, dim),
+            gradient: Table::zeros(0, dim),
+        }
+    }
+
+    /// Whether a node is an item with a vector.
+    pub(crate) fn has(&self, node: u32) -> bool {
+        (node as usize).checked_sub(self.users).is_some_and(|item| self.features.has(item))
+    }
+
+    /// Projects the nodes of a batch. The gradient is zero then.
+    pub(crate) fn forward(&mut self, batch: &Batch) {
+        let rows = batch.nodes.len();
+        self.features.gather(&batch.nodes, self.users, &mut self.inputs);
+        self.values.reach(rows);
+        self.gradient.reach(rows);
+        self.gradient.part_mut(0..rows).fill(0.0);
+        self.map.forward(&self.inputs, rows, &mut self.values);
+    }
+
+    /// Moves the map along the gradient.
+    pub(crate) fn step(&mut self, batch: &Batch) {
+        self.map.backward(&self.inputs, batch.nodes.len(), &self.gradient);
+        self.map.step(0.0);
+    }
+
+    /// All items, projected.
+    pub(crate) fn all(&self) -> Table {
+        let table = self.features.table();
+        let mut out = Table::zeros(table.rows(), self.values.dim());
+        self.map.forward(table, table.rows(), &mut out);
+        out
+    }
+}
