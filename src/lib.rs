@@ -106,7 +106,7 @@ pub use write::Write;
 pub use tastedb_engine::evaluate::Metric;
 pub use tastedb_engine::{
     CancelToken, Evaluation, EvaluationRow, ModelDefinition, ModelInfo, ModelVersion, OptionValue,
-    Progress,
+    Progress, TextEmbedding, TrainingTable,
 };
 pub use tastedb_storage::check::Report as CheckReport;
 pub use tastedb_storage::{

@@ -24,6 +24,7 @@ mod projection;
 mod recommend;
 mod registry;
 mod seeded;
+mod text;
 mod topk;
 mod train;
 mod trainer;
@@ -46,6 +47,9 @@ pub use options::{ModelOptions, OptionKind, OptionSpec, OptionValue};
 pub use progress::{CancelToken, Progress, Silent, Work};
 pub use projection::{PlainProjection, Projection, ProjectionCompiler, time_column};
 pub use recommend::{Context, ItemReason, Recommendation, Request, Response, Seen, Source, Stage};
-pub use registry::{BUILT_IN, Existing, ModelDefinition, ModelInfo, ModelVersion, NewModel};
+pub use registry::{
+    BUILT_IN, Existing, ModelDefinition, ModelInfo, ModelVersion, NewModel, TrainingTable,
+};
+pub use text::{FittedEmbedding, NewEmbedding, TextEmbedding};
 pub use topk::{Allow, Scored, top_k};
 pub use train::{TrainPlan, TrainRequest};

@@ -10,6 +10,7 @@ mod inverse;
 mod panels;
 mod products;
 mod small;
+mod tall;
 
 pub(crate) use cholesky::Cholesky;
 pub(crate) use eigen::eigen;
@@ -17,3 +18,4 @@ pub(crate) use inverse::{InverseError, invert};
 pub(crate) use panels::{PANEL, Panels, panels_len};
 pub(crate) use products::products;
 pub(crate) use small::{add_gram, factor, solve};
+pub(crate) use tall::{inner, inner_bytes, multiply};

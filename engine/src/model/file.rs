@@ -39,7 +39,7 @@ pub trait Bytes: AsRef<[u8]> + Send + Sync {}
 impl<T: AsRef<[u8]> + Send + Sync + ?Sized> Bytes for T {}
 
 /// A number that a section is an array of.
-pub(super) trait Number: AnyBitPattern + NoUninit + Send + Sync {
+pub(crate) trait Number: AnyBitPattern + NoUninit + Send + Sync {
     /// The number from the bytes of the machine read as if it were little-endian, and back.
     fn swap_if_big_endian(self) -> Self;
 }
@@ -58,7 +58,7 @@ macro_rules! number {
 number!(u8: u8, u32: u32, u64: u64, f32: u32, f64: u64);
 
 /// An array that is either in memory or a part of shared bytes.
-pub(super) enum Array<T> {
+pub(crate) enum Array<T> {
     Owned(Vec<T>),
     Shared { bytes: Arc<dyn Bytes>, range: Range<usize> },
 }
@@ -87,19 +87,19 @@ impl<T> From<Vec<T>> for Array<T> {
 }
 
 /// The sections of a model about to be written.
-pub(super) struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     algorithm: &'static str,
     format: u32,
     sections: Vec<(Cow<'static, str>, Cow<'a, [u8]>)>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(algorithm: &'static str, format: u32) -> Writer<'a> {
+    pub(crate) fn new(algorithm: &'static str, format: u32) -> Writer<'a> {
         Writer { algorithm, format, sections: Vec::new() }
     }
 
     /// Adds an array.
-    pub(super) fn array<T: Number>(&mut self, name: impl Into<Cow<'static, str>>, values: &'a [T]) {
+    pub(crate) fn array<T: Number>(&mut self, name: impl Into<Cow<'static, str>>, values: &'a [T]) {
         let bytes = if cfg!(target_endian = "little") {
             Cow::Borrowed(bytemuck::cast_slice(values))
         } else {
@@ -109,18 +109,18 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds an array that was made for the file.
-    pub(super) fn owned<T: Number>(&mut self, name: impl Into<Cow<'static, str>>, values: Vec<T>) {
+    pub(crate) fn owned<T: Number>(&mut self, name: impl Into<Cow<'static, str>>, values: Vec<T>) {
         let bytes = own_bytes(values.into_iter().map(Number::swap_if_big_endian));
         self.sections.push((name.into(), Cow::Owned(bytes)));
     }
 
     /// Adds the items of the model.
-    pub(super) fn items(&mut self, items: &[ItemId]) {
+    pub(crate) fn items(&mut self, items: &[ItemId]) {
         self.owned("items", items.iter().map(|item| item.0).collect::<Vec<u64>>());
     }
 
     /// Adds the options the model was trained with.
-    pub(super) fn options(&mut self, options: &[(String, OptionValue)]) {
+    pub(crate) fn options(&mut self, options: &[(String, OptionValue)]) {
         let mut text = String::new();
         for (name, value) in options {
             let (kind, value) = match value {
@@ -136,7 +136,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes header, table and sections.
-    pub(super) fn write(self, out: &mut dyn Write) -> Result<()> {
+    pub(crate) fn write(self, out: &mut dyn Write) -> Result<()> {
         let mut head = Vec::with_capacity(HEADER + ENTRY * self.sections.len());
         head.extend_from_slice(MAGIC);
         head.extend_from_slice(&VERSION.to_le_bytes());
@@ -180,7 +180,7 @@ fn padded<const N: usize>(name: &str) -> [u8; N] {
 }
 
 /// The sections of a saved model.
-pub(super) struct Sections {
+pub(crate) struct Sections {
     bytes: Arc<dyn Bytes>,
     algorithm: String,
     format: u32,
@@ -189,7 +189,7 @@ pub(super) struct Sections {
 
 impl Sections {
     /// Reads header and table, and checks that every section lies within the bytes.
-    pub(super) fn read(bytes: Arc<dyn Bytes>) -> Result<Sections> {
+    pub(crate) fn read(bytes: Arc<dyn Bytes>) -> Result<Sections> {
         let all = (*bytes).as_ref();
         if all.get(..MAGIC.len()) != Some(MAGIC.as_slice()) || all.len() < HEADER {
             return Err(corrupt("it does not start like one"));
@@ -219,16 +219,16 @@ impl Sections {
         Ok(Sections { bytes, algorithm, format, table: sections })
     }
 
-    pub(super) fn algorithm(&self) -> &str {
+    pub(crate) fn algorithm(&self) -> &str {
         &self.algorithm
     }
 
-    pub(super) fn format(&self) -> u32 {
+    pub(crate) fn format(&self) -> u32 {
         self.format
     }
 
     /// A section as an array, in place if the bytes are aligned for it.
-    pub(super) fn array<T: Number>(&self, wanted: &str) -> Result<Array<T>> {
+    pub(crate) fn array<T: Number>(&self, wanted: &str) -> Result<Array<T>> {
         let range = self.range(wanted)?;
         let part = (*self.bytes).as_ref().get(range.clone()).unwrap_or_default();
         if cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, T>(part).is_ok() {
@@ -244,7 +244,7 @@ impl Sections {
     }
 
     /// A section as an array of a known length.
-    pub(super) fn array_of<T: Number>(&self, wanted: &str, length: usize) -> Result<Array<T>> {
+    pub(crate) fn array_of<T: Number>(&self, wanted: &str, length: usize) -> Result<Array<T>> {
         let array = self.array(wanted)?;
         if array.len() == length {
             return Ok(array);
@@ -254,7 +254,7 @@ impl Sections {
     }
 
     /// The items of the model.
-    pub(super) fn items(&self) -> Result<Vec<ItemId>> {
+    pub(crate) fn items(&self) -> Result<Vec<ItemId>> {
         let ids = self.array::<u64>("items")?;
         if u32::try_from(ids.len()).is_err() || ids.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err(corrupt("its items do not ascend"));
@@ -263,7 +263,7 @@ impl Sections {
     }
 
     /// The options the model was trained with.
-    pub(super) fn options(&self) -> Result<Vec<(String, OptionValue)>> {
+    pub(crate) fn options(&self) -> Result<Vec<(String, OptionValue)>> {
         let bytes = self.array::<u8>("options")?;
         let text = std::str::from_utf8(&bytes).map_err(|_| corrupt("its options are not text"))?;
         text.lines()
@@ -272,7 +272,7 @@ impl Sections {
     }
 
     /// A sparse matrix written as three sections.
-    pub(super) fn csr(
+    pub(crate) fn csr(
         &self,
         [starts, columns, weights]: [&str; 3],
         n_rows: usize,
@@ -326,7 +326,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Result<u64> {
 }
 
 /// The error for bytes that make no sense.
-pub(super) fn corrupt(what: impl Into<String>) -> Error {
+pub(crate) fn corrupt(what: impl Into<String>) -> Error {
     Error::CorruptModel { what: what.into() }
 }
 

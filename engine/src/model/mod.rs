@@ -10,7 +10,7 @@ mod ease;
 mod entries;
 mod estimate;
 mod factors;
-mod file;
+pub(crate) mod file;
 mod gain;
 mod graph_filter;
 mod holdout;
