@@ -98,7 +98,10 @@ fn work(folder: &Path, n: u64, choice: u64) -> (&'static str, String) {
         7 => {
             let rows: Vec<String> = (0..VECTORS)
                 .map(|at| {
-                    format!("('v{n}_{at}', 'one t', '[{}]')", vec![format!("{}", at + 1); 8].join(","))
+                    format!(
+                        "('v{n}_{at}', 'one t', '[{}]')",
+                        vec![format!("{}", at + 1); 8].join(",")
+                    )
                 })
                 .collect();
             ("seal", format!("INSERT INTO movies (id, title, text) VALUES {}", rows.join(", ")))

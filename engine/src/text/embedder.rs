@@ -1,11 +1,12 @@
 //! The frozen part of a text embedding: from the texts of one row to its vector.
 //!
 //! ```text
-//! vector = Σ weight(term) · V[term], of length one
+//! vector = Σ weight(term) · V[term], of length one      weights of length one
 //! ```
 //!
 //! It holds the terms, their idf and V, no rows. So the vector of a row depends on its own text
 //! alone, and a row that comes later gets the very vector that it would have got with the others.
+//! A text of which the directions keep next to nothing has none: what is left would be rounding.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -22,6 +23,9 @@ use crate::model::file::{Array, Bytes, Sections, Writer, corrupt};
 
 /// The version of the sections in a file.
 const FORMAT: u32 = 1;
+
+/// The shortest projection of a text, whose weights have length one, that is taken for a vector.
+const LEAST: f64 = 1e-4;
 
 /// See the module.
 pub(super) struct Embedder {
@@ -58,17 +62,15 @@ impl Embedder {
         each_term(texts, &mut |term| found.extend(self.columns.get(term)));
         found.sort_unstable();
         let (idf, projection) = (&*self.idf, &*self.projection);
-        let rows: Vec<(&[f32], f32)> = found
-            .chunk_by(|a, b| a == b)
-            .map(|same| {
-                let column = same[0] as usize;
-                let row = &projection[column * self.dim..][..self.dim];
-                (row, weight(same.len() as u32, idf[column]))
-            })
-            .collect();
+        let terms: Vec<&[u32]> = found.chunk_by(|a, b| a == b).collect();
+        let mut weights: Vec<f32> =
+            terms.iter().map(|same| weight(same.len() as u32, idf[same[0] as usize])).collect();
+        normalise(&mut weights, 0.0);
+        let row = |same: &&[u32]| &projection[same[0] as usize * self.dim..][..self.dim];
+        let rows: Vec<(&[f32], f32)> = terms.iter().map(row).zip(weights).collect();
         let mut vector = vec![0f32; self.dim];
         add_rows(&mut vector, &rows);
-        normalise(&mut vector).then_some(vector)
+        normalise(&mut vector, LEAST).then_some(vector)
     }
 
     pub(super) fn save(&self, out: &mut dyn Write) -> Result<()> {

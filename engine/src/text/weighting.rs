@@ -24,10 +24,10 @@ pub(super) fn weight(count: u32, idf: f32) -> f32 {
     (1.0 + (count as f32).ln()) * idf
 }
 
-/// Makes the length one; tells whether there is any.
-pub(super) fn normalise(vector: &mut [f32]) -> bool {
+/// Makes the length one, if it is more than `least`; tells whether it is.
+pub(super) fn normalise(vector: &mut [f32], least: f64) -> bool {
     let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-    if !(length > 1e-12 && length.is_finite()) {
+    if !(length > least && length.is_finite()) {
         return false;
     }
     vector.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
@@ -68,7 +68,7 @@ impl Weighting {
             row.sort_unstable_by_key(|(column, _)| *column);
             weights.clear();
             weights.extend(row.iter().map(|(_, weight)| *weight));
-            if normalise(&mut weights) {
+            if normalise(&mut weights, 0.0) {
                 indices.extend(row.iter().map(|(column, _)| *column));
                 values.extend_from_slice(&weights);
                 indptr.push(indices.len());

@@ -138,7 +138,12 @@ fn errors_inside_expressions_keep_their_place() {
         "expected an expression, found `>`",
     );
     check("SELECT a,, b", "TD0101", ",", "expected an expression, found `,`");
-    check("CREATE MODEL m ON t,", "TD0101", "", "expected an interaction table, found the end");
+    check(
+        "CREATE MODEL m ON t,",
+        "TD0101",
+        "",
+        "expected an interaction table, found the end of the text",
+    );
     check("CREATE EMBEDDING e ON t", "TD0101", "", "expected FROM, found the end of the text");
     check("CREATE EMBEDDING e ON t FROM ()", "TD0101", ")", "expected a column name, found `)`");
     check("CREATE EMBEDDING e ON t FROM (a, a)", "TD0107", "a", "column `a` is given twice");
