@@ -2,6 +2,7 @@
 
 use tastedb::{ColumnType, Database, Fields, NewTable};
 
+use crate::data::dataset;
 use crate::support::{cells, number};
 
 fn library() -> NewTable {
@@ -61,4 +62,34 @@ fn an_embedding_outlives_the_process_and_a_backup() {
                     WHERE a.id = 'b0' AND b.id = 'twin'";
         assert_eq!(number(&mut session, same), 1, "equal texts have equal vectors");
     }
+}
+
+/// Recommending by text alone, for all users with something held out: chance would find 20 in 3,883.
+#[test]
+fn text_alone_finds_what_people_watched_far_more_often_than_chance() {
+    let Some(folder) = dataset("ml-1m") else { return };
+    let db = Database::in_memory().unwrap();
+    let mut session = db.session();
+    let script = format!(
+        "CREATE TABLE people (id TEXT PRIMARY KEY) WITH (role = 'user');
+         CREATE TABLE movies (id TEXT PRIMARY KEY, title TEXT, genres TEXT[]) WITH (role = 'item');
+         CREATE TABLE ratings (user_id TEXT REFERENCES people, item_id TEXT REFERENCES movies)
+             WITH (role = 'interaction', on_unknown = 'create');
+         CREATE TABLE held_out (user_id TEXT REFERENCES people, item_id TEXT REFERENCES movies)
+             WITH (role = 'interaction', on_unknown = 'create');
+         COPY movies FROM '{0}/items.csv' WITH (ignore_extra = true);
+         COPY ratings (user_id, item_id) FROM '{0}/train.csv.gz';
+         COPY held_out (user_id, item_id) FROM '{0}/valid.csv';
+         CREATE EMBEDDING words ON movies FROM (title, genres);
+         CREATE MODEL near USING content ON ratings WITH (modalities = 'words');
+         TRAIN MODEL near;",
+        folder.display()
+    );
+    session.execute(&script).unwrap_or_else(|error| panic!("{}", error.render(&script)));
+    let rows = cells(&mut session, "EVALUATE near ON held_out METRICS recall(20)");
+    let recall: f64 = rows[0][2].parse().unwrap();
+    assert!(recall > 5.0 * 20.0 / 3883.0, "recall(20) is {recall}");
+    let near = "SELECT title FROM recommend('movies', item => '1', k => 1) r \
+                JOIN movies USING (id)";
+    assert_eq!(cells(&mut session, near)[0][0], "Toy Story 2 (1999)");
 }

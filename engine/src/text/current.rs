@@ -43,6 +43,10 @@ impl Loaded {
         })?;
         let embedder = Arc::new(Embedder::load(Arc::new(blob))?);
         let mut loaded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was dropped since is let go of here, the one place where the map grows.
+        loaded.retain(|(table, column), _| {
+            !matches!(read.record(&definition::record(*table, *column)), Ok(None))
+        });
         loaded.insert(key, (embedding.stamp, Arc::clone(&embedder)));
         Ok(embedder)
     }

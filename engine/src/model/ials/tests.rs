@@ -7,8 +7,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tastedb_storage::UserId;
 
+use super::solver::Solver;
 use super::*;
 use crate::History;
+use crate::kernels::stride;
 use crate::model::{fit as fit_model, load as load_model};
 
 /// Item ids are 10, 20, 30, … so that rows and ids differ.
