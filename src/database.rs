@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tastedb_engine::Engine;
-use tastedb_engine::ModelInfo;
+use tastedb_engine::{ModelInfo, TextEmbedding};
 use tastedb_storage::check::{self, Report};
 use tastedb_storage::{Catalog, Read, Store, backup};
 
@@ -98,7 +98,7 @@ impl Database {
     /// [`Options::busy_timeout`], [`ReadOnly`](crate::ErrorKind::ReadOnly) where the database was
     /// opened so.
     pub fn begin_write(&self) -> Result<Write> {
-        Ok(Write::new(self.engine.store().begin()?))
+        Ok(Write::new(self.engine.clone(), self.engine.store().begin()?))
     }
 
     /// A session that runs SQL.
@@ -176,6 +176,15 @@ impl Database {
     /// Where a record of the catalogue is damaged.
     pub fn models(&self) -> Result<Vec<ModelInfo>> {
         Ok(self.engine.models(&self.engine.snapshot())?)
+    }
+
+    /// Every text embedding: the vector columns that the database computes.
+    ///
+    /// # Errors
+    ///
+    /// Where a record of the catalogue is damaged.
+    pub fn embeddings(&self) -> Result<Vec<TextEmbedding>> {
+        Ok(self.engine.embeddings(&self.engine.snapshot(), None)?)
     }
 
     /// Measures models on the interactions of a held-out table.

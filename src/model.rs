@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tastedb_engine::{
     CancelToken, Engine, ModelDefinition, ModelOptions, ModelVersion, NewModel, OptionValue,
-    Progress, TrainRequest, Work,
+    Progress, TrainRequest, TrainingTable, Work,
 };
 
 use crate::error::Result;
@@ -46,7 +46,8 @@ impl CreateModel {
         algorithm: String,
         table: String,
     ) -> CreateModel {
-        let new = NewModel { name, algorithm: Some(algorithm), table, ..NewModel::default() };
+        let tables = vec![TrainingTable::new(table)];
+        let new = NewModel { name, algorithm: Some(algorithm), tables, ..NewModel::default() };
         CreateModel { engine: Held(engine), worker: Starter(worker), new }
     }
 
@@ -57,10 +58,19 @@ impl CreateModel {
         self
     }
 
-    /// The column of the interactions that tells how much each counts. Without it, all count the
-    /// same.
+    /// Another table of interactions to learn from, of the same users and items: what the tables
+    /// hold of one user and one item adds up.
+    pub fn also(mut self, interactions: impl Into<String>) -> CreateModel {
+        self.new.tables.push(TrainingTable::new(interactions.into()));
+        self
+    }
+
+    /// The column of the interactions that tells how much each counts, in the table named last.
+    /// Without it, all count the same.
     pub fn weight(mut self, column: impl Into<String>) -> CreateModel {
-        self.new.weight = Some(column.into());
+        if let Some(table) = self.new.tables.last_mut() {
+            table.weight = Some(column.into());
+        }
         self
     }
 
@@ -71,8 +81,9 @@ impl CreateModel {
     /// Where the name is taken, or the algorithm, an option, the table or the column is unknown.
     pub fn create(mut self) -> Result<ModelDefinition> {
         let algorithm = self.new.algorithm.as_deref().unwrap_or_default();
+        let tables: Vec<&str> = self.new.tables.iter().map(|given| given.table.as_str()).collect();
         self.new.statement =
-            format!("CREATE MODEL {} USING {algorithm} ON {}", self.new.name, self.new.table);
+            format!("CREATE MODEL {} USING {algorithm} ON {}", self.new.name, tables.join(", "));
         let engine = self.engine.0;
         let mut txn = engine.store().begin()?;
         let definition = engine.create_model(&mut txn, self.new)?;

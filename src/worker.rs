@@ -169,10 +169,12 @@ impl Pending {
         definition: &ModelDefinition,
         version: &ModelVersion,
     ) -> Pending {
-        let table = definition.table;
         // After a reopen what came since the version is no longer remembered; the numbers tell.
-        let events = engine.events_since(version.generation, snapshot, table).or_else(|| {
-            let now = engine.interactions(snapshot, table).ok()?;
+        let events = engine.events_since(version.generation, snapshot, definition).or_else(|| {
+            let tables = definition.tables.iter();
+            let now = tables
+                .map(|own| engine.interactions(snapshot, own.table).ok())
+                .sum::<Option<u64>>()?;
             Some(version.interactions?.abs_diff(now))
         });
         Pending {
@@ -192,7 +194,7 @@ impl Pending {
         definition: &ModelDefinition,
         policy: Automatic,
     ) {
-        let more = engine.events_since(self.counted, snapshot, definition.table);
+        let more = engine.events_since(self.counted, snapshot, definition);
         // What is not remembered was a lot.
         self.events = self.events.saturating_add(more.unwrap_or(policy.events));
         self.counted = snapshot.generation();

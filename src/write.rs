@@ -1,5 +1,6 @@
 //! Writing without SQL: one transaction, with tables, columns and rows by name.
 
+use tastedb_engine::Engine;
 use tastedb_storage::{
     ColumnId, EntityId, ItemId, OnUnknown, Put, Read, Role, Table, TableId, UserId, WriteTxn,
 };
@@ -39,12 +40,13 @@ use crate::table::NewTable;
 /// # }
 /// ```
 pub struct Write {
+    engine: Engine,
     txn: WriteTxn,
 }
 
 impl Write {
-    pub(crate) fn new(txn: WriteTxn) -> Write {
-        Write { txn }
+    pub(crate) fn new(engine: Engine, txn: WriteTxn) -> Write {
+        Write { engine, txn }
     }
 
     /// Creates a table.
@@ -79,8 +81,8 @@ impl Write {
     ///
     /// # Errors
     ///
-    /// Where the row or the column is unknown, the vector has another dimension than the column,
-    /// or holds a number that is not finite.
+    /// Where the row or the column is unknown, the column is computed by the database, the vector
+    /// has another dimension than the column, or holds a number that is not finite.
     pub fn put_embedding(
         &mut self,
         table: &str,
@@ -181,7 +183,8 @@ impl Write {
     ///
     /// Where the disk refuses; the database must then be opened again, see
     /// [`Poisoned`](crate::ErrorKind::Poisoned).
-    pub fn commit(self) -> Result<()> {
+    pub fn commit(mut self) -> Result<()> {
+        self.engine.keep_embeddings(&mut self.txn)?;
         self.txn.commit()?;
         Ok(())
     }

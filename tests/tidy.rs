@@ -15,6 +15,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("memmap2::", &["storage/src/segment"]),
     ("bincode::", &["storage/src/codec.rs"]),
     ("faer::", &["engine/src/linalg"]),
+    ("unicode_segmentation::", &["engine/src/text/terms.rs"]),
     ("datafusion::", &["query/src"]),
     ("clap::", &["src/cli"]),
     ("rustyline::", &["src/cli/shell"]),

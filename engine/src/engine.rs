@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tastedb_storage::{Read, Snapshot, Store, TableId, WriteTxn};
+use tastedb_storage::{Read, Snapshot, Store, Table, TableId, WriteTxn};
 
 use crate::error::Result;
 use crate::evaluate_run::{self, Evaluation, EvaluationRequest};
@@ -16,6 +16,7 @@ use crate::projection::ProjectionCompiler;
 use crate::recommend::{self, Request, Response};
 use crate::refresh::{self, RefreshRequest, Refreshment};
 use crate::registry::{ModelDefinition, ModelInfo, ModelVersion, NewModel, Registry};
+use crate::text::{self, FittedEmbedding, NewEmbedding, TextEmbedding};
 use crate::train::{self, TrainPlan, TrainRequest};
 
 /// Models, recommendations and evaluation over one [`Store`]. Cheap to clone; shared by threads.
@@ -28,6 +29,7 @@ struct Inner {
     store: Store,
     live: Live,
     registry: Registry,
+    embedders: text::Loaded,
 }
 
 impl Engine {
@@ -35,7 +37,12 @@ impl Engine {
     /// into code; without one, models that have such text are refused with an error.
     pub fn new(store: Store, compiler: Option<Arc<dyn ProjectionCompiler>>) -> Engine {
         Engine {
-            inner: Arc::new(Inner { store, live: Live::new(), registry: Registry::new(compiler) }),
+            inner: Arc::new(Inner {
+                store,
+                live: Live::new(),
+                registry: Registry::new(compiler),
+                embedders: text::Loaded::default(),
+            }),
         }
     }
 
@@ -94,7 +101,7 @@ impl Engine {
 
     /// The first of those models whose WEIGHT or WHERE does not fit the table as it is in `txn`.
     pub fn model_broken_by(&self, txn: &WriteTxn, table: TableId) -> Result<Option<String>> {
-        let broken = |model: &ModelDefinition| self.registry().projection(txn, model).is_err();
+        let broken = |model: &ModelDefinition| self.registry().sources(txn, model).is_err();
         let models = self.models_on(txn, table)?;
         Ok(models.into_iter().find(broken).map(|model| model.name))
     }
@@ -112,15 +119,15 @@ impl Engine {
         refresh::refresh(self, request, work)
     }
 
-    /// How many interactions of a table came and went after a generation; `None` if that is not
-    /// remembered.
+    /// How many interactions of a model's tables came and went after a generation; `None` if that is
+    /// not remembered.
     pub fn events_since(
         &self,
         generation: u64,
         snapshot: &Snapshot,
-        table: TableId,
+        model: &ModelDefinition,
     ) -> Option<u64> {
-        refresh::events_since(self, generation, snapshot, table)
+        refresh::events_since(self, generation, snapshot, model)
     }
 
     /// How many interactions a table has.
@@ -143,6 +150,87 @@ impl Engine {
     /// What a training run on all cores would read, cost and hold, before any of it is spent.
     pub fn plan_training(&self, request: &TrainRequest) -> Result<TrainPlan> {
         train::plan(self, request)
+    }
+
+    // ---- text embeddings ------------------------------------------------------------------
+
+    /// The text embeddings of a table, or of all.
+    pub fn embeddings(
+        &self,
+        read: &dyn Read,
+        table: Option<TableId>,
+    ) -> Result<Vec<TextEmbedding>> {
+        text::list(read, table)
+    }
+
+    /// The text embedding of that name on a table.
+    pub fn embedding(
+        &self,
+        read: &dyn Read,
+        table: &Table,
+        name: &str,
+    ) -> Result<Option<TextEmbedding>> {
+        text::find(read, table, name)
+    }
+
+    /// Computes a new text embedding from the rows of `read`; nothing is changed yet.
+    pub fn fit_embedding(
+        &self,
+        read: &dyn Read,
+        new: &NewEmbedding,
+        work: &Work,
+    ) -> Result<FittedEmbedding> {
+        text::fit_new(read, new, work)
+    }
+
+    /// Creates a text embedding within `txn`: its column, and the vectors of all rows as they are
+    /// there.
+    pub fn create_embedding(
+        &self,
+        txn: &mut WriteTxn,
+        new: &NewEmbedding,
+        fitted: FittedEmbedding,
+        work: &Work,
+    ) -> Result<TextEmbedding> {
+        text::create(self.store(), txn, new, fitted, work)
+    }
+
+    /// Computes a text embedding again from the rows of `read`; nothing is changed yet.
+    pub fn refit_embedding(
+        &self,
+        read: &dyn Read,
+        embedding: &TextEmbedding,
+        work: &Work,
+    ) -> Result<FittedEmbedding> {
+        text::fit_again(read, embedding, work)
+    }
+
+    /// Replaces the terms and the vectors of a text embedding within `txn`.
+    pub fn refresh_embedding(
+        &self,
+        txn: &mut WriteTxn,
+        embedding: &TextEmbedding,
+        fitted: FittedEmbedding,
+        work: &Work,
+    ) -> Result<TextEmbedding> {
+        text::replace(self.store(), txn, embedding, fitted, work)
+    }
+
+    /// Drops a text embedding with its column.
+    pub fn drop_embedding(&self, txn: &mut WriteTxn, embedding: &TextEmbedding) -> Result<()> {
+        text::remove(txn, embedding)
+    }
+
+    /// Drops a table, with its text embeddings.
+    pub fn drop_table(&self, txn: &mut WriteTxn, table: TableId) -> Result<()> {
+        txn.drop_table(table)?;
+        text::remove_all(txn, table)
+    }
+
+    /// Brings the computed vectors of the rows up to date that `txn` has put. Whoever writes rows
+    /// calls it before the commit, which refuses to go without.
+    pub fn keep_embeddings(&self, txn: &mut WriteTxn) -> Result<()> {
+        text::bring_up_to_date(&self.inner.embedders, txn)
     }
 
     // ---- answers --------------------------------------------------------------------------

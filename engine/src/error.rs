@@ -89,6 +89,20 @@ pub enum Error {
         /// What is missing.
         why: &'static str,
     },
+    /// A column of text is needed.
+    #[error("column `{column}` of table `{table}` holds no text")]
+    NotText {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// A text embedding has nothing to be made of.
+    #[error("the embedding cannot be computed: {why}")]
+    EmptyText {
+        /// What is missing.
+        why: &'static str,
+    },
     /// The model would take more memory than allowed.
     #[error("`{algorithm}` would need {needed} bytes, and its memory_limit is {limit}")]
     TooLarge {

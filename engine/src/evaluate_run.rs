@@ -19,7 +19,7 @@ use crate::model::{self, Model};
 use crate::options::ModelOptions;
 use crate::progress::Work;
 use crate::projection::Projection;
-use crate::registry::{BUILT_IN, ModelDefinition, RefreshPolicy, Serving};
+use crate::registry::{BUILT_IN, ModelDefinition, RefreshPolicy, Serving, TrainingTable};
 use crate::train;
 
 /// What to measure.
@@ -101,9 +101,7 @@ fn subject(
         let definition = ModelDefinition {
             name: name.to_string(),
             algorithm: name.to_string(),
-            table,
-            weight: None,
-            filter: None,
+            tables: vec![TrainingTable::new(table)],
             options: ModelOptions::new(),
             refresh: RefreshPolicy::default(),
             created: 0,
@@ -113,7 +111,7 @@ fn subject(
     }
     let definition = engine.model(snapshot, name)?;
     let served = match request.split {
-        Some(_) if definition.table != request.table => {
+        Some(_) if !definition.learns_from(request.table) => {
             return Err(Error::WrongTable { model: name.to_string() });
         }
         Some(_) => None,
@@ -182,19 +180,12 @@ fn measure(
     let definition = &subject.definition;
     let items = train::item_table(snapshot, definition)?;
     let entities = engine.live().entities(engine.store(), snapshot, items)?;
-    let projection = engine.registry().projection(snapshot, definition)?;
+    let sources = engine.registry().sources(snapshot, definition)?;
     let keep = |user: UserId, item: ItemId| {
         request.split.is_none()
             || held.get(&user).is_none_or(|items| items.binary_search(&item).is_err())
     };
-    let data = train::dataset(
-        snapshot,
-        definition,
-        projection.as_ref(),
-        entities.items().to_vec(),
-        work,
-        &keep,
-    )?;
+    let data = train::dataset(snapshot, &sources, entities.items().to_vec(), work, &keep)?;
     if request.split.is_some() && data.n_pairs() == 0 {
         return Err(Error::NothingHeldOut);
     }

@@ -25,6 +25,7 @@ mod recommend;
 mod refresh;
 mod registry;
 mod seeded;
+mod text;
 mod topk;
 mod train;
 mod trainer;
@@ -50,7 +51,8 @@ pub use recommend::{Context, ItemReason, Recommendation, Request, Response, Seen
 pub use refresh::{RefreshRequest, Refreshment};
 pub use registry::{
     Automatic, BUILT_IN, Existing, Lineage, ModelDefinition, ModelInfo, ModelVersion, NewModel,
-    RefreshPolicy,
+    RefreshPolicy, TrainingTable,
 };
+pub use text::{FittedEmbedding, NewEmbedding, TextEmbedding};
 pub use topk::{Allow, Scored, top_k};
 pub use train::{TrainPlan, TrainRequest};

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tastedb_storage::{Catalog, ColumnId, Interaction, Table, Value};
+use tastedb_storage::{Catalog, ColumnId, Interaction, Table, TableId, Value};
 
 use crate::error::{Error, Result};
 
@@ -33,6 +33,13 @@ pub trait ProjectionCompiler: Send + Sync {
         weight: Option<&str>,
         filter: Option<&str>,
     ) -> Result<Arc<dyn Projection>>;
+}
+
+/// One of the tables that a model learns from, as the model sees it.
+#[derive(Clone)]
+pub(crate) struct Projected {
+    pub(crate) table: TableId,
+    pub(crate) projection: Arc<dyn Projection>,
 }
 
 /// Every interaction counts, all the same or by the number in one column.

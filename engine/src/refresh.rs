@@ -44,7 +44,7 @@ pub struct Refreshment {
     pub changed: bool,
 }
 
-/// What happened to one user's interactions.
+/// What happened to one user's interactions in one table.
 #[derive(Default)]
 struct Touched {
     /// How many of each item were added and removed.
@@ -55,7 +55,7 @@ struct Touched {
 /// What the store remembers of the time since a version.
 #[derive(Default)]
 struct Since {
-    users: BTreeMap<UserId, Touched>,
+    users: BTreeMap<UserId, BTreeMap<TableId, Touched>>,
     added: u64,
     removed: u64,
     rows: bool,
@@ -98,12 +98,11 @@ pub(crate) fn refresh(
     // All interactions are read within the refresh, if at all.
     let (rows, nanos) = (AtomicU64::new(0), AtomicU64::new(0));
     let n_items = items.len() as u64;
-    let projection = serving.projection.as_ref();
+    let sources = serving.sources.as_slice();
     let news = News::new(items.clone(), &side, changed, || {
         let reading = Instant::now();
         let (items, every) = (items.clone(), |_, _| true);
-        let (data, read) =
-            train::counted_dataset(&snapshot, &definition, projection, items, work, &every)?;
+        let (data, read) = train::counted_dataset(&snapshot, sources, items, work, &every)?;
         rows.store(read, Ordering::Relaxed);
         nanos.store(reading.elapsed().as_nanos() as u64, Ordering::Relaxed);
         Ok(data)
@@ -159,18 +158,19 @@ pub(crate) fn refresh(
     Ok(Refreshment { version, changed: true })
 }
 
-/// How many interactions of a table came and went after a generation.
+/// How many interactions of a model's tables came and went after a generation.
 pub(crate) fn events_since(
     engine: &Engine,
     generation: u64,
     snapshot: &Snapshot,
-    table: TableId,
+    model: &ModelDefinition,
 ) -> Option<u64> {
     let changes = engine.store().changes_since(generation, snapshot)?;
-    let own = changes
-        .iter()
-        .filter(|change| matches!(change, Change::Interaction { table: of, .. } if *of == table));
-    Some(own.count() as u64)
+    let own = |change: &&Change| match change {
+        Change::Interaction { table, .. } => model.learns_from(*table),
+        _ => false,
+    };
+    Some(changes.iter().filter(own).count() as u64)
 }
 
 /// What is remembered; `None` where it is not all.
@@ -185,8 +185,9 @@ fn since(engine: &Engine, snapshot: &Snapshot, serving: &Serving) -> Result<Opti
     let mut since = Since::default();
     for change in &changes {
         match change {
-            Change::Interaction { table, user, item, added } if *table == definition.table => {
+            Change::Interaction { table, user, item, added } if definition.learns_from(*table) => {
                 let touched = since.users.entry(*user).or_default();
+                let touched = touched.entry(*table).or_default();
                 let counts = touched.items.entry(*item).or_default();
                 if *added {
                     counts.0 += 1;
@@ -223,7 +224,7 @@ impl Since {
         }
         let mut histories = Vec::with_capacity(self.users.len());
         for (user, touched) in &self.users {
-            match touched.history(snapshot, serving, *user)? {
+            match history(touched, snapshot, serving, *user)? {
                 Some(changed) if changed.before == changed.after => {}
                 Some(changed) => histories.push(changed),
                 None => return Ok(None),
@@ -233,56 +234,75 @@ impl Since {
     }
 }
 
-impl Touched {
-    fn history(
-        &self,
-        snapshot: &Snapshot,
-        serving: &Serving,
-        user: UserId,
-    ) -> Result<Option<Changed>> {
-        let ModelDefinition { table, weight, filter, .. } = &serving.definition;
-        let projection = serving.projection.as_ref();
-        let rows = snapshot.history(*table, user, projection.columns())?;
-        let after = pairs(projection, &rows)?;
-        if !self.removed {
-            // Histories are in the order of recording: the last so many of an item are the new ones.
-            let mut new: BTreeMap<ItemId, usize> =
-                self.items.iter().map(|(item, (added, _))| (*item, *added)).collect();
-            let mut old: Vec<Interaction> = Vec::with_capacity(rows.len());
-            for row in rows.into_iter().rev() {
-                match new.get_mut(&row.item).filter(|left| **left > 0) {
-                    Some(left) => *left -= 1,
-                    None => old.push(row),
-                }
-            }
-            old.reverse();
-            return Ok(Some(Changed { before: pairs(projection, &old)?, after }));
-        }
+/// The history of a user in all tables of a model, before and after what happened in some of them;
+/// `None` where what was removed can no longer be told.
+fn history(
+    touched: &BTreeMap<TableId, Touched>,
+    snapshot: &Snapshot,
+    serving: &Serving,
+    user: UserId,
+) -> Result<Option<Changed>> {
+    let (mut before, mut after) = (Pairs::new(), Pairs::new());
+    let untouched = Touched::default();
+    for (source, own) in serving.sources.iter().zip(&serving.definition.tables) {
+        let projection = source.projection.as_ref();
+        let rows = snapshot.history(source.table, user, projection.columns())?;
+        let touched = touched.get(&source.table).unwrap_or(&untouched);
+        project(projection, &rows, |row, weight| after.push((row.item, weight)))?;
         // What is gone has lost its values, so only where all count one is it known what it counted.
-        if weight.is_some() || filter.is_some() {
+        if touched.removed && (own.weight.is_some() || own.filter.is_some()) {
             return Ok(None);
         }
+        if touched.removed {
+            match touched.counts(&rows) {
+                Some(counts) => before.extend(counts),
+                None => return Ok(None),
+            }
+        } else {
+            let old = touched.old(rows);
+            project(projection, &old, |row, weight| before.push((row.item, weight)))?;
+        }
+    }
+    Ok(Some(Changed { before: summed(before)?, after: summed(after)? }))
+}
+
+impl Touched {
+    /// Rows of which none is gone, without the new ones.
+    fn old(&self, rows: Vec<Interaction>) -> Vec<Interaction> {
+        // Histories are in the order of recording: the last so many of an item are the new ones.
+        let mut new: BTreeMap<ItemId, usize> =
+            self.items.iter().map(|(item, (added, _))| (*item, *added)).collect();
+        let mut old: Vec<Interaction> = Vec::with_capacity(rows.len());
+        for row in rows.into_iter().rev() {
+            match new.get_mut(&row.item).filter(|left| **left > 0) {
+                Some(left) => *left -= 1,
+                None => old.push(row),
+            }
+        }
+        old.reverse();
+        old
+    }
+
+    /// How many interactions there were with each item, each of which counts one.
+    fn counts(&self, rows: &[Interaction]) -> Option<Pairs> {
         let mut counts: BTreeMap<ItemId, i64> = BTreeMap::new();
-        for row in &rows {
+        for row in rows {
             *counts.entry(row.item).or_default() += 1;
         }
         for (item, (added, removed)) in &self.items {
             *counts.entry(*item).or_default() += *removed as i64 - *added as i64;
         }
         if counts.values().any(|count| *count < 0) {
-            return Ok(None);
+            return None;
         }
         let before = counts.into_iter().filter(|(_, count)| *count > 0);
-        let before = before.map(|(item, count)| (item, count as f32)).collect();
-        Ok(Some(Changed { before, after }))
+        Some(before.map(|(item, count)| (item, count as f32)).collect())
     }
 }
 
-/// The pairs that rows of one user make, as a dataset has them.
-fn pairs(projection: &dyn crate::projection::Projection, rows: &[Interaction]) -> Result<Pairs> {
-    let mut pairs = Pairs::with_capacity(rows.len());
-    project(projection, rows, |row, weight| pairs.push((row.item, weight)))?;
-    // Stable, so that weights are summed in the order of recording.
+/// The pairs of one user, as a dataset has them.
+fn summed(mut pairs: Pairs) -> Result<Pairs> {
+    // Stable, so that weights are summed in the order of tables and of recording.
     pairs.sort_by_key(|(item, _)| *item);
     pairs.dedup_by(|later, kept| {
         let same = later.0 == kept.0;

@@ -3,6 +3,7 @@
 //! The run reads one snapshot, so writers are never in the way; its result becomes visible with
 //! one commit that names the new file, so readers see the old version or the new one, whole.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use crate::live::{LiveGraphs, publish_graphs};
 use crate::model::{self, Embeddings, Estimate, Model};
 use crate::options::{ModelOptions, OptionValue};
 use crate::progress::Work;
-use crate::projection::Projection;
+use crate::projection::{Projected, Projection};
 use crate::recommend::project;
 use crate::registry::{ModelDefinition, ModelVersion};
 
@@ -57,18 +58,20 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
     let snapshot = engine.snapshot();
     let definition = engine.model(&snapshot, &request.model)?;
     let options = overlaid(&definition.options, &request.options);
-    let projection = engine.registry().projection(&snapshot, &definition)?;
+    let sources = engine.registry().sources(&snapshot, &definition)?;
     let items = catalogue(engine, &snapshot, &definition)?.len() as u64;
-    let mut users = 0;
+    let mut users = HashSet::new();
     let mut interactions = 0;
-    let mut last = None;
-    scan(&snapshot, definition.table, projection.as_ref(), &Work::quiet(), |row, _| {
-        interactions += 1;
-        if last != Some(row.user) {
-            last = Some(row.user);
-            users += 1;
-        }
-    })?;
+    for source in &sources {
+        let mut last = None;
+        scan(&snapshot, source.table, source.projection.as_ref(), &Work::quiet(), |row, _| {
+            interactions += 1;
+            if last.replace(row.user) != Some(row.user) {
+                users.insert(row.user);
+            }
+        })?;
+    }
+    let users = users.len() as u64;
     let estimate = model::estimate(&definition.algorithm, users, items, interactions, &options, 0)?;
     Ok(TrainPlan {
         options: given_or_default(&definition.algorithm, &options)?,
@@ -87,11 +90,9 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
     model::check_options(&definition.algorithm, &options)?;
 
     let reading = Instant::now();
-    let projection = engine.registry().projection(&snapshot, &definition)?;
+    let sources = engine.registry().sources(&snapshot, &definition)?;
     let items = catalogue(engine, &snapshot, &definition)?;
-    let every = |_, _| true;
-    let (data, interactions) =
-        counted_dataset(&snapshot, &definition, projection.as_ref(), items, work, &every)?;
+    let (data, interactions) = counted_dataset(&snapshot, &sources, items, work, &|_, _| true)?;
     let graphs = graphs(engine, &snapshot, &definition)?;
     let side = side_data(engine, &snapshot, &definition, &graphs)?;
     let read_seconds = reading.elapsed().as_secs_f64();
@@ -177,10 +178,12 @@ pub(crate) fn catalogue(
 
 /// The item table behind a model's interactions.
 pub(crate) fn item_table(snapshot: &Snapshot, definition: &ModelDefinition) -> Result<TableId> {
-    let link = snapshot.catalog().table_by_id(definition.table).and_then(|t| t.link.as_ref());
-    link.map(|link| link.item_table).ok_or_else(|| Error::CorruptRecord {
-        record: format!("model/{}", definition.name),
-        what: format!("table {} does not hold interactions", definition.table),
+    let table = definition.first_table().and_then(|table| snapshot.catalog().table_by_id(table));
+    table.and_then(|table| table.link.as_ref()).map(|link| link.item_table).ok_or_else(|| {
+        Error::CorruptRecord {
+            record: format!("model/{}", definition.name),
+            what: "its table does not hold interactions".to_owned(),
+        }
     })
 }
 
@@ -254,38 +257,39 @@ fn given_or_default(algorithm: &str, given: &ModelOptions) -> Result<Vec<(String
     ))
 }
 
-/// The training data of a model, read from a snapshot.
+/// The training data of a model, read from a snapshot: what its tables hold of a pair adds up.
 pub(crate) fn dataset(
     snapshot: &Snapshot,
-    definition: &ModelDefinition,
-    projection: &dyn Projection,
+    sources: &[Projected],
     items: Vec<ItemId>,
     work: &Work,
     keep: &dyn Fn(UserId, ItemId) -> bool,
 ) -> Result<Dataset> {
-    Ok(counted_dataset(snapshot, definition, projection, items, work, keep)?.0)
+    Ok(counted_dataset(snapshot, sources, items, work, keep)?.0)
 }
 
-/// The same, with how many interactions the table has.
+/// The same, with how many interactions the tables have.
 pub(crate) fn counted_dataset(
     snapshot: &Snapshot,
-    definition: &ModelDefinition,
-    projection: &dyn Projection,
+    sources: &[Projected],
     items: Vec<ItemId>,
     work: &Work,
     keep: &dyn Fn(UserId, ItemId) -> bool,
 ) -> Result<(Dataset, u64)> {
     let mut pairs: Vec<(UserId, ItemId, f32, Option<i64>)> = Vec::new();
-    let time = projection.time();
-    let rows = scan(snapshot, definition.table, projection, work, |row, weight| {
-        if keep(row.user, row.item) {
-            let when = time.and_then(|at| match row.values.get(at) {
-                Some(Value::Timestamp(micros)) => Some(*micros),
-                _ => None,
-            });
-            pairs.push((row.user, row.item, weight, when));
-        }
-    })?;
+    let mut rows = 0;
+    for Projected { table, projection } in sources {
+        let time = projection.time();
+        rows += scan(snapshot, *table, projection.as_ref(), work, |row, weight| {
+            if keep(row.user, row.item) {
+                let when = time.and_then(|at| match row.values.get(at) {
+                    Some(Value::Timestamp(micros)) => Some(*micros),
+                    _ => None,
+                });
+                pairs.push((row.user, row.item, weight, when));
+            }
+        })?;
+    }
     Ok((Dataset::build(items, pairs)?, rows))
 }
 

@@ -19,8 +19,9 @@ pub use self::data::{
     OnConflict, Update,
 };
 pub use self::definition::{
-    AlterAction, AlterTable, ColumnDef, CreateIndex, CreateModel, CreateTable, DataType, Drop,
-    Element, Existing, IndexColumn, ObjectKind, PrimaryKey, References, Show, TypeName,
+    AlterAction, AlterTable, ColumnDef, CreateEmbedding, CreateIndex, CreateModel, CreateTable,
+    DataType, Drop, Element, Existing, IndexColumn, ObjectKind, PrimaryKey, References,
+    RefreshEmbedding, Show, TrainingTable, TypeName,
 };
 pub use self::recommend::{Context, Diversify, LimitBy, NamedValue, Recommend, Source};
 pub use self::training::{Evaluate, Metric, TrainModel};
@@ -51,9 +52,13 @@ pub enum StatementKind {
     CreateIndex(CreateIndex),
     /// `CREATE MODEL`
     CreateModel(CreateModel),
+    /// `CREATE EMBEDDING`
+    CreateEmbedding(CreateEmbedding),
+    /// `REFRESH EMBEDDING`
+    RefreshEmbedding(RefreshEmbedding),
     /// `ALTER TABLE`
     AlterTable(AlterTable),
-    /// `DROP TABLE | MODEL | INDEX`
+    /// `DROP TABLE | MODEL | INDEX | EMBEDDING`
     Drop(Drop),
     /// `SHOW …`
     Show(Show),
@@ -113,11 +118,14 @@ impl StatementKind {
             StatementKind::CreateTable(_) => "CREATE TABLE",
             StatementKind::CreateIndex(_) => "CREATE INDEX",
             StatementKind::CreateModel(_) => "CREATE MODEL",
+            StatementKind::CreateEmbedding(_) => "CREATE EMBEDDING",
+            StatementKind::RefreshEmbedding(_) => "REFRESH EMBEDDING",
             StatementKind::AlterTable(_) => "ALTER TABLE",
             StatementKind::Drop(drop) => match drop.kind {
                 ObjectKind::Table => "DROP TABLE",
                 ObjectKind::Model => "DROP MODEL",
                 ObjectKind::Index => "DROP INDEX",
+                ObjectKind::Embedding => "DROP EMBEDDING",
             },
             StatementKind::Show(_) => "SHOW",
             StatementKind::Describe(_) => "DESCRIBE",

@@ -141,6 +141,9 @@ codes! {
     NO_SUCH_MODALITY = "TD0213" "no such modality":
         "The items have no vector column of this name."
         -> "DESCRIBE the item table to see its vector columns.";
+    NO_SUCH_EMBEDDING = "TD0214" "no such embedding":
+        "The table has no text embedding of this name."
+        -> "SHOW EMBEDDINGS lists them.";
 
     TYPE_MISMATCH = "TD0301" "wrong type":
         "A value has another type than what it is for."
@@ -181,6 +184,9 @@ codes! {
     KEY_FIXED = "TD0313" "key cannot be changed":
         "UPDATE sets a key, or the user or item of an interaction."
         -> "DELETE the row and INSERT it under its new key.";
+    COMPUTED = "TD0314" "column is computed":
+        "A statement writes to a vector column that the database computes from text."
+        -> "Leave the column out; write to the columns of text that it is computed from.";
 
     NO_SUCH_FILE = "TD0401" "cannot read file":
         "A file cannot be opened or read."
@@ -259,6 +265,9 @@ codes! {
     FROZEN_OPTION = "TD0607" "settings stay in a refresh":
         "REFRESH MODEL was given a setting of the algorithm, and a refresh keeps those that were trained."
         -> "Leave it out, or TRAIN MODEL … WITH it.";
+    EMPTY_TEXT = "TD0610" "no text to learn from":
+        "The columns of a text embedding hold no text, or no term of it counts."
+        -> "Load rows with text, or loosen min_df and max_df.";
 
     NO_SUCH_USER = "TD0701" "no such user":
         "RECOMMEND … FOR USER names a user that has no row."

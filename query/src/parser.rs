@@ -8,6 +8,7 @@ mod cursor;
 mod data;
 mod definition;
 mod dialect;
+mod embedding;
 mod query;
 mod recommend;
 mod table;
@@ -182,7 +183,8 @@ impl Cursor<'_> {
             "DROP" => self.drop_object(),
             "SHOW" => self.show(),
             "DESCRIBE" | "DESC" => self.describe(),
-            "TRAIN" | "REFRESH" => self.train(),
+            "TRAIN" => self.train(),
+            "REFRESH" => self.refresh(),
             "EVALUATE" => self.evaluate(),
             "EXPLAIN" => self.explain(),
             "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" => self.transaction(&word),

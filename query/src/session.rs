@@ -332,6 +332,7 @@ impl Session {
         let Some(open) = &self.txn else {
             let mut txn = self.engine().store().begin()?;
             let result = work(&mut txn)?;
+            self.engine().keep_embeddings(&mut txn)?;
             txn.commit()?;
             return Ok(result);
         };
@@ -340,7 +341,12 @@ impl Session {
             return Err(Error::internal("the transaction has ended"));
         };
         txn.savepoint();
-        match work(txn) {
+        let engine = self.engine();
+        let done = work(txn).and_then(|result| {
+            engine.keep_embeddings(txn)?;
+            Ok(result)
+        });
+        match done {
             Ok(result) => {
                 txn.release_savepoint()?;
                 Ok(result)
@@ -363,7 +369,7 @@ impl Session {
                 txn.savepoint();
                 Ok(())
             })?;
-            let result = work(self, &open);
+            let result = self.work_on(&open, work);
             with_txn(&open, |txn| match &result {
                 Ok(_) => Ok(txn.release_savepoint()?),
                 Err(_) => Ok(txn.rollback_to_savepoint()?),
@@ -372,12 +378,23 @@ impl Session {
         }
         let txn = self.engine().store().begin()?;
         let open: OpenTransaction = Arc::new(Mutex::new(Some(txn)));
-        let result = work(self, &open);
+        let result = self.work_on(&open, work);
         let txn = open.lock().unwrap_or_else(PoisonError::into_inner).take();
         let result = result?;
         if let Some(txn) = txn {
             txn.commit()?;
         }
+        Ok(result)
+    }
+
+    /// Runs the work of one statement, and brings up to date what is computed from its rows.
+    fn work_on<T>(
+        &mut self,
+        open: &OpenTransaction,
+        work: impl FnOnce(&mut Session, &OpenTransaction) -> Result<T>,
+    ) -> Result<T> {
+        let result = work(self, open)?;
+        with_txn(open, |txn| Ok(self.engine().keep_embeddings(txn)?))?;
         Ok(result)
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn of_storage(error: &Storage) -> &'static str {
         Storage::NotFinite { .. } => "TD0305",
         Storage::NotNull { .. } => "TD0303",
         Storage::NotAVector { .. } => "TD0312",
+        Storage::Computed { .. } => "TD0314",
         Storage::TypeMismatch { .. } => "TD0301",
         Storage::InvalidKey { .. } => "TD0308",
         Storage::TooLarge { .. } => "TD0310",
@@ -57,6 +58,8 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
     match error {
         Engine::Storage(error) => of_storage(error),
         Engine::Cancelled => "TD0507",
+        Engine::EmptyText { .. } => "TD0610",
+        Engine::NotText { .. } => "TD0301",
         Engine::NoSuchModel { .. } => "TD0203",
         Engine::NoSuchTable(_) => NO_TABLE,
         Engine::NoSuchAlgorithm { .. } => "TD0206",

@@ -56,6 +56,9 @@ pub struct Column {
     pub default: Option<Value>,
     /// A default as an SQL expression; evaluated by the layers above at each insert.
     pub default_expr: Option<String>,
+    /// Whether the database computes its values; only vector columns are computed, by the layers
+    /// above, and nobody else writes to them.
+    pub computed: bool,
     /// The table version from which on it exists.
     pub added_in: u32,
     /// The table version from which on it is gone.
@@ -125,6 +128,11 @@ impl Table {
         self.columns()
             .find(|column| column.name == name)
             .or_else(|| self.columns().find(|column| column.name.eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether any live column is computed.
+    pub fn has_computed(&self) -> bool {
+        self.columns().any(|column| column.computed)
     }
 
     /// The live column of this id.
@@ -220,7 +228,7 @@ impl Column {
             ColumnType::Timestamp => out.u8(7),
             ColumnType::TextList => out.u8(8),
             ColumnType::Vector { dim, element } => {
-                out.u8(9);
+                out.u8(if self.computed { 10 } else { 9 });
                 out.u32(dim);
                 out.u8(match element {
                     Element::F32 => 0,
@@ -247,7 +255,8 @@ impl Column {
     fn decode(from: &mut Decoder<'_>) -> Result<Column> {
         let id = ColumnId(from.u16()?);
         let name = from.str()?.to_owned();
-        let ty = match from.u8()? {
+        let tag = from.u8()?;
+        let ty = match tag {
             0 => ColumnType::Bool,
             1 => ColumnType::Int,
             2 => ColumnType::BigInt,
@@ -257,7 +266,7 @@ impl Column {
             6 => ColumnType::Date,
             7 => ColumnType::Timestamp,
             8 => ColumnType::TextList,
-            9 => {
+            9 | 10 => {
                 let dim = from.u32()?;
                 let element = match from.u8()? {
                     0 => Element::F32,
@@ -273,7 +282,17 @@ impl Column {
         let default_expr = if from.bool()? { Some(from.str()?.to_owned()) } else { None };
         let added_in = from.u32()?;
         let dropped_in = if from.bool()? { Some(from.u32()?) } else { None };
-        Ok(Column { id, name, ty, not_null, default, default_expr, added_in, dropped_in })
+        Ok(Column {
+            id,
+            name,
+            ty,
+            not_null,
+            default,
+            default_expr,
+            computed: tag == 10,
+            added_in,
+            dropped_in,
+        })
     }
 }
 
@@ -422,12 +441,26 @@ pub struct ColumnSpec {
     pub default: Option<Value>,
     /// A default as an SQL expression, kept for the layers above.
     pub default_expr: Option<String>,
+    /// Whether the database computes its values.
+    pub computed: bool,
 }
 
 impl ColumnSpec {
     /// A column that may be null and has no default.
     pub fn new(name: impl Into<String>, ty: ColumnType) -> ColumnSpec {
-        ColumnSpec { name: name.into(), ty, not_null: false, default: None, default_expr: None }
+        ColumnSpec {
+            name: name.into(),
+            ty,
+            not_null: false,
+            default: None,
+            default_expr: None,
+            computed: false,
+        }
+    }
+
+    /// A vector column whose values the layers above compute.
+    pub fn computed(name: impl Into<String>, ty: ColumnType) -> ColumnSpec {
+        ColumnSpec { computed: true, ..ColumnSpec::new(name, ty) }
     }
 }
 

@@ -238,6 +238,21 @@ pub enum Error {
         /// The column.
         column: String,
     },
+    /// A column is computed by the database: nobody else writes to it.
+    #[error("column `{column}` of table `{table}` is computed by the database")]
+    Computed {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// Rows were put whose computed columns were not brought up to date: a mistake of the layer
+    /// above.
+    #[error("the computed columns of table `{table}` are not up to date")]
+    Outdated {
+        /// The table.
+        table: String,
+    },
     /// A value has another type than its column.
     #[error("column `{column}` of table `{table}` holds {expected}, not {}", actual.type_name())]
     TypeMismatch {

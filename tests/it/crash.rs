@@ -44,7 +44,8 @@ fn schema() -> &'static str {
      CREATE MODEL k USING item_knn ON clicks WITH (refresh = 'auto', refresh_events = 2);
      INSERT INTO movies (id, title) VALUES ('m0', 'zero'), ('m1', 'one'), ('m2', 'two');
      INSERT INTO clicks VALUES ('u0', 'm0', -1), ('u0', 'm1', -1), ('u1', 'm1', -1), ('u1', 'm2', -1);
-     TRAIN MODEL k;"
+     TRAIN MODEL k;
+     CREATE EMBEDDING words ON movies FROM (title) WITH (dim = 2, min_df = 1, max_df = 1);"
 }
 
 /// A small generator, so that each round does and is killed at something else.
@@ -71,7 +72,7 @@ fn the_process_that_is_killed() {
     let mut state = 0x9e37_79b9_7f4a_7c15 ^ (round + 1);
     for step in 0..1_000_000u64 {
         let n = round * 1_000_000 + step;
-        let (kind, statements) = work(&folder, n, next(&mut state) % 10);
+        let (kind, statements) = work(&folder, n, next(&mut state) % 11);
         writeln!(log, "begin {kind} {n}").expect("the log is written");
         session.execute(&statements).unwrap_or_else(|e| panic!("{}", e.render(&statements)));
         writeln!(log, "done {kind} {n}").expect("the log is written");
@@ -97,7 +98,10 @@ fn work(folder: &Path, n: u64, choice: u64) -> (&'static str, String) {
         7 => {
             let rows: Vec<String> = (0..VECTORS)
                 .map(|at| {
-                    format!("('v{n}_{at}', 't', '[{}]')", vec![format!("{}", at + 1); 8].join(","))
+                    format!(
+                        "('v{n}_{at}', 'one t', '[{}]')",
+                        vec![format!("{}", at + 1); 8].join(",")
+                    )
                 })
                 .collect();
             ("seal", format!("INSERT INTO movies (id, title, text) VALUES {}", rows.join(", ")))
@@ -109,6 +113,7 @@ fn work(folder: &Path, n: u64, choice: u64) -> (&'static str, String) {
                  INSERT INTO clicks VALUES ('b', 'm1', {n}); COMMIT"
             ),
         ),
+        9 => ("refresh", "REFRESH EMBEDDING words ON movies".to_string()),
         _ => ("update", format!("UPDATE movies SET title = 'n{n}' WHERE id = 'm1'")),
     }
 }
@@ -223,6 +228,8 @@ fn verify(folder: &Path, round: u64) {
     let vectors = count(&mut session, "SELECT count(*) FROM movies WHERE id LIKE 'v%'");
     assert_eq!(vectors % VECTORS, 0, "round {round}: an INSERT was cut in two");
     within("sealed inserts", vectors / VECTORS, seals);
+    let words = count(&mut session, "SELECT count(words) FROM movies WHERE id LIKE 'v%'");
+    assert_eq!(words, vectors, "round {round}: rows without the vectors of their text");
     let a = count(&mut session, "SELECT count(*) FROM clicks WHERE user_id = 'a'");
     let b = count(&mut session, "SELECT count(*) FROM clicks WHERE user_id = 'b'");
     assert_eq!(a, b, "round {round}: a transaction was cut in two");

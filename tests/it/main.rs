@@ -7,6 +7,7 @@ mod cli;
 mod codes;
 mod crash;
 mod data;
+mod embeddings;
 mod reference;
 mod refresh;
 mod slt;

@@ -10,6 +10,7 @@ mod inverse;
 mod panels;
 mod products;
 mod small;
+mod tall;
 mod update;
 
 pub(crate) use cholesky::Cholesky;
@@ -18,4 +19,5 @@ pub(crate) use inverse::{InverseError, invert};
 pub(crate) use panels::{PANEL, Panels, panels_len};
 pub(crate) use products::{add_combinations, add_outer_products, products};
 pub(crate) use small::{add_gram, factor, solve};
+pub(crate) use tall::{inner, inner_bytes, multiply};
 pub(crate) use update::{Sparse, Turn, update_inverse};

@@ -108,6 +108,6 @@ impl Learner for Bpr<'_> {
     }
 
     fn base(&self) -> Option<&Table> {
-        Some(&self.base)
+        Some(self.base.values())
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
-use tastedb_storage::{ItemId, Read, Snapshot, TableId, UserId};
+use tastedb_storage::{Read, Snapshot, UserId};
 
-use super::context::project;
+use super::context::fold;
 use super::pipeline::Trace;
 use super::request::{Context, Request, Seen};
 use super::response::{Recommendation, Response};
@@ -49,9 +49,11 @@ pub(super) fn recommend(
         allowed.insert_range(..);
     }
     if request.seen.contains(&Seen::Default) {
-        for (_, user) in snapshot.audience(definition.table, item)? {
-            if let Some(row) = users.row_of(user.0) {
-                allowed.set(row as usize, false);
+        for source in &serving.sources {
+            for (_, user) in snapshot.audience(source.table, item)? {
+                if let Some(row) = users.row_of(user.0) {
+                    allowed.set(row as usize, false);
+                }
             }
         }
     }
@@ -124,14 +126,9 @@ struct Ask<'a> {
 impl Ask<'_> {
     /// What the model makes of the item for one user; unscored where it has nothing to go on.
     fn score(&self, user: UserId) -> Result<f32> {
-        let projection = self.serving.projection.as_ref();
-        let table: TableId = self.serving.definition.table;
-        let history = self.snapshot.history(table, user, projection.columns())?;
-        let mut entries: Vec<(u32, f32)> = Vec::with_capacity(history.len());
-        project(projection, &history, |row, weight| {
-            let item: ItemId = row.item;
-            entries.extend(row_in(self.serving, self.items, item).map(|row| (row, weight)));
-        })?;
+        let folded = fold(self.snapshot, &[Context::User(user)], &self.serving.sources)?;
+        let row = |(item, weight)| Some((row_in(self.serving, self.items, item)?, weight));
+        let entries: Vec<(u32, f32)> = folded.entries.into_iter().filter_map(row).collect();
         let model = &self.serving.model;
         let input = ScoreInput {
             history: History::new(&entries),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tastedb_storage::{Interaction, ItemId, Read, Snapshot, TableId, UserId};
+use tastedb_storage::{Interaction, ItemId, Read, Snapshot, UserId};
 
 use super::request::Context;
 use crate::error::Result;
-use crate::projection::Projection;
+use crate::projection::{Projected, Projection};
 
 /// The histories of a request's contexts, joined.
 #[derive(Debug, Default)]
@@ -17,19 +17,18 @@ pub(super) struct Folded {
     pub(super) given: bool,
 }
 
-/// Reads and joins the histories of `contexts` as `projection` sees the table.
+/// Reads and joins the histories of `contexts` in the tables of `sources`, as these see them.
 pub(super) fn fold(
     snapshot: &Snapshot,
     contexts: &[Context],
-    table: Option<TableId>,
-    projection: Option<&dyn Projection>,
+    sources: &[Projected],
 ) -> Result<Folded> {
     let mut folded = Folded::default();
     for context in contexts {
         match context {
             Context::User(user) => {
-                if let Some(table) = table {
-                    read_history(snapshot, table, *user, projection, &mut folded.entries)?;
+                for source in sources {
+                    read_history(snapshot, source, *user, &mut folded.entries)?;
                 }
             }
             Context::Session(items) | Context::Likes(items) => {
@@ -49,18 +48,13 @@ pub(super) fn fold(
 
 fn read_history(
     snapshot: &Snapshot,
-    table: TableId,
+    source: &Projected,
     user: UserId,
-    projection: Option<&dyn Projection>,
     out: &mut Vec<(ItemId, f32)>,
 ) -> Result<()> {
-    let columns = projection.map_or(&[][..], |p| p.columns());
-    let rows = snapshot.history(table, user, columns)?;
-    match projection {
-        None => out.extend(rows.iter().map(|row| (row.item, 1.0))),
-        Some(projection) => project(projection, &rows, |row, weight| out.push((row.item, weight)))?,
-    }
-    Ok(())
+    let projection = source.projection.as_ref();
+    let rows = snapshot.history(source.table, user, projection.columns())?;
+    project(projection, &rows, |row, weight| out.push((row.item, weight)))
 }
 
 /// Calls `each` for the rows that count, with their weights.

@@ -141,7 +141,7 @@ fn interaction_tables(
     sources: &[Resolved],
 ) -> Vec<TableId> {
     let mut tables: Vec<TableId> = request.interactions.into_iter().collect();
-    for table in sources.iter().filter_map(Resolved::interactions) {
+    for table in sources.iter().flat_map(Resolved::interactions) {
         if !tables.contains(&table) {
             tables.push(table);
         }

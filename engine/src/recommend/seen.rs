@@ -24,7 +24,7 @@ pub(super) fn mask(
             Seen::Default => by_default(snapshot, request, tables, entities, allowed)?,
             Seen::Kind { kind, within, now, keep } => {
                 let mut seen = FixedBitSet::with_capacity(entities.len());
-                for table in tables {
+                for table in &with_kinds(snapshot, tables, kind.as_deref()) {
                     let since = within.map(|w| {
                         now.saturating_sub(i64::try_from(w.as_micros()).unwrap_or(i64::MAX))
                     });
@@ -47,6 +47,17 @@ pub(super) fn mask(
         }
     }
     Ok(())
+}
+
+/// The tables that can hold interactions of a kind: of several, those that tell kinds apart. Where
+/// none does, all are left, so that the error names one.
+fn with_kinds(snapshot: &Snapshot, tables: &[TableId], kind: Option<&str>) -> Vec<TableId> {
+    let tells = |table: &&TableId| {
+        let table = snapshot.catalog().table_by_id(**table);
+        kind.is_none() || table.is_some_and(|table| table.column("kind").is_some())
+    };
+    let found: Vec<TableId> = tables.iter().filter(tells).copied().collect();
+    if found.is_empty() { tables.to_vec() } else { found }
 }
 
 fn by_default(

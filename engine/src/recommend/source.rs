@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, Served, SideData, UNSCORED};
 use crate::live::EntityIndex;
+use crate::projection::Projected;
 use crate::registry::{Alignment, Serving};
 use crate::seeded::fraction;
 
@@ -100,12 +101,13 @@ impl Resolved {
         Ok(resolved)
     }
 
-    /// The interaction table that this source learns from.
-    pub(super) fn interactions(&self) -> Option<TableId> {
-        match &self.kind {
-            Kind::Model(serving) => Some(serving.definition.table),
-            Kind::Popular | Kind::Trending | Kind::Latest | Kind::Random => None,
-        }
+    /// The interaction tables that this source learns from.
+    pub(super) fn interactions(&self) -> impl Iterator<Item = TableId> + '_ {
+        let sources = match &self.kind {
+            Kind::Model(serving) => serving.sources.as_slice(),
+            Kind::Popular | Kind::Trending | Kind::Latest | Kind::Random => &[],
+        };
+        sources.iter().map(|source| source.table)
     }
 
     pub(super) fn version(&self) -> Option<u64> {
@@ -208,13 +210,13 @@ pub(super) fn row_in(serving: &Serving, entities: &EntityIndex, item: ItemId) ->
 impl Asked {
     fn new(serving: &Serving, setting: &Setting<'_>) -> Result<Asked> {
         let request = setting.request;
-        let table = serving.definition.table;
-        let folded: Folded = super::context::fold(
-            setting.snapshot,
-            &request.contexts,
-            Some(table).filter(|table| request.is_about(setting.snapshot, *table)),
-            Some(serving.projection.as_ref()),
-        )?;
+        // All of a model's tables are of the same users.
+        let about = |source: &Projected| request.is_about(setting.snapshot, source.table);
+        let sources = match serving.sources.iter().all(about) {
+            true => serving.sources.as_slice(),
+            false => &[],
+        };
+        let folded: Folded = super::context::fold(setting.snapshot, &request.contexts, sources)?;
         let mut history = Vec::with_capacity(folded.entries.len());
         let mut entries = Vec::with_capacity(folded.entries.len());
         for (item, weight) in folded.entries {

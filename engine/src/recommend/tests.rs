@@ -9,7 +9,7 @@ use tastedb_storage::{
 };
 
 use super::{Context, Request, Response, Source};
-use crate::{Engine, NewModel, TrainRequest, Work};
+use crate::{Engine, NewModel, TrainRequest, TrainingTable, Work};
 
 struct Shop {
     engine: Engine,
@@ -77,7 +77,7 @@ impl Shop {
         let new = NewModel {
             name: name.to_string(),
             algorithm: Some(algorithm.to_string()),
-            table: "ratings".to_string(),
+            tables: vec![TrainingTable::new("ratings".to_string())],
             ..NewModel::default()
         };
         self.engine.create_model(&mut txn, new).expect("a model");

@@ -8,7 +8,7 @@ use tastedb_storage::{
 };
 
 use super::*;
-use crate::{NewModel, OptionValue, TrainRequest};
+use crate::{NewModel, OptionValue, TrainRequest, TrainingTable};
 
 struct Shop {
     engine: Engine,
@@ -90,7 +90,7 @@ impl Shop {
             let new = NewModel {
                 name: name.to_owned(),
                 algorithm: Some(algorithm.to_owned()),
-                table: "views".to_owned(),
+                tables: vec![TrainingTable::new("views".to_owned())],
                 options,
                 ..NewModel::default()
             };
@@ -247,7 +247,7 @@ fn a_refresh_without_a_training_or_with_settings_is_refused() {
     shop.write(|txn| {
         let new = NewModel {
             name: "home".to_owned(),
-            table: "views".to_owned(),
+            tables: vec![TrainingTable::new("views".to_owned())],
             existing: crate::Existing::Replace,
             ..NewModel::default()
         };

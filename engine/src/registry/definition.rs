@@ -18,12 +18,8 @@ pub struct ModelDefinition {
     pub name: String,
     /// The algorithm, one of [`algorithms`](crate::model::algorithms).
     pub algorithm: String,
-    /// The interaction table that it learns from.
-    pub table: TableId,
-    /// The SQL expression of an interaction's weight; without it every interaction counts 1.
-    pub weight: Option<String>,
-    /// The SQL condition that an interaction must meet.
-    pub filter: Option<String>,
+    /// The interaction tables that it learns from, at least one; they share users and items.
+    pub tables: Vec<TrainingTable>,
     /// The settings given at creation.
     pub options: ModelOptions,
     /// When it is refreshed.
@@ -32,6 +28,24 @@ pub struct ModelDefinition {
     pub created: u64,
     /// The statement that created it, as written.
     pub statement: String,
+}
+
+/// An interaction table that a model learns from, by its id or its name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainingTable<T = TableId> {
+    /// The table.
+    pub table: T,
+    /// The SQL expression of an interaction's weight; without it every interaction counts 1.
+    pub weight: Option<String>,
+    /// The SQL condition that an interaction must meet.
+    pub filter: Option<String>,
+}
+
+impl<T> TrainingTable<T> {
+    /// A table all of whose interactions count 1.
+    pub fn new(table: T) -> TrainingTable<T> {
+        TrainingTable { table, weight: None, filter: None }
+    }
 }
 
 /// One training run: what it used, what it cost, where its result is.
@@ -86,7 +100,7 @@ pub struct Lineage {
 }
 
 /// Reads back what [`OptionValue`]'s `Display` wrote.
-fn option_value(text: &str) -> OptionValue {
+pub(crate) fn option_value(text: &str) -> OptionValue {
     if let Some(word) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
         return OptionValue::Text(word.to_string());
     }
@@ -109,16 +123,34 @@ impl ModelDefinition {
         all.map(|(name, value)| format!("{name} = {value}"))
     }
 
+    /// The first of the tables it learns from.
+    pub fn first_table(&self) -> Option<TableId> {
+        self.tables.first().map(|source| source.table)
+    }
+
+    /// Whether it learns from a table.
+    pub fn learns_from(&self, table: TableId) -> bool {
+        self.tables.iter().any(|source| source.table == table)
+    }
+
+    // The first table has the fields that the only one had when there was but one. Where there are
+    // more, they are all counted instead, so that an older version does not take the first for all.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut fields = Fields::new();
         fields
             .set("name", &self.name)
             .set("algorithm", &self.algorithm)
-            .set("table", self.table)
-            .set_opt("weight", self.weight.as_ref())
-            .set_opt("filter", self.filter.as_ref())
             .set("created", self.created)
             .set("statement", &self.statement);
+        match self.tables.as_slice() {
+            [only] => only.encode(&mut fields, ""),
+            several => {
+                fields.set("tables", several.len());
+                for (at, table) in several.iter().enumerate() {
+                    table.encode(&mut fields, &format!("{at}."));
+                }
+            }
+        }
         for (name, value) in self.options.iter() {
             fields.set(&format!("option.{name}"), value);
         }
@@ -130,6 +162,12 @@ impl ModelDefinition {
 
     pub(super) fn decode(record: &str, bytes: &[u8]) -> Result<ModelDefinition> {
         let fields = Fields::decode(record, bytes)?;
+        let tables = match fields.get("tables") {
+            None => vec![TrainingTable::decode(&fields, record, "")?],
+            Some(_) => (0..fields.number::<usize>(record, "tables")?)
+                .map(|at| TrainingTable::decode(&fields, record, &format!("{at}.")))
+                .collect::<Result<_>>()?,
+        };
         let mut options = ModelOptions::new();
         for (name, value) in fields.with_prefix("option.") {
             options.set(name, option_value(value));
@@ -141,12 +179,28 @@ impl ModelDefinition {
             name: fields.text(record, "name")?.to_string(),
             algorithm: algorithm.to_string(),
             refresh: RefreshPolicy::new(algorithm, policy)?,
-            table: TableId(fields.number(record, "table")?),
-            weight: fields.get("weight").map(str::to_string),
-            filter: fields.get("filter").map(str::to_string),
+            tables,
             options,
             created: fields.number(record, "created")?,
             statement: fields.text(record, "statement")?.to_string(),
+        })
+    }
+}
+
+impl TrainingTable {
+    fn encode(&self, fields: &mut Fields, prefix: &str) {
+        fields
+            .set(&format!("{prefix}table"), self.table)
+            .set_opt(&format!("{prefix}weight"), self.weight.as_ref())
+            .set_opt(&format!("{prefix}filter"), self.filter.as_ref());
+    }
+
+    fn decode(fields: &Fields, record: &str, prefix: &str) -> Result<TrainingTable> {
+        let text = |name: &str| fields.get(&format!("{prefix}{name}")).map(str::to_string);
+        Ok(TrainingTable {
+            table: TableId(fields.number(record, &format!("{prefix}table"))?),
+            weight: text("weight"),
+            filter: text("filter"),
         })
     }
 }
@@ -220,5 +274,52 @@ impl ModelVersion {
             read_seconds: fields.number(record, "read_seconds")?,
             fit_seconds: fields.number(record, "fit_seconds")?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn definition(tables: Vec<TrainingTable>) -> ModelDefinition {
+        ModelDefinition {
+            name: "taste".to_owned(),
+            algorithm: "ease".to_owned(),
+            tables,
+            options: ModelOptions::new().with("lambda", OptionValue::Real(2.5)),
+            created: 3,
+            statement: "CREATE MODEL taste".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_definition_of_one_or_several_tables_comes_back() {
+        let table = |id| TrainingTable {
+            table: TableId(id),
+            weight: (id > 1).then(|| "3".to_owned()),
+            filter: (id > 2).then(|| "kind = 'click'".to_owned()),
+        };
+        for tables in [vec![table(1)], vec![table(3)], vec![table(2), table(1), table(3)]] {
+            let definition = definition(tables);
+            let back = ModelDefinition::decode("model/taste", &definition.encode()).unwrap();
+            assert_eq!(back, definition);
+        }
+    }
+
+    #[test]
+    fn a_record_from_when_there_was_one_table_is_read() {
+        let mut fields = Fields::new();
+        fields.set("name", "taste").set("algorithm", "ease").set("table", 7);
+        fields.set("weight", "stars").set("filter", "stars > 3");
+        fields.set("created", 3).set("statement", "CREATE MODEL taste").set("option.lambda", 2.5);
+        let back = ModelDefinition::decode("model/taste", &fields.encode()).unwrap();
+        let table = TrainingTable {
+            table: TableId(7),
+            weight: Some("stars".to_owned()),
+            filter: Some("stars > 3".to_owned()),
+        };
+        assert_eq!(back, definition(vec![table]));
     }
 }

@@ -12,9 +12,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tastedb_storage::{Catalog, ItemId, Read, Role, Snapshot, Table, TableId, WriteTxn};
+use tastedb_storage::{Catalog, ItemId, Read, Snapshot, Table, TableId, WriteTxn};
 
-pub use definition::{Lineage, ModelDefinition, ModelVersion};
+pub(crate) use definition::option_value;
+pub use definition::{Lineage, ModelDefinition, ModelVersion, TrainingTable};
 pub(crate) use fields::Fields;
 pub use policy::{Automatic, RefreshPolicy};
 
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::live::EntityIndex;
 use crate::model::{self, Model};
 use crate::options::ModelOptions;
-use crate::projection::{PlainProjection, Projection, ProjectionCompiler};
+use crate::projection::{PlainProjection, Projected, Projection, ProjectionCompiler};
 
 const DEFINITIONS: &str = "model/";
 const VERSIONS: &str = "version/";
@@ -37,12 +38,9 @@ pub struct NewModel {
     pub name: String,
     /// The algorithm; `None` stands for [`model::DEFAULT`].
     pub algorithm: Option<String>,
-    /// The interaction table that it learns from.
-    pub table: String,
-    /// The text of `WEIGHT`.
-    pub weight: Option<String>,
-    /// The text of `WHERE`.
-    pub filter: Option<String>,
+    /// The interaction tables that it learns from, with the texts of `WEIGHT` and `WHERE`; at
+    /// least one, all of the same users and items.
+    pub tables: Vec<TrainingTable<String>>,
     /// The settings of `WITH`, those of the refresh policy included.
     pub options: ModelOptions,
     /// The statement, as written.
@@ -79,7 +77,7 @@ pub(crate) struct Serving {
     pub(crate) definition: ModelDefinition,
     pub(crate) version: ModelVersion,
     pub(crate) model: Box<dyn Model>,
-    pub(crate) projection: Arc<dyn Projection>,
+    pub(crate) sources: Vec<Projected>,
     alignment: Mutex<Option<(Arc<EntityIndex>, Arc<Alignment>)>>,
 }
 
@@ -145,19 +143,20 @@ impl Registry {
         }
     }
 
-    /// The projection of a model over its table.
-    pub(crate) fn projection(
+    /// The tables of a model, each with its projection.
+    pub(crate) fn sources(
         &self,
         snapshot: &impl Read,
         definition: &ModelDefinition,
-    ) -> Result<Arc<dyn Projection>> {
-        let table = self.table(snapshot, definition)?;
-        self.compile(
-            snapshot.catalog(),
-            table,
-            definition.weight.as_deref(),
-            definition.filter.as_deref(),
-        )
+    ) -> Result<Vec<Projected>> {
+        let catalog = snapshot.catalog();
+        let sources = definition.tables.iter().map(|source| {
+            let table = self.table(snapshot, definition, source.table)?;
+            let (weight, filter) = (source.weight.as_deref(), source.filter.as_deref());
+            let projection = self.compile(catalog, table, weight, filter)?;
+            Ok(Projected { table: table.id, projection })
+        });
+        sources.collect()
     }
 
     fn compile(
@@ -181,10 +180,11 @@ impl Registry {
         &self,
         snapshot: &'a impl Read,
         definition: &ModelDefinition,
+        table: TableId,
     ) -> Result<&'a Table> {
-        snapshot.catalog().table_by_id(definition.table).ok_or_else(|| Error::CorruptRecord {
+        snapshot.catalog().table_by_id(table).ok_or_else(|| Error::CorruptRecord {
             record: format!("{DEFINITIONS}{}", definition.name),
-            what: format!("its table {} does not exist", definition.table),
+            what: format!("its table {table} does not exist"),
         })
     }
 
@@ -198,21 +198,13 @@ impl Registry {
             return Err(Error::InvalidName { name, why: "it is the name of a built-in source" });
         }
         let catalog = txn.catalog().clone();
-        let table =
-            catalog.table(&new.table).ok_or_else(|| Error::NoSuchTable(new.table.clone()))?;
-        if table.role != Role::Interaction {
-            return Err(Error::WrongRole {
-                table: table.name.clone(),
-                wanted: "a model learns from a table of interactions",
-            });
-        }
+        let tables = self.training_tables(&catalog, &new.tables)?;
         let algorithm = match &new.algorithm {
             Some(algorithm) => algorithm.to_ascii_lowercase(),
             None => model::DEFAULT.to_owned(),
         };
         let refresh = RefreshPolicy::take(&algorithm, &mut new.options)?;
         model::check_options(&algorithm, &new.options)?;
-        self.compile(&catalog, table, new.weight.as_deref(), new.filter.as_deref())?;
         let record = format!("{DEFINITIONS}{name}");
         if let Some(bytes) = txn.record(&record)? {
             match new.existing {
@@ -230,9 +222,7 @@ impl Registry {
         let definition = ModelDefinition {
             name,
             algorithm,
-            table: table.id,
-            weight: new.weight,
-            filter: new.filter,
+            tables,
             options: new.options,
             refresh,
             created,
@@ -241,6 +231,42 @@ impl Registry {
         txn.put_record(&record, &definition.encode());
         self.notice(&definition);
         Ok(definition)
+    }
+
+    /// The tables by their ids, if a model can learn from all of them together.
+    fn training_tables(
+        &self,
+        catalog: &Catalog,
+        given: &[TrainingTable<String>],
+    ) -> Result<Vec<TrainingTable>> {
+        let mut tables = Vec::with_capacity(given.len());
+        let mut ends = None;
+        for source in given {
+            let name = &source.table;
+            let table = catalog.table(name).ok_or_else(|| Error::NoSuchTable(name.clone()))?;
+            let wanted = "a model learns from a table of interactions";
+            let wrong = || Error::WrongRole { table: table.name.clone(), wanted };
+            let link = table.link.as_ref().ok_or_else(wrong)?;
+            let (users, items) = *ends.get_or_insert((link.user_table, link.item_table));
+            if link.item_table != items {
+                let what = "a model over several tables of items";
+                return Err(Error::NotSupported { what });
+            }
+            if link.user_table != users {
+                let what = "a model over several tables of users";
+                return Err(Error::NotSupported { what });
+            }
+            self.compile(catalog, table, source.weight.as_deref(), source.filter.as_deref())?;
+            tables.push(TrainingTable {
+                table: table.id,
+                weight: source.weight.clone(),
+                filter: source.filter.clone(),
+            });
+        }
+        if tables.is_empty() {
+            return Err(Error::NoSuchTable(String::new()));
+        }
+        Ok(tables)
     }
 
     pub(crate) fn drop_model(&self, txn: &mut WriteTxn, name: &str) -> Result<bool> {
@@ -290,7 +316,7 @@ impl Registry {
         let mut models = Vec::new();
         for (record, bytes) in read.records(DEFINITIONS)? {
             let definition = ModelDefinition::decode(&record, &bytes)?;
-            if definition.table == table {
+            if definition.learns_from(table) {
                 models.push(definition);
             }
         }
@@ -306,8 +332,13 @@ impl Registry {
     ) -> Result<Option<Arc<Serving>>> {
         let mut best: Option<ModelDefinition> = None;
         for model in self.list(snapshot)? {
-            let table = self.table(snapshot, &model.definition)?;
-            let fits = table.link.as_ref().is_some_and(|link| link.item_table == items);
+            let fits = match model.definition.first_table() {
+                None => false,
+                Some(table) => {
+                    let table = self.table(snapshot, &model.definition, table)?;
+                    table.link.as_ref().is_some_and(|link| link.item_table == items)
+                }
+            };
             if fits
                 && model.serving.is_some()
                 && best.as_ref().is_none_or(|b| model.definition.created < b.created)
@@ -337,14 +368,9 @@ impl Registry {
             what: "its file is missing".to_string(),
         })?;
         let model = model::load(Arc::new(blob))?;
-        let projection = self.projection(snapshot, &definition)?;
-        let serving = Arc::new(Serving {
-            definition,
-            version,
-            model,
-            projection,
-            alignment: Mutex::new(None),
-        });
+        let sources = self.sources(snapshot, &definition)?;
+        let serving =
+            Arc::new(Serving { definition, version, model, sources, alignment: Mutex::new(None) });
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // What was dropped since is let go of here, the one place where the map grows.
         loaded.retain(|name, _| !matches!(snapshot.record(&format!("{VERSIONS}{name}")), Ok(None)));

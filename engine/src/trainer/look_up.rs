@@ -16,6 +16,11 @@ impl LookUp {
         LookUp { adam: Adam::new(&values, rate), values }
     }
 
+    /// The rows as they were left when they were last touched or read.
+    pub(crate) fn values(&self) -> &Table {
+        &self.values
+    }
+
     /// Copies the rows that a batch touches into it.
     pub(crate) fn forward(&mut self, batch: &mut Batch) {
         Arch::new().dispatch(

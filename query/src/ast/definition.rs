@@ -137,8 +137,46 @@ pub struct IndexColumn {
     pub class: Option<Name>,
 }
 
+/// `CREATE [OR REPLACE] EMBEDDING [IF NOT EXISTS] name ON table FROM (column, …) [USING method]
+/// [WITH (…)]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateEmbedding {
+    /// The embedding's name, which is that of the vector column it makes.
+    pub name: Name,
+    /// What to do when it exists.
+    pub existing: Existing,
+    /// The table of items.
+    pub table: Name,
+    /// The columns of text, at least one.
+    pub sources: Vec<Name>,
+    /// How the vectors are made; the default method if not given.
+    pub method: Option<Name>,
+    /// `dim`, `min_df`, …
+    pub options: WithOptions,
+}
+
+/// `REFRESH EMBEDDING name ON table`
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefreshEmbedding {
+    /// The embedding.
+    pub name: Name,
+    /// Its table.
+    pub table: Name,
+}
+
+/// `table [WEIGHT expr] [WHERE expr]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingTable {
+    /// The interaction table.
+    pub table: Name,
+    /// How much one interaction counts, as an expression over its columns; 1 if not given.
+    pub weight: Option<Expr>,
+    /// Which interactions count; all if not given.
+    pub filter: Option<Expr>,
+}
+
 /// `CREATE [OR REPLACE] MODEL [IF NOT EXISTS] name [USING algorithm] ON table [WEIGHT expr]
-/// [WHERE expr] [WITH (…)]`
+/// [WHERE expr] [, …] [WITH (…)]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateModel {
     /// The model's name.
@@ -147,12 +185,8 @@ pub struct CreateModel {
     pub existing: Existing,
     /// The algorithm; the default one if not given.
     pub algorithm: Option<Name>,
-    /// The interaction table it learns from.
-    pub table: Name,
-    /// How much one interaction counts, as an expression over its columns; 1 if not given.
-    pub weight: Option<Expr>,
-    /// Which interactions count; all if not given.
-    pub filter: Option<Expr>,
+    /// The interaction tables it learns from, at least one.
+    pub tables: Vec<TrainingTable>,
     /// The algorithm's options.
     pub options: WithOptions,
 }
@@ -199,7 +233,7 @@ pub enum AlterAction {
     },
 }
 
-/// `DROP kind [IF EXISTS] name`
+/// `DROP kind [IF EXISTS] name`, after EMBEDDING with `ON table`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drop {
     /// What kind of thing is dropped.
@@ -208,6 +242,8 @@ pub struct Drop {
     pub if_exists: bool,
     /// Its name.
     pub name: Name,
+    /// The table that it is on; for an embedding only.
+    pub table: Option<Name>,
 }
 
 /// A kind of thing that has a name of its own.
@@ -219,6 +255,8 @@ pub enum ObjectKind {
     Model,
     /// An index.
     Index,
+    /// A text embedding.
+    Embedding,
 }
 
 /// `SHOW …`
@@ -232,6 +270,8 @@ pub enum Show {
     Indexes,
     /// `SHOW GRAPHS`
     Graphs,
+    /// `SHOW EMBEDDINGS`
+    Embeddings,
     /// `SHOW TRAINING model`: how its last training went
     Training(Name),
 }

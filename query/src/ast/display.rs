@@ -7,9 +7,10 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{
     AlterAction, AlterTable, Assignment, ColumnDef, ConflictAction, Context, CopySource,
-    CreateIndex, CreateModel, CreateTable, DataType, Delete, Drop, Element, Evaluate, Existing,
-    Insert, InsertSource, Literal, Name, NamedValue, ObjectKind, Operand, OperandKind, Recommend,
-    SelectItem, Show, Statement, StatementKind, TrainModel, Update, WithOptions,
+    CreateEmbedding, CreateIndex, CreateModel, CreateTable, DataType, Delete, Drop, Element,
+    Evaluate, Existing, Insert, InsertSource, Literal, Name, NamedValue, ObjectKind, Operand,
+    OperandKind, Recommend, SelectItem, Show, Statement, StatementKind, TrainModel, TrainingTable,
+    Update, WithOptions,
 };
 
 /// Items with a comma and a space between them.
@@ -63,12 +64,17 @@ impl Display for StatementKind {
             StatementKind::CreateTable(it) => it.fmt(f),
             StatementKind::CreateIndex(it) => it.fmt(f),
             StatementKind::CreateModel(it) => it.fmt(f),
+            StatementKind::CreateEmbedding(it) => it.fmt(f),
+            StatementKind::RefreshEmbedding(it) => {
+                write!(f, "REFRESH EMBEDDING {} ON {}", Ident(&it.name), Ident(&it.table))
+            }
             StatementKind::AlterTable(it) => it.fmt(f),
             StatementKind::Drop(it) => it.fmt(f),
             StatementKind::Show(Show::Tables) => f.write_str("SHOW TABLES"),
             StatementKind::Show(Show::Models) => f.write_str("SHOW MODELS"),
             StatementKind::Show(Show::Indexes) => f.write_str("SHOW INDEXES"),
             StatementKind::Show(Show::Graphs) => f.write_str("SHOW GRAPHS"),
+            StatementKind::Show(Show::Embeddings) => f.write_str("SHOW EMBEDDINGS"),
             StatementKind::Show(Show::Training(model)) => {
                 write!(f, "SHOW TRAINING {}", Ident(model))
             }
@@ -179,6 +185,7 @@ impl Display for ObjectKind {
             ObjectKind::Table => "TABLE",
             ObjectKind::Model => "MODEL",
             ObjectKind::Index => "INDEX",
+            ObjectKind::Embedding => "EMBEDDING",
         })
     }
 }
@@ -253,9 +260,25 @@ impl Display for CreateModel {
         let replace = if self.existing == Existing::Replace { "OR REPLACE " } else { "" };
         write!(f, "CREATE {replace}MODEL {}{}", self.existing, Ident(&self.name))?;
         clause(f, "USING", self.algorithm.as_ref().map(Ident).as_ref())?;
-        write!(f, " ON {}", Ident(&self.table))?;
+        write!(f, " ON {}", Commas(&self.tables))?;
+        self.options.fmt(f)
+    }
+}
+
+impl Display for TrainingTable {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Ident(&self.table).fmt(f)?;
         clause(f, "WEIGHT", self.weight.as_ref())?;
-        clause(f, "WHERE", self.filter.as_ref())?;
+        clause(f, "WHERE", self.filter.as_ref())
+    }
+}
+
+impl Display for CreateEmbedding {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let replace = if self.existing == Existing::Replace { "OR REPLACE " } else { "" };
+        write!(f, "CREATE {replace}EMBEDDING {}{}", self.existing, Ident(&self.name))?;
+        write!(f, " ON {} FROM ({})", Ident(&self.table), Idents(&self.sources))?;
+        clause(f, "USING", self.method.as_ref().map(Ident).as_ref())?;
         self.options.fmt(f)
     }
 }
@@ -283,7 +306,8 @@ impl Display for AlterTable {
 impl Display for Drop {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let if_exists = if self.if_exists { "IF EXISTS " } else { "" };
-        write!(f, "DROP {} {if_exists}{}", self.kind, Ident(&self.name))
+        write!(f, "DROP {} {if_exists}{}", self.kind, Ident(&self.name))?;
+        clause(f, "ON", self.table.as_ref().map(Ident).as_ref())
     }
 }
 

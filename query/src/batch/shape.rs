@@ -130,6 +130,11 @@ impl Shape {
         self.table.columns().find(|column| column.id == id)
     }
 
+    /// Whether the database computes a column.
+    pub(crate) fn is_computed(&self, position: usize) -> bool {
+        self.column(position).is_some_and(|column| column.computed)
+    }
+
     /// Whether the table holds interactions.
     pub(crate) fn is_interaction(&self) -> bool {
         self.table.role == Role::Interaction

@@ -26,6 +26,8 @@ pub(crate) enum Misfit {
         /// Columns to fill.
         expected: usize,
     },
+    /// A field would go into a column that the database computes.
+    Computed(String),
     /// Two fields go into one column.
     Twice(String),
 }
@@ -57,8 +59,8 @@ impl Mapping {
     ) -> Result<Mapping, Misfit> {
         let mut fields = vec![None; shape.fields.len()];
         if names.is_empty() {
-            let order: Vec<usize> =
-                wanted.map_or_else(|| (0..shape.fields.len()).collect(), <[usize]>::to_vec);
+            let given = || (0..shape.fields.len()).filter(|at| !shape.is_computed(*at)).collect();
+            let order: Vec<usize> = wanted.map_or_else(given, <[usize]>::to_vec);
             for (field, column) in order.iter().enumerate() {
                 fields[*column] = Some(field);
             }
@@ -67,6 +69,13 @@ impl Mapping {
         let mut taken = vec![false; names.len()];
         for (field, name) in names.iter().enumerate() {
             if let Some(column) = shape.position(name) {
+                if shape.is_computed(column) {
+                    if wanted.is_none() && extra == Extra::Refuse {
+                        return Err(Misfit::Computed(shape.names[column].clone()));
+                    }
+                    taken[field] = true;
+                    continue;
+                }
                 if fields[column].replace(field).is_some() {
                     return Err(Misfit::Twice(shape.names[column].clone()));
                 }

@@ -38,7 +38,7 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
     let shape = session.sql().shapes().get(&catalog, table);
     let wanted = match &copy.columns {
         None => None,
-        Some(columns) => Some(names::columns(&shape, Some(columns))?),
+        Some(columns) => Some(names::written(&shape, Some(columns))?),
     };
     let now = session.sql().now();
     let given = Given { params, now };
@@ -99,8 +99,19 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
 
     let meter = Meter::default();
     let reader = open(&path, format, &read, shape.table.role, &meter)?;
-    let mapping = Mapping::new(&shape, reader.columns(), wanted.as_deref(), extra)
-        .map_err(|misfit| misfit_error(&misfit, &path, &shape, reader.columns()))?;
+    let mapping = Mapping::new(&shape, reader.columns(), wanted.as_deref(), extra);
+    let mapping = mapping.map_err(|misfit| match &misfit {
+        Misfit::Computed(column) => {
+            let what = format!(
+                "name the columns to load, as in COPY {} ({}, …) FROM, or add \
+                 WITH (ignore_extra = true)",
+                shape.table.name,
+                shape.names.first().map_or("id", String::as_str),
+            );
+            Error::computed(column, &shape.table.name).at(copy.path.span).hint(what)
+        }
+        _ => misfit_error(&misfit, &path, &shape, reader.columns()),
+    })?;
     let unnamed = reader.columns().is_empty();
     let load = Load {
         names: reader.columns().to_vec(),
@@ -361,6 +372,7 @@ fn misfit_error(misfit: &Misfit, path: &Path, shape: &Shape, names: &[String]) -
         Misfit::Absent(column) => {
             format!("the file has no field for column `{column}`; it has {}", list(names))
         }
+        Misfit::Computed(column) => format!("column `{column}` is computed by the database"),
         Misfit::Twice(column) => format!("two fields would go into column `{column}`"),
         Misfit::Count { expected } => format!("expected {expected} fields"),
     };
@@ -391,7 +403,11 @@ impl Vectors<'_> {
         };
         let vectors = || {
             let fields = shape.fields.iter().enumerate();
-            fields.filter(|(_, field)| matches!(field, Field::Embedding(..))).map(|(at, _)| at)
+            fields
+                .filter(|(at, field)| {
+                    matches!(field, Field::Embedding(..)) && !shape.is_computed(*at)
+                })
+                .map(|(at, _)| at)
         };
         let column = match self.wanted.as_deref() {
             Some([column]) => *column,

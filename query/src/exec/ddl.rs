@@ -1,5 +1,7 @@
 //! CREATE TABLE, ALTER TABLE and DROP TABLE: from columns as written to what storage keeps.
 
+use std::sync::Arc;
+
 use crate::ast::{
     AlterAction, AlterTable, ColumnDef, CreateTable, DataType, Drop, Element as AstElement,
     Existing, Expr, Name,
@@ -15,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::span::Span;
 use crate::storage::{
-    Catalog, ColumnSpec, ColumnType, Element, KeyType, LinkSpec, OnUnknown, Role, TableId,
+    Catalog, ColumnSpec, ColumnType, Element, KeyType, LinkSpec, OnUnknown, Read, Role, TableId,
     TableSpec, Value, WriteTxn,
 };
 use datafusion::sql::sqlparser::ast::Spanned;
@@ -326,7 +328,7 @@ pub(crate) fn alter_table(
             let name = dropped(column)?;
             let place = column.span;
             session.write(|txn| {
-                txn.drop_column(id, &name).map_err(|cause| Error::from(cause).at(place))?;
+                drop_column(&engine, txn, id, &name, place)?;
                 needed(&engine, txn, id, column)
             })?;
         }
@@ -357,11 +359,37 @@ pub(crate) fn alter_table(
     Ok(done())
 }
 
+/// Drops a column: one that an embedding computes with that embedding, one that an embedding is
+/// computed from not at all.
+fn drop_column(
+    engine: &Engine,
+    txn: &mut WriteTxn,
+    table: TableId,
+    name: &str,
+    place: Span,
+) -> Result<()> {
+    let catalog = Arc::clone(txn.catalog());
+    let id = catalog.table_by_id(table).and_then(|table| table.column(name)).map(|c| c.id);
+    for embedding in engine.embeddings(txn, Some(table))? {
+        if Some(embedding.column) == id {
+            return Ok(engine.drop_embedding(txn, &embedding)?);
+        }
+        if id.is_some_and(|id| embedding.sources.contains(&id)) {
+            let own = catalog.table_by_id(table).and_then(|t| t.column_by_id(embedding.column));
+            let own = own.map_or("", |column| column.name.as_str());
+            return Err(Error::column_needed(name, ("embedding", own)).at(place));
+        }
+    }
+    txn.drop_column(table, name).map_err(|cause| Error::from(cause).at(place))
+}
+
 /// Checks that no model's WEIGHT or WHERE needs a column that is gone.
 fn needed(engine: &Engine, txn: &WriteTxn, table: TableId, column: &Name) -> Result<()> {
     match engine.model_broken_by(txn, table)? {
         None => Ok(()),
-        Some(model) => Err(Error::column_needed(column.as_str(), &model).at(column.span)),
+        Some(model) => {
+            Err(Error::column_needed(column.as_str(), ("model", &model)).at(column.span))
+        }
     }
 }
 
@@ -391,7 +419,7 @@ pub(crate) fn drop_table(session: &mut Session, drop: &Drop) -> Result<Outcome> 
         if !names.is_empty() {
             return Err(Error::still_referenced(drop.name.as_str(), &names).at(place));
         }
-        txn.drop_table(id).map_err(|cause| Error::from(cause).at(place))?;
+        engine.drop_table(txn, id).map_err(|cause| Error::from(cause).at(place))?;
         Ok(())
     })?;
     Ok(Outcome::done("DROP TABLE"))

@@ -1,11 +1,12 @@
 //! EXPORT DATABASE and IMPORT DATABASE: everything as files that other programs read.
 //!
 //! ```text
-//! folder/schema.sql      CREATE TABLE and CREATE MODEL statements, in an order that can be run
+//! folder/schema.sql      CREATE TABLE, CREATE EMBEDDING and CREATE MODEL statements
 //! folder/<table>.parquet the rows of a table, vectors as lists of numbers
 //! ```
 //!
-//! What models have learned is not exported: it is made again by TRAIN MODEL.
+//! What models have learned is not exported: it is made again by TRAIN MODEL. Neither are the
+//! vectors of text embeddings: an import computes them again, from the rows that it has loaded.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 use super::options::Options;
 use super::{copy_from, copy_to, template};
 use crate::ast::{
-    CopyFrom, Folder, Literal, Name, Operand, OperandKind, StatementKind as Kind, WithOptions,
+    CopyFrom, Folder, Literal, Name, Operand, OperandKind, Statement, StatementKind as Kind,
+    WithOptions,
 };
 use crate::batch::{Field, Shape};
 use crate::codes;
@@ -29,6 +31,7 @@ use crate::parser;
 use crate::session::Session;
 use crate::span::Span;
 use crate::storage::{Catalog, OnUnknown, Role, Table, Value};
+use tastedb_engine::{ModelOptions, TextEmbedding};
 
 /// The file of statements.
 const SCHEMA: &str = "schema.sql";
@@ -73,7 +76,8 @@ fn write_into(
         sql.push_str(&create_table(&catalog, table));
         let mut query = template::select_from(&table.name)?;
         let all = Shape::of(&catalog, table);
-        let list = all.names.iter().map(|name| {
+        let given = all.names.iter().enumerate().filter(|(at, _)| !all.is_computed(*at));
+        let list = given.map(|(_, name)| {
             datafusion::sql::sqlparser::ast::SelectItem::UnnamedExpr(params::column(name))
         });
         template::fill(&mut query, list.collect(), None);
@@ -88,28 +92,27 @@ fn write_into(
         let format = Format::Parquet;
         rows += copy_to::write_query(session, &query, &[], &view, &file, format, &options)?;
     }
+    for embedding in view.read(|read| Ok(session.engine().embeddings(read, None)?))? {
+        sql.push_str(&create_embedding(&catalog, &embedding));
+    }
     let mut models = session.models()?;
     models.sort_by_key(|model| model.definition.created);
     for model in models {
         let definition = model.definition;
-        let Some(table) = catalog.table_by_id(definition.table) else { continue };
-        let _ = write!(
-            sql,
-            "CREATE MODEL {} USING {} ON {}",
-            quoted(&definition.name),
-            definition.algorithm,
-            quoted(&table.name)
-        );
-        if let Some(weight) = &definition.weight {
-            let _ = write!(sql, " WEIGHT {weight}");
+        let (name, algorithm) = (quoted(&definition.name), &definition.algorithm);
+        let _ = write!(sql, "CREATE MODEL {name} USING {algorithm} ON ");
+        for (at, source) in definition.tables.iter().enumerate() {
+            let Some(table) = catalog.table_by_id(source.table) else { continue };
+            sql.push_str(if at > 0 { ", " } else { "" });
+            sql.push_str(&quoted(&table.name));
+            if let Some(weight) = &source.weight {
+                let _ = write!(sql, " WEIGHT {weight}");
+            }
+            if let Some(filter) = &source.filter {
+                let _ = write!(sql, " WHERE {filter}");
+            }
         }
-        if let Some(filter) = &definition.filter {
-            let _ = write!(sql, " WHERE {filter}");
-        }
-        let options: Vec<String> = definition.given().collect();
-        if !options.is_empty() {
-            let _ = write!(sql, " WITH ({})", options.join(", "));
-        }
+        sql.push_str(&with(definition.given()));
         sql.push_str(";\n");
     }
     // Written last: a folder without it is not a whole export.
@@ -139,7 +142,9 @@ pub(crate) fn import(session: &mut Session, import: &Folder, params: &[Value]) -
     }
     // Its script may hold nothing but definitions: a COMMIT in it would end the transaction.
     let script = parser::parse(&sql).map_err(|error| in_script(&error, &file).at(place))?;
-    let defines = |kind: &Kind| matches!(kind, Kind::CreateTable(_) | Kind::CreateModel(_));
+    let defines = |kind: &Kind| {
+        matches!(kind, Kind::CreateTable(_) | Kind::CreateModel(_) | Kind::CreateEmbedding(_))
+    };
     if let Some(other) = script.iter().find(|statement| !defines(&statement.kind)) {
         let what = format!("{} does not belong into an export", other.kind.name());
         let error = Error::new(&codes::NOT_AN_EXPORT, what).at(other.span);
@@ -147,7 +152,7 @@ pub(crate) fn import(session: &mut Session, import: &Folder, params: &[Value]) -
     }
     // One transaction: an import that fails leaves nothing behind.
     session.begin()?;
-    let imported = statements(session, &sql, &folder, place);
+    let imported = statements(session, &script, &sql, &folder, place);
     match &imported {
         Ok(_) => session.commit()?,
         Err(_) => session.rollback()?,
@@ -167,9 +172,23 @@ fn in_script(error: &Error, file: &Path) -> Error {
     }
 }
 
-fn statements(session: &mut Session, sql: &str, folder: &Path, place: Span) -> Result<u64> {
+fn statements(
+    session: &mut Session,
+    script: &[Statement],
+    sql: &str,
+    folder: &Path,
+    place: Span,
+) -> Result<u64> {
     let file = folder.join(SCHEMA);
-    session.execute(sql).map_err(|error| in_script(&error, &file).at(place))?;
+    let (computed, defined): (Vec<&Statement>, Vec<&Statement>) =
+        script.iter().partition(|statement| matches!(statement.kind, Kind::CreateEmbedding(_)));
+    let run = |session: &mut Session, statements: &[&Statement]| {
+        statements.iter().try_for_each(|statement| {
+            let ran = super::execute(session, statement, sql, &[]).map(|_| ());
+            ran.map_err(|error| in_script(&error, &file).at(place))
+        })
+    };
+    run(session, &defined)?;
     let catalog = session.view().catalog()?;
     let mut rows = 0;
     for (at, table) in in_order(&catalog).into_iter().enumerate() {
@@ -183,6 +202,8 @@ fn statements(session: &mut Session, sql: &str, folder: &Path, place: Span) -> R
         };
         rows += copy_from::run(session, &copy, &[])?.affected;
     }
+    // Computed from the rows, so after them.
+    run(session, &computed)?;
     Ok(rows)
 }
 
@@ -224,12 +245,37 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A table as the statement that makes it.
+/// An embedding as the statement that makes it.
+fn create_embedding(catalog: &Catalog, embedding: &TextEmbedding) -> String {
+    let Some(table) = catalog.table_by_id(embedding.table) else { return String::new() };
+    let name = table.column_by_id(embedding.column).map_or("", |column| column.name.as_str());
+    let sources = super::show::sources_of(table, embedding);
+    let sources: Vec<String> = sources.into_iter().map(quoted).collect();
+    format!(
+        "CREATE EMBEDDING {} ON {} FROM ({}) USING {}{};\n",
+        quoted(name),
+        quoted(&table.name),
+        sources.join(", "),
+        embedding.method,
+        with(embedding.options.iter().map(|(name, value)| format!("{name} = {value}"))),
+    )
+}
+
+/// Options as they were written.
+fn with(options: impl Iterator<Item = String>) -> String {
+    let options: Vec<String> = options.collect();
+    if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) }
+}
+
+/// A table as the statement that makes it, without the columns that are computed.
 pub(crate) fn create_table(catalog: &Catalog, table: &Table) -> String {
     let shape = Shape::of(catalog, table);
     let name_of = |id| catalog.table_by_id(id).map_or("", |table| table.name.as_str());
     let mut parts = Vec::new();
     for (at, field) in shape.fields.iter().enumerate() {
+        if shape.is_computed(at) {
+            continue;
+        }
         let mut part = format!("{} {}", quoted(&shape.names[at]), field.column_type());
         match (field, &table.link) {
             (Field::Key(_), _) => part.push_str(" PRIMARY KEY"),

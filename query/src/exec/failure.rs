@@ -60,6 +60,11 @@ impl Error {
         Error::new(&codes::NO_SUCH_INDEX, format!("no index `{name}`"))
     }
 
+    pub(crate) fn no_such_embedding(name: &str, table: &str, known: Vec<&str>) -> Error {
+        let what = format!("no embedding `{name}` on `{table}`");
+        Error::near(&codes::NO_SUCH_EMBEDDING, what, name, known)
+    }
+
     pub(crate) fn no_such_metric(name: &str, known: Vec<&str>) -> Error {
         let what = format!("no metric `{name}`; there are {}", known.join(", "));
         Error::near(&codes::NO_SUCH_METRIC, what, name, known)
@@ -72,6 +77,11 @@ impl Error {
 
     pub(crate) fn column_twice(name: &str) -> Error {
         Error::new(&codes::GIVEN_TWICE, format!("column `{name}` is named twice"))
+    }
+
+    pub(crate) fn computed(column: &str, table: &str) -> Error {
+        let what = format!("column `{column}` of table `{table}` is computed by the database");
+        Error::new(&codes::COMPUTED, what)
     }
 
     pub(crate) fn key_fixed(what: &str) -> Error {
@@ -122,8 +132,9 @@ impl Error {
         Error::new(&codes::STILL_REFERENCED, what)
     }
 
-    pub(crate) fn column_needed(column: &str, model: &str) -> Error {
-        let what = format!("column `{column}` is used by model `{model}`");
+    /// `by`: what kind of thing, and its name.
+    pub(crate) fn column_needed(column: &str, (kind, by): (&str, &str)) -> Error {
+        let what = format!("column `{column}` is used by {kind} `{by}`");
         Error::new(&codes::STILL_REFERENCED, what)
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn run(session: &mut Session, insert: &Insert, params: &[Value]) -> R
     let catalog = view.catalog()?;
     let table = names::table(&catalog, &insert.table)?;
     let shape = session.sql().shapes().get(&catalog, table);
-    let targets = names::columns(&shape, insert.columns.as_deref())?;
+    let targets = names::written(&shape, insert.columns.as_deref())?;
     let now = session.sql().now();
     let given = Given { params, now };
     let planner = session.sql().planner().clone();
@@ -60,6 +60,7 @@ pub(crate) fn run(session: &mut Session, insert: &Insert, params: &[Value]) -> R
     let rows = Source::new(session, insert, &shape, &targets, given, view)?;
     let make = |column: usize| default(&planner, &shape, column, given);
     let mut affected = 0;
+    let engine = session.engine().clone();
     session.write(|txn| {
         let mut writer = RowWriter::new(Arc::clone(&shape), targets.clone(), existing, &make);
         rows.each(&mut |place, cells| {
@@ -83,7 +84,10 @@ pub(crate) fn run(session: &mut Session, insert: &Insert, params: &[Value]) -> R
             };
             affected += 1;
             match (&mut returning, written) {
-                (Some(returning), Written::Entity(id, _)) => returning.entity(txn, id),
+                (Some(returning), Written::Entity(id, _)) => {
+                    engine.keep_embeddings(txn)?;
+                    returning.entity(txn, id)
+                }
                 (Some(returning), Written::Interaction(user, id, _)) => {
                     returning.interaction(txn, user, id)
                 }
@@ -397,6 +401,9 @@ pub(crate) fn assignments<'a>(
         };
         if let Some(fixed) = fixed {
             return Err(Error::key_fixed(fixed).at(name.span));
+        }
+        if shape.is_computed(column) {
+            return Err(Error::computed(name.as_str(), &shape.table.name).at(name.span));
         }
         if sets.iter().any(|(known, _)| *known == column) {
             return Err(Error::column_twice(&shape.names[column]).at(name.span));

@@ -7,6 +7,7 @@ mod copy_from;
 mod copy_to;
 mod ddl;
 mod delete;
+mod embedding;
 mod evaluate;
 mod export;
 pub(crate) mod failure;
@@ -58,15 +59,19 @@ pub(crate) fn execute(
         StatementKind::CreateTable(create) => ddl::create_table(session, create, params),
         StatementKind::AlterTable(alter) => ddl::alter_table(session, alter, params),
         StatementKind::CreateModel(create) => model::create(session, create, params, own()),
+        StatementKind::CreateEmbedding(create) => embedding::create(session, create, params, own()),
+        StatementKind::RefreshEmbedding(refresh) => embedding::refresh(session, refresh),
         StatementKind::Drop(drop) => match drop.kind {
             ObjectKind::Table => ddl::drop_table(session, drop),
             ObjectKind::Model => model::drop_model(session, drop),
             ObjectKind::Index => ddl::drop_index(drop),
+            ObjectKind::Embedding => embedding::drop(session, drop),
         },
         StatementKind::Show(Show::Tables) => show::tables(session),
         StatementKind::Show(Show::Models) => show::models(session),
         StatementKind::Show(Show::Indexes) => show::indexes(),
         StatementKind::Show(Show::Graphs) => show::graphs(session),
+        StatementKind::Show(Show::Embeddings) => show::embeddings(session),
         StatementKind::Show(Show::Training(name)) => model::show_training(session, name),
         StatementKind::Describe(name) => show::describe(session, name),
         StatementKind::Begin => {

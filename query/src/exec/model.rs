@@ -3,7 +3,7 @@
 
 use tastedb_engine::{
     Existing, Lineage, ModelOptions, ModelVersion, NewModel, OptionValue, RefreshRequest,
-    Refreshment, TrainRequest,
+    Refreshment, TrainRequest, TrainingTable,
 };
 
 use super::names;
@@ -34,27 +34,38 @@ pub(crate) fn create(
         params::bind(&mut expr, params)?;
         Ok(Some(expr))
     };
-    let (weight, filter) = (bound(&create.weight)?, bound(&create.filter)?);
     let catalog = session.view().catalog()?;
     let roles = [Role::Interaction];
     let expected = "a table of interactions, which is what a model learns from";
-    let table = names::table_of(&catalog, &create.table, &roles, expected)?;
-    // Compiled here first: errors then have their place in the statement.
-    let planner = session.sql().planner();
-    SqlProjection::compiled(planner, &catalog, table, weight.clone(), filter.clone())?;
+    let mut tables = Vec::with_capacity(create.tables.len());
+    let mut ends = None;
+    for given in &create.tables {
+        let table = names::table_of(&catalog, &given.table, &roles, expected)?;
+        let link = table.link.as_ref().map(|link| (link.user_table, link.item_table));
+        if link != *ends.get_or_insert(link) {
+            let what = "a model over tables of different users or items";
+            return Err(Error::not_supported(what).at(given.table.span).hint(
+                "the tables of a model refer to the same table of users and the same table of \
+                 items; make one model for each table of items and blend them with USING",
+            ));
+        }
+        // Compiled here first: errors then have their place in the statement.
+        let (weight, filter) = (bound(&given.weight)?, bound(&given.filter)?);
+        let planner = session.sql().planner();
+        SqlProjection::compiled(planner, &catalog, table, weight.clone(), filter.clone())?;
+        tables.push(TrainingTable {
+            table: table.name.clone(),
+            weight: weight.map(|expr| expr.to_string()),
+            filter: filter.map(|expr| expr.to_string()),
+        });
+    }
     let new = NewModel {
         name: create.name.value.clone(),
         algorithm: create.algorithm.as_ref().map(|name| name.value.clone()),
-        table: table.name.clone(),
-        weight: weight.map(|expr| expr.to_string()),
-        filter: filter.map(|expr| expr.to_string()),
+        tables,
         options,
         statement: statement.to_owned(),
-        existing: match create.existing {
-            crate::ast::Existing::Refuse => Existing::Refuse,
-            crate::ast::Existing::Keep => Existing::Keep,
-            crate::ast::Existing::Replace => Existing::Replace,
-        },
+        existing: existing(create.existing),
     };
     let place = create.algorithm.as_ref().unwrap_or(&create.name).span;
     session.write(|txn| {
@@ -62,6 +73,15 @@ pub(crate) fn create(
         Ok(())
     })?;
     Ok(Outcome::done("CREATE MODEL"))
+}
+
+/// What to do where the name is taken, in the engine's words.
+pub(crate) fn existing(existing: crate::ast::Existing) -> Existing {
+    match existing {
+        crate::ast::Existing::Refuse => Existing::Refuse,
+        crate::ast::Existing::Keep => Existing::Keep,
+        crate::ast::Existing::Replace => Existing::Replace,
+    }
 }
 
 /// Runs a DROP MODEL.
@@ -260,7 +280,8 @@ fn run_options(mut options: Options<'_>) -> Result<(Option<u64>, Rest)> {
     Ok((seed, options.rest()?))
 }
 
-fn model_options(options: Rest) -> Result<ModelOptions> {
+/// Options as the engine takes them.
+pub(crate) fn model_options(options: Rest) -> Result<ModelOptions> {
     let mut model = ModelOptions::new();
     for (name, value, place) in options {
         let value = match value {
@@ -276,7 +297,7 @@ fn model_options(options: Rest) -> Result<ModelOptions> {
 }
 
 /// A number of bytes for people.
-fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

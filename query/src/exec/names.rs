@@ -47,6 +47,19 @@ pub(crate) fn column(shape: &Shape, name: &Name) -> Result<usize> {
     })
 }
 
+/// The positions of a column list to write to; each column once. No list means all that are not
+/// computed.
+pub(crate) fn written(shape: &Shape, names: Option<&[Name]>) -> Result<Vec<usize>> {
+    let positions = columns(shape, names)?;
+    let Some(names) = names else {
+        return Ok(positions.into_iter().filter(|at| !shape.is_computed(*at)).collect());
+    };
+    match positions.iter().zip(names).find(|(at, _)| shape.is_computed(**at)) {
+        Some((_, name)) => Err(Error::computed(name.as_str(), &shape.table.name).at(name.span)),
+        None => Ok(positions),
+    }
+}
+
 /// The positions of a column list; each column once. No list means all.
 pub(crate) fn columns(shape: &Shape, names: Option<&[Name]>) -> Result<Vec<usize>> {
     let Some(names) = names else { return Ok((0..shape.fields.len()).collect()) };

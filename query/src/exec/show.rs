@@ -11,9 +11,10 @@ use crate::provider::View;
 use crate::session::Session;
 use crate::storage::{Catalog, ColumnId, ColumnType, OnUnknown, Read, Role, Table, Value};
 use datafusion::arrow::datatypes::{Field as ArrowField, Schema};
+use tastedb_engine::{TextEmbedding, TrainingTable};
 
 /// Tables that every database has.
-pub(crate) const SYSTEM_TABLES: &[&str] = &["models", "indexes", "graphs"];
+pub(crate) const SYSTEM_TABLES: &[&str] = &["models", "indexes", "graphs", "embeddings"];
 
 /// Rows made by hand. The type of a column is that of its first value that is not NULL.
 pub(crate) struct Grid {
@@ -152,6 +153,11 @@ pub(crate) fn graphs(session: &Session) -> Result<Outcome> {
     Ok(Outcome::with_rows("SHOW", graph_rows(session, &session.view())?))
 }
 
+/// SHOW EMBEDDINGS.
+pub(crate) fn embeddings(session: &Session) -> Result<Outcome> {
+    Ok(Outcome::with_rows("SHOW", embedding_rows(session, &session.view())?))
+}
+
 /// SHOW INDEXES.
 pub(crate) fn indexes() -> Result<Outcome> {
     Ok(Outcome::with_rows("SHOW", index_rows()?))
@@ -178,16 +184,19 @@ fn model_rows(session: &Session, view: &View) -> Result<Rows> {
     for model in view.read(|read| Ok(session.engine().models(read)?))? {
         let definition = &model.definition;
         let serving = model.serving.as_ref();
-        let table = catalog.table_by_id(definition.table).map(|table| table.name.clone());
+        let tables = definition
+            .tables
+            .iter()
+            .filter_map(|source| Some((catalog.table_by_id(source.table)?.name.clone(), source)));
+        let tables: Vec<_> = tables.collect();
         let options: Vec<String> = definition.given().collect();
-        let given = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
         let number = |value: Option<u64>| value.map_or(Value::Null, count);
         grid.push(vec![
             text(&definition.name),
             text(&definition.algorithm),
-            table.map_or(Value::Null, Value::Text),
-            given(&definition.weight),
-            given(&definition.filter),
+            text(tables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")),
+            by_table(&tables, |source| source.weight.as_deref()),
+            by_table(&tables, |source| source.filter.as_deref()),
             if options.is_empty() { Value::Null } else { text(options.join(", ")) },
             number(serving.map(|version| version.version)),
             number(serving.map(|version| version.users)),
@@ -230,6 +239,70 @@ fn graph_rows(session: &Session, view: &View) -> Result<Rows> {
     grid.finish()
 }
 
+/// A clause of the tables of a model: as written where there is one table, else with the name of
+/// each table that has it.
+fn by_table(
+    tables: &[(String, &TrainingTable)],
+    clause: impl Fn(&TrainingTable) -> Option<&str>,
+) -> Value {
+    match tables {
+        [(_, only)] => clause(only).map_or(Value::Null, text),
+        several => {
+            let given = several.iter().filter_map(|(name, source)| Some((name, clause(source)?)));
+            let given: Vec<String> =
+                given.map(|(name, clause)| format!("{name}: {clause}")).collect();
+            if given.is_empty() { Value::Null } else { text(given.join(", ")) }
+        }
+    }
+}
+
+fn embedding_rows(session: &Session, view: &View) -> Result<Rows> {
+    let mut grid = Grid::typed(&[
+        ("name", ColumnType::Text),
+        ("table_name", ColumnType::Text),
+        ("sources", ColumnType::Text),
+        ("method", ColumnType::Text),
+        ("options", ColumnType::Text),
+        ("dim", ColumnType::BigInt),
+        ("terms", ColumnType::BigInt),
+        ("rows", ColumnType::BigInt),
+        ("explained", ColumnType::Double),
+        ("bytes", ColumnType::BigInt),
+        ("fit_seconds", ColumnType::Double),
+    ]);
+    let catalog = view.catalog()?;
+    for embedding in view.read(|read| Ok(session.engine().embeddings(read, None)?))? {
+        let Some(table) = catalog.table_by_id(embedding.table) else { continue };
+        let Some(column) = table.column_by_id(embedding.column) else { continue };
+        let dim = match column.ty {
+            ColumnType::Vector { dim, .. } => u64::from(dim),
+            _ => 0,
+        };
+        let options: Vec<String> =
+            embedding.options.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        grid.push(vec![
+            text(&column.name),
+            text(&table.name),
+            text(sources_of(table, &embedding).join(", ")),
+            text(&embedding.method),
+            if options.is_empty() { Value::Null } else { text(options.join(", ")) },
+            count(dim),
+            count(embedding.terms),
+            count(embedding.rows),
+            Value::Real(embedding.explained),
+            count(embedding.bytes),
+            Value::Real(embedding.seconds),
+        ]);
+    }
+    grid.finish()
+}
+
+/// The names of the columns that an embedding is computed from.
+pub(crate) fn sources_of<'a>(table: &'a Table, embedding: &TextEmbedding) -> Vec<&'a str> {
+    let columns = embedding.sources.iter().filter_map(|id| table.column_by_id(*id));
+    columns.map(|column| column.name.as_str()).collect()
+}
+
 fn index_rows() -> Result<Rows> {
     Grid::typed(&[
         ("name", ColumnType::Text),
@@ -246,6 +319,7 @@ pub(crate) fn system_table(session: &Session, name: &str, view: &View) -> Result
         "models" => model_rows(session, view).map(Some),
         "indexes" => index_rows().map(Some),
         "graphs" => graph_rows(session, view).map(Some),
+        "embeddings" => embedding_rows(session, view).map(Some),
         _ => Ok(None),
     }
 }
@@ -261,7 +335,9 @@ pub(crate) fn describe(session: &Session, name: &Name) -> Result<Outcome> {
         ("key", ColumnType::Text),
         ("default", ColumnType::Text),
     ]);
-    for line in columns(&catalog, table) {
+    let embeddings =
+        session.view().read(|read| Ok(session.engine().embeddings(read, Some(table.id))?))?;
+    for line in columns(&catalog, table, &embeddings) {
         grid.push(line);
     }
     let mut outcome = Outcome::with_rows("DESCRIBE", grid.finish()?);
@@ -271,7 +347,7 @@ pub(crate) fn describe(session: &Session, name: &Name) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn columns(catalog: &Catalog, table: &Table) -> Vec<Vec<Value>> {
+fn columns(catalog: &Catalog, table: &Table, embeddings: &[TextEmbedding]) -> Vec<Vec<Value>> {
     let shape = Shape::of(catalog, table);
     let name_of = |id| catalog.table_by_id(id).map_or("?", |table| table.name.as_str());
     let unique = table.link.as_ref().and_then(|link| link.unique.as_ref());
@@ -293,7 +369,11 @@ fn columns(catalog: &Catalog, table: &Table) -> Vec<Vec<Value>> {
         };
         let default = column.and_then(|column| {
             let constant = column.default.as_ref().map(crate::expr::params::literal_text);
-            column.default_expr.clone().or(constant)
+            let computed = embeddings.iter().find(|embedding| embedding.column == column.id);
+            let computed = computed.map(|embedding| {
+                format!("computed from {}", sources_of(table, embedding).join(", "))
+            });
+            column.default_expr.clone().or(constant).or(computed)
         });
         lines.push(vec![
             text(&shape.names[at]),

@@ -48,6 +48,7 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
         let place = failure::in_sets(&sets);
         let wrong = |fault: RowFault| failure::of_row(fault, &shape, &place);
         let mut affected = 0;
+        let engine = session.engine().clone();
         with_txn(open, |txn| {
             for batch in &rows.batches {
                 for row in 0..batch.num_rows() {
@@ -83,6 +84,7 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
                         insert::apply_entity(txn, &shape, id, &old.key, set).map_err(&wrong)?;
                         affected += 1;
                         if let Some(returning) = &mut returning {
+                            engine.keep_embeddings(txn)?;
                             returning.entity(txn, id)?;
                         }
                     }

@@ -5,13 +5,13 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::cursor::Cursor;
 use crate::ast::{
     AlterAction, AlterTable, CreateIndex, CreateModel, Drop, Existing, IndexColumn, ObjectKind,
-    Show, StatementKind,
+    Show, StatementKind, TrainingTable,
 };
 use crate::codes;
 use crate::error::{Error, Result};
 
 /// What can be created and dropped.
-const OBJECTS: [&str; 3] = ["TABLE", "MODEL", "INDEX"];
+const OBJECTS: [&str; 4] = ["TABLE", "MODEL", "INDEX", "EMBEDDING"];
 
 /// What other databases can create, alter, drop and show.
 const FOREIGN: [&str; 24] = [
@@ -41,8 +41,11 @@ const FOREIGN: [&str; 24] = [
     "MACRO",
 ];
 
+/// What SHOW can show.
+const SHOWN: &[&str] = &["tables", "models", "indexes", "graphs", "embeddings", "training"];
+
 impl Cursor<'_> {
-    /// `CREATE [OR REPLACE] TABLE | MODEL | INDEX …`
+    /// `CREATE [OR REPLACE] TABLE | MODEL | INDEX | EMBEDDING …`
     pub(super) fn create(&mut self) -> Result<StatementKind> {
         self.expect("create")?;
         let replace = self.here();
@@ -51,10 +54,12 @@ impl Cursor<'_> {
             existing = Existing::Replace;
         }
         let kind = self.object("CREATE")?;
-        if existing == Existing::Replace && kind != ObjectKind::Model {
+        let computed = [ObjectKind::Model, ObjectKind::Embedding];
+        if existing == Existing::Replace && !computed.contains(&kind) {
             return Err(Error::new(
                 &codes::CLAUSE_UNSUPPORTED,
-                "OR REPLACE is for models: a table holds data that cannot be computed again",
+                "OR REPLACE is for models and embeddings: a table holds data that cannot be computed \
+                 again",
             )
             .at(replace));
         }
@@ -71,12 +76,14 @@ impl Cursor<'_> {
             ObjectKind::Table => self.create_table(existing),
             ObjectKind::Model => self.create_model(existing),
             ObjectKind::Index => self.create_index(existing),
+            ObjectKind::Embedding => self.create_embedding(existing),
         }
     }
 
-    /// TABLE, MODEL or INDEX.
+    /// TABLE, MODEL, INDEX or EMBEDDING.
     fn object(&mut self, verb: &str) -> Result<ObjectKind> {
-        let kinds = [ObjectKind::Table, ObjectKind::Model, ObjectKind::Index];
+        let kinds =
+            [ObjectKind::Table, ObjectKind::Model, ObjectKind::Index, ObjectKind::Embedding];
         if let Some(at) = OBJECTS.iter().position(|word| self.is(word)) {
             self.sql.advance_token();
             return Ok(kinds[at]);
@@ -85,7 +92,7 @@ impl Cursor<'_> {
             let message = format!("{verb} {word} is not supported");
             return Err(Error::new(&codes::STATEMENT_UNSUPPORTED, message).at(self.here()));
         }
-        Err(self.expected("TABLE, MODEL or INDEX").suggest(self.near(&OBJECTS)))
+        Err(self.expected("TABLE, MODEL, INDEX or EMBEDDING").suggest(self.near(&OBJECTS)))
     }
 
     /// All these words, in this order.
@@ -93,24 +100,18 @@ impl Cursor<'_> {
         words.iter().try_for_each(|word| self.expect(word).map(|_| ()))
     }
 
-    /// `[USING algorithm] ON table [WEIGHT expr] [WHERE expr] [WITH (…)]`, after `CREATE MODEL`
+    /// `[USING algorithm] ON table [WEIGHT expr] [WHERE expr] [, …] [WITH (…)]`, after `CREATE MODEL`
     fn create_model(&mut self, existing: Existing) -> Result<StatementKind> {
         let name = self.name("a model name")?;
         let algorithm = if self.accept("using") { Some(self.name("an algorithm")?) } else { None };
         self.expect_one_of(if algorithm.is_some() { &["on"] } else { &["using", "on"] })?;
-        let table = self.name("an interaction table")?;
-        let weight = if self.accept("weight") { Some(self.expr()?) } else { None };
-        let filter = self.filter()?;
+        let tables = self.list(|cursor| {
+            let table = cursor.name("an interaction table")?;
+            let weight = if cursor.accept("weight") { Some(cursor.expr()?) } else { None };
+            Ok(TrainingTable { table, weight, filter: cursor.filter()? })
+        })?;
         let options = self.with_options()?;
-        Ok(StatementKind::CreateModel(CreateModel {
-            name,
-            existing,
-            algorithm,
-            table,
-            weight,
-            filter,
-            options,
-        }))
+        Ok(StatementKind::CreateModel(CreateModel { name, existing, algorithm, tables, options }))
     }
 
     /// `name ON table [USING method] (column [class], …) [WITH (…)]`, after `CREATE INDEX`
@@ -149,6 +150,7 @@ impl Cursor<'_> {
             kind => {
                 let (word, hint) = match kind {
                     ObjectKind::Model => ("MODEL", "write CREATE OR REPLACE MODEL"),
+                    ObjectKind::Embedding => ("EMBEDDING", "write CREATE OR REPLACE EMBEDDING"),
                     _ => ("INDEX", "drop the index and create it again"),
                 };
                 let message = format!("ALTER {word} is not supported");
@@ -215,7 +217,7 @@ impl Cursor<'_> {
         Ok(found)
     }
 
-    /// `DROP TABLE | MODEL | INDEX [IF EXISTS] name`
+    /// `DROP TABLE | MODEL | INDEX [IF EXISTS] name`, `DROP EMBEDDING [IF EXISTS] name ON table`
     pub(super) fn drop_object(&mut self) -> Result<StatementKind> {
         self.expect("drop")?;
         let kind = self.object("DROP")?;
@@ -224,7 +226,15 @@ impl Cursor<'_> {
             ObjectKind::Table => "a table name",
             ObjectKind::Model => "a model name",
             ObjectKind::Index => "an index name",
+            ObjectKind::Embedding => "an embedding name",
         })?;
+        let table = match kind {
+            ObjectKind::Embedding => {
+                self.expect("on")?;
+                Some(self.name("a table name")?)
+            }
+            ObjectKind::Table | ObjectKind::Model | ObjectKind::Index => None,
+        };
         if self.is("cascade") {
             return Err(Error::new(&codes::CLAUSE_UNSUPPORTED, "DROP … CASCADE is not supported")
                 .at(self.here())
@@ -235,10 +245,10 @@ impl Cursor<'_> {
             let message = "DROP drops one thing at a time";
             return Err(Error::new(&codes::CLAUSE_UNSUPPORTED, message).at(self.here()));
         }
-        Ok(StatementKind::Drop(Drop { kind, if_exists, name }))
+        Ok(StatementKind::Drop(Drop { kind, if_exists, name, table }))
     }
 
-    /// `SHOW TABLES | MODELS | INDEXES | GRAPHS | TRAINING model`
+    /// `SHOW TABLES | MODELS | EMBEDDINGS | INDEXES | GRAPHS | TRAINING model`
     pub(super) fn show(&mut self) -> Result<StatementKind> {
         self.expect("show")?;
         let foreign =
@@ -251,15 +261,14 @@ impl Cursor<'_> {
                 _ => error,
             });
         }
-        Ok(StatementKind::Show(
-            match self.expect_one_of(&["tables", "models", "indexes", "graphs", "training"])? {
-                "tables" => Show::Tables,
-                "models" => Show::Models,
-                "indexes" => Show::Indexes,
-                "graphs" => Show::Graphs,
-                _ => Show::Training(self.name("a model name")?),
-            },
-        ))
+        Ok(StatementKind::Show(match self.expect_one_of(SHOWN)? {
+            "tables" => Show::Tables,
+            "models" => Show::Models,
+            "indexes" => Show::Indexes,
+            "graphs" => Show::Graphs,
+            "embeddings" => Show::Embeddings,
+            _ => Show::Training(self.name("a model name")?),
+        }))
     }
 
     /// `DESCRIBE name`

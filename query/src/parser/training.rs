@@ -8,13 +8,21 @@ use crate::codes;
 use crate::error::{Error, Result};
 
 impl Cursor<'_> {
-    /// `TRAIN MODEL …` or `REFRESH MODEL …`
+    /// `TRAIN MODEL …`
     pub(super) fn train(&mut self) -> Result<StatementKind> {
-        if self.is("train") {
-            self.train_model("train").map(StatementKind::TrainModel)
-        } else {
-            self.train_model("refresh").map(StatementKind::RefreshModel)
+        self.train_model("train").map(StatementKind::TrainModel)
+    }
+
+    /// `REFRESH MODEL …` or `REFRESH EMBEDDING …`
+    pub(super) fn refresh(&mut self) -> Result<StatementKind> {
+        if self.nth_is(1, "embedding") {
+            return self.refresh_embedding();
         }
+        if !self.nth_is(1, "model") {
+            self.expect("refresh")?;
+            self.expect_one_of(&["model", "embedding"])?;
+        }
+        self.train_model("refresh").map(StatementKind::RefreshModel)
     }
 
     /// `word MODEL name [WITH (…)]`

@@ -4,6 +4,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use tastedb::TableId;
+
 use super::grammar;
 use super::near::nearest;
 use super::schema;
@@ -252,14 +254,28 @@ fn schema_of(runner: &mut Runner, arguments: &[String]) -> Result<(), Stop> {
             });
         };
         writeln!(io::stdout(), "{}", schema::create_table(&catalog, table))?;
-        return Ok(());
+        return embeddings_of(runner, Some(table.id));
     }
     let mut out = io::stdout().lock();
     for table in catalog.tables() {
         writeln!(out, "{}", schema::create_table(&catalog, table))?;
     }
+    drop(out);
+    embeddings_of(runner, None)?;
+    let mut out = io::stdout().lock();
     for model in runner.database.models().map_err(Stop::of)? {
         writeln!(out, "{};", model.definition.statement.trim().trim_end_matches(';'))?;
+    }
+    Ok(())
+}
+
+/// The statements that made the text embeddings of a table, or of all.
+fn embeddings_of(runner: &Runner, table: Option<TableId>) -> Result<(), Stop> {
+    let mut out = io::stdout().lock();
+    for embedding in runner.database.embeddings().map_err(Stop::of)? {
+        if table.is_none_or(|table| table == embedding.table) {
+            writeln!(out, "{};", embedding.statement.trim().trim_end_matches(';'))?;
+        }
     }
     Ok(())
 }

@@ -33,7 +33,9 @@ pub(super) fn create_table(catalog: &Catalog, table: &Table) -> String {
     }
     lines.sort();
     // The other columns keep their order in the places that are left.
-    let mut all: Vec<String> = table.columns().map(column).collect();
+    // Computed columns are made by statements of their own.
+    let given = table.columns().filter(|column| !column.computed);
+    let mut all: Vec<String> = given.map(column).collect();
     for (position, line) in lines {
         all.insert(usize::from(position).min(all.len()), line);
     }

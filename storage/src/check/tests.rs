@@ -47,6 +47,7 @@ fn column(id: u16, name: &str, ty: ColumnType) -> Column {
         not_null: false,
         default: None,
         default_expr: None,
+        computed: false,
         added_in: 0,
         dropped_in: None,
     }

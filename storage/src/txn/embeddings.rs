@@ -2,6 +2,10 @@
 //!
 //! A new embedding is pending until a seal. Setting one that a segment holds marks that row
 //! deleted in the same transaction, so that an id is live in one place only.
+//!
+//! A computed column is written by the layer that computes it, through calls of its own; the calls
+//! of applications refuse it. So that no row goes without, a transaction remembers the rows that
+//! were put since their computed columns were last brought up to date, and does not commit before.
 
 use std::sync::Arc;
 
@@ -15,8 +19,59 @@ use crate::key;
 use crate::kv::Cf;
 
 impl WriteTxn {
-    /// Sets the embedding of a user or item.
+    /// Sets the embedding of a user or item. A computed column is refused.
     pub fn put_embedding(
+        &mut self,
+        table: TableId,
+        column: ColumnId,
+        id: EntityId,
+        vector: &[f32],
+    ) -> Result<()> {
+        self.need_given(table, column)?;
+        self.set_embedding(table, column, id, vector)
+    }
+
+    /// Sets the embedding of a user or item in a computed column, or removes it.
+    pub fn put_computed(
+        &mut self,
+        table: TableId,
+        column: ColumnId,
+        id: EntityId,
+        vector: Option<&[f32]>,
+    ) -> Result<()> {
+        let of = self.schema.catalog.need_entities(table)?;
+        if !of.need_column(column)?.computed {
+            return Err(Error::InvalidSchema {
+                table: of.name.clone(),
+                what: "the column is not computed".to_owned(),
+            });
+        }
+        match vector {
+            Some(vector) => self.set_embedding(table, column, id, vector),
+            None => self.remove_embedding(table, column, id).map(|_| ()),
+        }
+    }
+
+    /// The rows of tables with computed columns that were put since this was last asked,
+    /// ascending. Who asks brings those columns up to date.
+    pub fn take_outdated(&mut self) -> Vec<(TableId, EntityId)> {
+        let mut rows = std::mem::take(&mut self.schema.outdated);
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
+    fn need_given(&self, table: TableId, column: ColumnId) -> Result<()> {
+        let table = self.schema.catalog.need_entities(table)?;
+        match table.need_column(column)? {
+            column if column.computed => {
+                Err(Error::Computed { table: table.name.clone(), column: column.name.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn set_embedding(
         &mut self,
         table: TableId,
         column: ColumnId,
@@ -38,7 +93,8 @@ impl WriteTxn {
         self.seal_if_large(table.id, column, shape)
     }
 
-    /// Removes the embedding of a user or item; tells whether there was one.
+    /// Removes the embedding of a user or item; tells whether there was one. A computed column is
+    /// refused.
     pub fn delete_embedding(
         &mut self,
         table: TableId,
@@ -46,6 +102,7 @@ impl WriteTxn {
         id: EntityId,
     ) -> Result<bool> {
         embedding::shape(self.schema.catalog.need_entities(table)?, column)?;
+        self.need_given(table, column)?;
         self.remove_embedding(table, column, id)
     }
 

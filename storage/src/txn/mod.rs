@@ -69,6 +69,8 @@ struct Schema {
     dropped_columns: Vec<(TableId, ColumnId)>,
     /// Vector columns that were written to.
     touched: BTreeSet<(TableId, ColumnId)>,
+    /// Rows whose computed columns are not up to date; a row may occur twice.
+    outdated: Vec<(TableId, EntityId)>,
 }
 
 struct Savepoint {
@@ -87,6 +89,7 @@ impl WriteTxn {
             dropped_tables: Vec::new(),
             dropped_columns: Vec::new(),
             touched: BTreeSet::new(),
+            outdated: Vec::new(),
         };
         WriteTxn {
             view: store.kv.view(),
@@ -176,6 +179,9 @@ impl WriteTxn {
             return Err(Error::Aborted);
         }
         self.store.committer.check()?;
+        if let Some((table, _)) = self.schema.outdated.first() {
+            return Err(Error::Outdated { table: self.schema.catalog.need(*table)?.name.clone() });
+        }
         self.savepoint = None;
         self.overlay.release_savepoint();
         self.lists.release_savepoint();

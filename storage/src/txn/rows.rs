@@ -50,7 +50,7 @@ impl WriteTxn {
                 self.overlay.put(Cf::Entities, key::entity(table.id, id).to_vec(), bytes);
                 self.overlay.put(Cf::Ids, id_key, row::encode_id(id));
                 self.known.insert((table.id, id));
-                self.changes.push(Change::Row { table: table.id, id });
+                self.note_row(&table, id);
                 Ok((id, Put::Inserted))
             }
         }
@@ -152,8 +152,16 @@ impl WriteTxn {
         })?;
         let new = new.ok_or_else(|| place.corrupted("a key leads to a row that is not there"))?;
         self.overlay.put(Cf::Entities, row_key.to_vec(), new);
-        self.changes.push(Change::Row { table: table.id, id });
+        self.note_row(table, id);
         Ok(())
+    }
+
+    /// Notes that a row was put.
+    fn note_row(&mut self, table: &Table, id: EntityId) {
+        self.changes.push(Change::Row { table: table.id, id });
+        if table.has_computed() {
+            self.schema.outdated.push((table.id, id));
+        }
     }
 }
 

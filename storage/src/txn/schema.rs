@@ -96,6 +96,7 @@ impl WriteTxn {
             Arc::make_mut(&mut self.schema.pending).retain(|(of, _), _| *of != table);
         }
         self.schema.touched.retain(|(of, _)| *of != table);
+        self.schema.outdated.retain(|(of, _)| *of != table);
         self.schema.state.drop_table(table);
         self.schema.dropped_tables.push(table);
         self.changes.push(Change::Schema);
@@ -235,6 +236,9 @@ fn append_column(table: &mut Table, spec: ColumnSpec) -> Result<ColumnId> {
     if table.columns.len() >= MAX_COLUMNS {
         return Err(invalid(&table.name, "too many columns"));
     }
+    if spec.computed && !spec.ty.is_vector() {
+        return Err(invalid(&table.name, "only a vector column can be computed"));
+    }
     if let ColumnType::Vector { dim, .. } = spec.ty {
         if table.role == Role::Interaction {
             return Err(invalid(&table.name, "interactions have no vector columns"));
@@ -254,6 +258,7 @@ fn append_column(table: &mut Table, spec: ColumnSpec) -> Result<ColumnId> {
         not_null: spec.not_null,
         default: spec.default,
         default_expr: spec.default_expr,
+        computed: spec.computed,
         added_in: table.version,
         dropped_in: None,
     };

@@ -34,7 +34,7 @@ impl Given {
     pub(super) fn new(algorithm: &str, options: &Checked, side: &SideData) -> Result<Given> {
         let text = options.text("modalities");
         let named = text != "auto";
-        let modalities = if named {
+        let mut modalities = if named {
             super::super::modalities::parse(algorithm, text)?
         } else {
             side.embeddings.keys().map(|name| (name.clone(), 1.0)).collect()
@@ -50,12 +50,17 @@ impl Given {
                 });
             }
         }
+        // Set to nothing, content has no terms.
+        let content = options.auto("content");
+        if content == Some(0.0) {
+            modalities.clear();
+        }
         Ok(Given {
             user: options.auto("user_exponent"),
             history: options.auto("history_exponent"),
             item: options.auto("item_exponent"),
             two_hop: options.auto("two_hop"),
-            content: options.auto("content"),
+            content,
             popularity: options.auto("popularity"),
             ease: options.auto("ease"),
             ials: options.auto("ials"),

@@ -323,6 +323,19 @@ fn what_is_set_by_hand_is_not_chosen() {
 }
 
 #[test]
+fn content_can_be_left_out_where_there_is_some() {
+    let (data, side) = two_tastes(60, 40);
+    for named in ["auto", "text"] {
+        let options = ModelOptions::new()
+            .with("content", OptionValue::Real(0.0))
+            .with("modalities", OptionValue::Text(named.to_owned()));
+        let model = fit(&data, &side, &options, 1, &Work::quiet()).unwrap();
+        let notes = model.notes();
+        assert!(notes.iter().any(|note| note.contains("content none")), "{notes:?}");
+    }
+}
+
+#[test]
 fn an_item_that_nobody_touched_is_found_by_its_content() {
     let (mut data, side) = two_tastes(300, 200);
     // Item row 40 loses its users.

@@ -49,7 +49,7 @@ pub(super) fn bind<'a>(
     let mut users = None;
     let learnt = recommend.sources.first().and_then(|source| {
         let model = session.engine().model(&snapshot, source.name.as_str()).ok()?;
-        Some(catalog.table_by_id(model.table)?.link.as_ref()?.item_table)
+        Some(catalog.table_by_id(model.first_table()?)?.link.as_ref()?.item_table)
     });
     let here = Here { session, snapshot: &snapshot, catalog: &catalog, table, learnt, given };
     for context in &recommend.contexts {

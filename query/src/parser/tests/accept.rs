@@ -48,6 +48,19 @@ fn definitions() {
     );
     stays("CREATE INDEX IF NOT EXISTS a ON b (c, d)");
     stays("CREATE MODEL best ON ratings");
+    stays(
+        "CREATE MODEL best ON purchases WEIGHT 3, clicks WHERE kind = 'view', likes WEIGHT a \
+         WHERE b WITH (lambda = 2)",
+    );
+    stays("CREATE EMBEDDING text ON movies FROM (title, plot)");
+    stays(
+        "CREATE EMBEDDING IF NOT EXISTS \"Text\" ON movies FROM (title) USING tfidf_svd \
+         WITH (dim = 256, max_df = 0.5)",
+    );
+    stays("CREATE OR REPLACE EMBEDDING text ON movies FROM (title)");
+    stays("REFRESH EMBEDDING text ON movies");
+    stays("DROP EMBEDDING IF EXISTS text ON movies");
+    stays("SHOW EMBEDDINGS");
     stays("CREATE OR REPLACE MODEL best USING ease ON ratings WITH (lambda = 250.5)");
     stays(
         "CREATE MODEL IF NOT EXISTS taste USING freedom ON ratings WEIGHT rating WHERE rating >= 4 \

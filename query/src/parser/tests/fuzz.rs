@@ -167,6 +167,7 @@ const PIECES: &[&str] = &[
     "CREATE",
     "TABLE",
     "MODEL",
+    "EMBEDDING",
     "INDEX",
     "IF",
     "EXISTS",
@@ -280,6 +281,9 @@ const STATEMENTS: &[&str] = &[
     "INSERT INTO movies (id, title) VALUES ('m7', 'Heat') ON CONFLICT (id) DO UPDATE SET title = excluded.title;",
     "COPY movies (text) FROM 'text.npy' WITH (ids = 'items.csv'); COPY (SELECT 1) TO 'x';",
     "SELECT r.rank, i.title FROM recommend('movies', user => 'u42', k => 20) r JOIN movies i USING (id);",
+    "CREATE EMBEDDING text ON movies FROM (title, plot) USING tfidf_svd WITH (dim = 8);",
+    "REFRESH EMBEDDING text ON movies; DROP EMBEDDING text ON movies;",
+    "CREATE MODEL m ON buys WEIGHT 3, clicks WEIGHT 1 WHERE kind = 'view', ratings;",
     "CREATE MODEL taste USING freedom ON ratings WEIGHT rating WHERE rating >= 4 WITH (factors = 64);",
 ];
 

@@ -28,13 +28,13 @@ fn mistyped_words_get_a_suggestion() {
         "CREATE MODLE m ON t",
         "TD0101",
         "MODLE",
-        "expected TABLE, MODEL or INDEX, found `MODLE`; did you mean `MODEL`?",
+        "expected TABLE, MODEL, INDEX or EMBEDDING, found `MODLE`; did you mean `MODEL`?",
     );
     check(
         "SHOW TABELS",
         "TD0101",
         "TABELS",
-        "expected TABLES, MODELS, INDEXES, GRAPHS or TRAINING, found `TABELS`; did you mean `tables`?",
+        "expected TABLES, MODELS, INDEXES, GRAPHS, EMBEDDINGS or TRAINING, found `TABELS`; did you mean `tables`?",
     );
     check(
         "RECOMMEND movies FRO USER 'u'",
@@ -124,7 +124,7 @@ fn the_place_is_in_the_right_line() {
     let sql = "BEGIN;\nSELECT 1;\n  DROP TABEL movies;";
     assert_eq!(
         error(sql).render(sql),
-        "error TD0101: expected TABLE, MODEL or INDEX, found `TABEL`; did you mean `TABLE`?\n \
+        "error TD0101: expected TABLE, MODEL, INDEX or EMBEDDING, found `TABEL`; did you mean `TABLE`?\n \
          --> line 3, column 8\n  |\n3 |   DROP TABEL movies;\n  |        ^^^^^"
     );
 }
@@ -138,6 +138,22 @@ fn errors_inside_expressions_keep_their_place() {
         "expected an expression, found `>`",
     );
     check("SELECT a,, b", "TD0101", ",", "expected an expression, found `,`");
+    check(
+        "CREATE MODEL m ON t,",
+        "TD0101",
+        "",
+        "expected an interaction table, found the end of the text",
+    );
+    check("CREATE EMBEDDING e ON t", "TD0101", "", "expected FROM, found the end of the text");
+    check("CREATE EMBEDDING e ON t FROM ()", "TD0101", ")", "expected a column name, found `)`");
+    check("CREATE EMBEDDING e ON t FROM (a, a)", "TD0107", "a", "column `a` is given twice");
+    check("DROP EMBEDDING e", "TD0101", "", "expected ON, found the end of the text");
+    check(
+        "REFRESH EMBEDING e",
+        "TD0101",
+        "EMBEDING",
+        "expected MODEL or EMBEDDING, found `EMBEDING`",
+    );
     check("CREATE MODEL m ON t WEIGHT *", "TD0101", "*", "expected an expression, found `*`");
 }
 
@@ -152,6 +168,7 @@ fn what_is_not_supported_is_named() {
         ("DROP VIEW v", "DROP VIEW is not supported"),
         ("SHOW COLUMNS FROM t", "SHOW COLUMNS is not supported"),
         ("ALTER MODEL m RENAME TO n", "ALTER MODEL is not supported"),
+        ("ALTER EMBEDDING e RENAME TO n", "ALTER EMBEDDING is not supported"),
         ("SAVEPOINT s", "SAVEPOINT is not supported"),
         ("EXPLAIN DELETE FROM t", "EXPLAIN takes a RECOMMEND, a query or a TRAIN MODEL"),
     ] {
