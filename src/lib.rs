@@ -105,8 +105,8 @@ pub use write::Write;
 
 pub use tastedb_engine::evaluate::Metric;
 pub use tastedb_engine::{
-    CancelToken, Evaluation, EvaluationRow, ModelDefinition, ModelInfo, ModelVersion, OptionValue,
-    Progress,
+    CancelToken, CurvePoint, Evaluation, EvaluationRow, LearningCurve, ModelDefinition, ModelInfo,
+    ModelVersion, OptionValue, Progress,
 };
 pub use tastedb_storage::check::Report as CheckReport;
 pub use tastedb_storage::{

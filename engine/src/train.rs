@@ -120,6 +120,7 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
         pairs: data.n_pairs() as u64,
         options: settings(model.options()),
         notes: model.notes(),
+        curve: model.curve(),
         bytes,
         read_seconds,
         fit_seconds,

@@ -14,6 +14,6 @@ mod small;
 pub(crate) use cholesky::Cholesky;
 pub(crate) use eigen::eigen;
 pub(crate) use inverse::{InverseError, invert};
-pub(crate) use panels::{PANEL, Panels, panels_len};
+pub(crate) use panels::{Entry, PANEL, Panels, panels_len};
 pub(crate) use products::products;
 pub(crate) use small::{add_gram, factor, solve};

@@ -11,6 +11,7 @@
 
 use pulp::Arch;
 
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
@@ -38,6 +39,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(5),
         patience(10),
         RETRAIN,
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::Unused,
     fit,
@@ -53,6 +55,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    within_limit(NAME, data, options, &checked)?;
     let settings = Settings::new(&checked, seed);
     let model = settings.learn(NAME, data, |data| Bpr::new(data, &settings), work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))

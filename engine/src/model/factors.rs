@@ -21,7 +21,7 @@ use super::file::{Array, Sections, Writer, corrupt};
 use super::{Model, shares};
 use crate::kernels::{dot, dot_rows, stride};
 use crate::linalg::Cholesky;
-use crate::{OptionValue, Reason, Result, ScoreInput, Served, UNSCORED};
+use crate::{LearningCurve, OptionValue, Reason, Result, ScoreInput, Served, UNSCORED};
 
 /// How a history becomes a vector.
 pub(super) enum Fold {
@@ -50,6 +50,7 @@ pub(super) struct Factors {
     pub(super) fold: Fold,
     pub(super) options: Vec<(String, OptionValue)>,
     pub(super) notes: Vec<String>,
+    pub(super) curve: LearningCurve,
 }
 
 fn row(rows: &[f32], stride: usize, at: u32) -> &[f32] {
@@ -139,7 +140,16 @@ impl Factors {
         let notes = std::str::from_utf8(&notes).map_err(|_| corrupt("a text in it is none"))?;
         let notes = notes.lines().map(str::to_owned).collect();
         let options = sections.options()?;
-        Ok(Factors { algorithm, items, dim, factors, fold, options, notes })
+        Ok(Factors {
+            algorithm,
+            items,
+            dim,
+            factors,
+            fold,
+            options,
+            notes,
+            curve: LearningCurve::default(),
+        })
     }
 
     fn history(&self, entries: &[(u32, f32)]) -> Vec<(u32, f32)> {
@@ -223,6 +233,10 @@ impl Model for Factors {
 
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
+    }
+
+    fn curve(&self) -> LearningCurve {
+        self.curve.clone()
     }
 
     fn memory(&self) -> u64 {

@@ -10,7 +10,7 @@ use crate::kernels::LANES;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{Batch, Learner, Question, Schedule, Table, recall, train};
-use crate::{Dataset, Error, OptionKind, OptionSpec, Result, Work};
+use crate::{Dataset, Error, LearningCurve, OptionKind, OptionSpec, Result, Work};
 
 /// Where nothing can be hidden, training goes on for so many epochs at most.
 const BLIND_EPOCHS: usize = 30;
@@ -198,19 +198,22 @@ impl Settings {
             return Err(Error::EmptyTraining { algorithm, why: "there are no interactions" });
         }
         let mut schedule = self.schedule;
-        let (mut way, mut notes) = (WAYS[0], Vec::new());
+        let (mut way, mut notes, mut curve) = (WAYS[0], Vec::new(), LearningCurve::default());
         if let Some(split) = holdouts(&data, self.seed).into_iter().next() {
             let questions = questions(split.cases);
             let mut first = learner(&split.data);
-            let (best, curve) =
+            let (best, went) =
                 train(&mut first, schedule, |state| state.validate(&questions), work)?;
             drop(first);
-            notes.push(curve.line());
+            curve = went;
+            let (epochs, last) = (curve.best, curve.points.last().map_or(0, |last| last.epoch));
+            let reached = curve.reached();
+            notes.push(format!("best after {epochs} of {last} epochs: recall@20 {reached:.4}"));
             way = best.choose(&questions, &mut notes, work)?;
             if !self.retrain || curve.best == 0 {
-                return Ok(best.model(algorithm, all, way, notes));
+                return Ok(Factors { curve, ..best.model(algorithm, all, way, notes) });
             }
-            schedule.epochs = curve.best;
+            schedule.epochs = curve.best as usize;
         } else {
             schedule.epochs = schedule.epochs.min(BLIND_EPOCHS);
             notes.push(format!("nothing could be hidden; {} epochs", schedule.epochs));
@@ -221,7 +224,7 @@ impl Settings {
             last.epoch(epoch, work)?;
         }
         work.step("epochs on all pairs", schedule.epochs as u64, schedule.epochs as u64)?;
-        Ok(last.state().model(algorithm, all, way, notes))
+        Ok(Factors { curve, ..last.state().model(algorithm, all, way, notes) })
     }
 }
 
@@ -289,6 +292,7 @@ impl Learned {
             fold,
             options: Vec::new(),
             notes,
+            curve: LearningCurve::default(),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! adds to the vector of somebody who had it. Only e⁰_u is missing of a person's vector then, and
 //! without it, or with ridge on the e_i in its place, held-out items are found as well as with it.
 
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
@@ -43,6 +44,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(2),
         patience(10),
         RETRAIN,
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::Unused,
     fit,
@@ -58,6 +60,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    within_limit(NAME, data, options, &checked)?;
     let settings = Settings::new(&checked, seed);
     let layers = checked.int("layers") as usize;
     let learner = |data: &Dataset| LightGcn::new(data, &settings, layers);

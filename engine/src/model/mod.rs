@@ -19,6 +19,7 @@ mod item_knn;
 mod latest;
 mod learning;
 mod lightgcn;
+mod links;
 mod modalities;
 mod popular;
 mod trending;
@@ -29,8 +30,8 @@ use std::sync::Arc;
 use tastedb_storage::ItemId;
 
 use crate::{
-    Dataset, Error, ModelOptions, OptionSpec, OptionValue, Reason, Result, ScoreInput, Served,
-    SideData, UNSCORED, Work,
+    Dataset, Error, LearningCurve, ModelOptions, OptionSpec, OptionValue, Reason, Result,
+    ScoreInput, Served, SideData, UNSCORED, Work,
 };
 
 pub use estimate::{Estimate, estimate};
@@ -81,6 +82,12 @@ pub trait Model: Send + Sync {
     /// What was chosen in training, and why, line by line; empty where nothing was.
     fn notes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How its training went, where it was trained by gradients. Only a model that was just trained
+    /// knows: what keeps it is the record of the version.
+    fn curve(&self) -> LearningCurve {
+        LearningCurve::default()
     }
 
     /// The memory it takes, in bytes, the pages of a mapped file included.

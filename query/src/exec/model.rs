@@ -1,7 +1,9 @@
 //! CREATE MODEL, DROP MODEL, TRAIN MODEL, REFRESH MODEL and EXPLAIN TRAIN: statements about models
 //! as calls of the engine.
 
-use tastedb_engine::{Existing, ModelOptions, ModelVersion, NewModel, OptionValue, TrainRequest};
+use tastedb_engine::{
+    CurvePoint, Existing, ModelOptions, ModelVersion, NewModel, OptionValue, TrainRequest,
+};
 
 use super::names;
 use super::options::Options;
@@ -96,6 +98,9 @@ pub(crate) fn train(
     Ok(outcome.notice(summary(&request.model, &version)))
 }
 
+/// Points of a learning curve that SHOW TRAINING tells, about.
+const POINTS: usize = 24;
+
 fn summary(model: &str, version: &ModelVersion) -> String {
     format!(
         "model `{model}` version {}: {} users, {} items, {} pairs; read {:.2} s, fit {:.2} s, {}",
@@ -140,7 +145,14 @@ pub(crate) fn show_training(session: &Session, name: &Name) -> Result<Outcome> {
     line("model size", bytes(version.bytes));
     line("reading", format!("{:.2} s", version.read_seconds));
     line("fitting", format!("{:.2} s", version.fit_seconds));
-    Ok(Outcome::with_rows("SHOW", grid.finish()?))
+    let curve = &version.curve;
+    for CurvePoint { epoch, loss, recall } in curve.told(POINTS) {
+        let kept = if *epoch == curve.best { ", kept" } else { "" };
+        line(&format!("epoch {epoch}"), format!("loss {loss:.4}, recall@20 {recall:.4}{kept}"));
+    }
+    let mut outcome = Outcome::with_rows("SHOW", grid.finish()?);
+    outcome.curve = (!curve.points.is_empty()).then(|| curve.clone());
+    Ok(outcome)
 }
 
 /// Runs an EXPLAIN TRAIN.
