@@ -1,17 +1,54 @@
 //! Threads that give way: those of training and evaluation, so that whoever asks for a recommendation
 //! meanwhile is answered as if nothing else went on.
 //!
-//! Answers never wait for these threads: they run on the caller's own, and what they share among cores
-//! goes to rayon's common pool, which long work does not use. Neither the number of threads nor their
-//! priority changes a result.
+//! Answers never wait for these threads: they run on the caller's own. What is large they share among
+//! the cores through rayon's common pool, which long work does not use; but not while there is long
+//! work, when the cores are taken and waking a thread takes longer than doing without. Neither the
+//! number of threads nor their priority changes a result.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// The long work that is under way in this process.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether long work is under way, so that there is no idle core to share an answer with.
+pub(crate) fn is_busy() -> bool {
+    RUNNING.load(Ordering::Relaxed) > 0
+}
+
+/// Counts as long work while it lives.
+struct Running;
+
+impl Running {
+    fn new() -> Running {
+        RUNNING.fetch_add(1, Ordering::Relaxed);
+        Running
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs long work in a pool of so many threads, 0 meaning one for each core.
+pub(crate) fn install<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
+    let _running = Running::new();
+    match pool(threads) {
+        Some(pool) => pool.install(f),
+        // The shared pool gives the same result.
+        None => f(),
+    }
+}
 
 /// The most threads of a pool; more than there are cores are of no use.
 const MOST: usize = 256;
 
-/// A pool of so many threads, 0 meaning one for each core; `None` where the system has none to spare.
-pub(crate) fn pool(threads: usize) -> Option<ThreadPool> {
+/// A pool of threads that give way; `None` where the system has none to spare.
+fn pool(threads: usize) -> Option<ThreadPool> {
     let builder = ThreadPoolBuilder::new().num_threads(threads.min(MOST));
     let named = builder.thread_name(|at| format!("tastedb-work-{at}"));
     named.start_handler(|_| give_way()).build().ok()
@@ -58,6 +95,11 @@ fn give_way() {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn while_it_runs_work_is_under_way() {
+        assert!(install(2, is_busy));
+    }
 
     #[test]
     fn a_pool_has_the_threads_asked_for_within_reason() {

@@ -76,11 +76,7 @@ impl Work {
 
     /// Runs `f` on threads of its own, as many as asked for, which give way to those that answer.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
-        match background::pool(self.threads) {
-            Some(pool) => pool.install(f),
-            // The shared pool gives the same result.
-            None => f(),
-        }
+        background::install(self.threads, f)
     }
 }
 

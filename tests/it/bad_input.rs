@@ -12,7 +12,7 @@ use tastedb_engine::{OptionKind, OptionSpec};
 use crate::support::{cells, number, rows_as_text};
 
 /// Settings that make a test short, where an algorithm has them.
-const QUICK: [(&str, i64); 2] = [("epochs", 3), ("iterations", 3)];
+const QUICK: [(&str, i64); 3] = [("epochs", 3), ("factors", 8), ("iterations", 3)];
 
 const SCHEMA: &str = "
     CREATE TABLE people (id TEXT PRIMARY KEY) WITH (role = 'user');
