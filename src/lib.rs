@@ -108,8 +108,9 @@ pub use write::Write;
 
 pub use tastedb_engine::evaluate::Metric;
 pub use tastedb_engine::{
-    CancelToken, Evaluation, EvaluationRow, GraphInfo, Lineage, ModelDefinition, ModelInfo,
-    ModelVersion, OptionValue, Progress, RefreshPolicy, Refreshment, TextEmbedding, TrainingTable,
+    CancelToken, CurvePoint, Evaluation, EvaluationRow, GraphInfo, LearningCurve, Lineage,
+    ModelDefinition, ModelInfo, ModelVersion, OptionValue, Progress, RefreshPolicy, Refreshment,
+    TextEmbedding, TrainingTable,
 };
 pub use tastedb_storage::check::Report as CheckReport;
 pub use tastedb_storage::{

@@ -62,16 +62,18 @@ fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
         0,
     )
     .unwrap();
-    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let (before, start, cpu) = (memory_before(), Instant::now(), cpu_seconds());
     let model = fit(algorithm, train, &split.side, &options, 0, &Work::quiet()).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let cpu = cpu_seconds() - cpu;
+    let peak = memory("VmHWM:") - before;
     println!(
         "  fit {seconds:.2} s, {cpu:.2} s of all threads (estimated {:.2}), {:.1} MB (estimated {:.1})",
         guess.seconds,
         model.memory() as f64 / 1e6,
         guess.model_bytes as f64 / 1e6,
     );
+    println!("  at most {peak:.1} MB of memory (estimated {:.1})", guess.bytes as f64 / 1e6);
     model.notes().iter().for_each(|note| println!("  {note}"));
     let metrics = [10, 20].map(|k| [Metric::Recall(k), Metric::Ndcg(k)]).concat();
     let start = Instant::now();
@@ -100,6 +102,21 @@ fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// The memory in use, in megabytes, from which the peak is counted anew.
+fn memory_before() -> f64 {
+    // Refused where the system has no such file; the peak then is that of the whole process.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    memory("VmRSS:")
+}
+
+/// A line of what Linux says of the process's memory, in megabytes; 0 elsewhere.
+fn memory(line: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let found = status.lines().find_map(|own| own.strip_prefix(line));
+    let kib = found.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or(0.0) * 1024.0 / 1e6
 }
 
 /// The median time of a scoring call and of the top 20 after it.

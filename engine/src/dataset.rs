@@ -2,7 +2,6 @@
 //!
 //! Rows are dense and ascend by id, so equal data gives equal rows whatever order it came in.
 
-use rayon::slice::ParallelSliceMut;
 use tastedb_storage::{ItemId, UserId};
 
 use crate::{Csr, Error, Result};
@@ -47,7 +46,8 @@ impl Dataset {
                 entries.push((user, row as u32, weight, time.unwrap_or(UNKNOWN_TIME)));
             }
         }
-        entries.par_sort_by_key(|(user, item, _, _)| (*user, *item));
+        // Mostly in order already, and the cores belong to whoever asks meanwhile.
+        entries.sort_by_key(|(user, item, _, _)| (*user, *item));
 
         let mut users: Vec<UserId> = Vec::new();
         let mut indptr = vec![0];

@@ -7,6 +7,8 @@ use bytemuck::{Pod, Zeroable};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::background;
+
 /// The number of floats in a [`Line`].
 pub(crate) const LANES: usize = 16;
 
@@ -35,7 +37,7 @@ const SHARED: usize = 1 << 19;
 /// the rows, on any number of threads.
 pub(crate) fn add_rows(out: &mut [f32], rows: &[(&[f32], f32)]) {
     let threads = rayon::current_num_threads();
-    if threads == 1 || out.len() * rows.len() < SHARED {
+    if threads == 1 || out.len() * rows.len() < SHARED || background::is_busy() {
         return add_rows_from(out, rows, 0);
     }
     let width = out.len().div_ceil(threads).next_multiple_of(LANES);

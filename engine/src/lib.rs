@@ -7,6 +7,7 @@
 //! and seed give the same model and the same rows. Dense positions are `u32` rows of one dataset or
 //! one model; what outlives them is an `ItemId` or a `UserId`.
 
+mod background;
 mod dataset;
 mod embedding_matrix;
 mod engine;
@@ -15,6 +16,7 @@ mod evaluate_run;
 mod history;
 mod item_graph;
 mod kernels;
+mod learning_curve;
 mod linalg;
 mod live;
 mod matrix;
@@ -41,6 +43,7 @@ pub use engine::Engine;
 pub use error::{Error, Result};
 pub use evaluate_run::{Evaluation, EvaluationRequest, EvaluationRow};
 pub use history::{History, Reason, ScoreInput, Served, SideData, UNSCORED};
+pub use learning_curve::{CurvePoint, LearningCurve};
 pub use live::{Cached, EntityIndex, GraphInfo, Live};
 pub use matrix::Csr;
 pub use model::Estimate;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{Error, Result};
+use crate::{Error, Result, background};
 
 /// Where long work reports. It may be called from several threads.
 pub trait Progress: Send + Sync {
@@ -74,16 +74,9 @@ impl Work {
         Ok(())
     }
 
-    /// Runs `f` with rayon limited to the number of threads asked for.
+    /// Runs `f` on threads of its own, as many as asked for, which give way to those that answer.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
-        if self.threads == 0 {
-            return f();
-        }
-        match rayon::ThreadPoolBuilder::new().num_threads(self.threads).build() {
-            Ok(pool) => pool.install(f),
-            // The system has no threads to spare; the shared pool gives the same result.
-            Err(_) => f(),
-        }
+        background::install(self.threads, f)
     }
 }
 

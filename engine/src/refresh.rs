@@ -12,6 +12,7 @@ use tastedb_storage::{Change, Interaction, ItemId, Read, Snapshot, TableId, User
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::learning_curve::LearningCurve;
 use crate::model::{self, Changed, Embeddings, News, Pairs};
 use crate::options::ModelOptions;
 use crate::progress::Work;
@@ -148,6 +149,7 @@ pub(crate) fn refresh(
         }),
         options: Vec::new(),
         notes: Vec::new(),
+        curve: LearningCurve::default(),
         bytes: 0,
         read_seconds,
         fit_seconds,

@@ -13,6 +13,7 @@ use crate::dataset::Dataset;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{Graphs, KeptGraphs, SideData};
+use crate::learning_curve::LearningCurve;
 use crate::live::{LiveGraphs, publish_graphs};
 use crate::model::{self, Embeddings, Estimate, Model};
 use crate::options::{ModelOptions, OptionValue};
@@ -114,6 +115,7 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
         refreshed: None,
         options: Vec::new(),
         notes: Vec::new(),
+        curve: LearningCurve::default(),
         bytes: 0,
         read_seconds,
         fit_seconds,
@@ -155,6 +157,7 @@ pub(crate) fn publish(
         version: replaced.map_or(1, |version| version + 1),
         options: settings(model.options()),
         notes: model.notes(),
+        curve: model.curve(),
         bytes,
         ..version
     };

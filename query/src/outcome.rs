@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use tastedb_engine::LearningCurve;
 
 /// The result of one statement.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub struct Outcome {
     pub affected: u64,
     /// Remarks that are not errors: skipped lines, a fallback that answered, a protocol.
     pub notices: Vec<String>,
+    /// The learning curve that the rows of SHOW TRAINING tell about, whole, for whoever can draw it.
+    pub curve: Option<LearningCurve>,
     /// How long the statement took, where the session has a clock.
     pub elapsed: Option<Duration>,
 }

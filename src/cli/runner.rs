@@ -157,6 +157,12 @@ impl Runner {
             Some(rows) => {
                 let mut out = io::BufWriter::new(io::stdout().lock());
                 output::write(&mut out, rows, self.settings.format, self.settings.fit)?;
+                // Only for people: a program has the rows.
+                if let (Some(curve), Some(width), Format::Table) =
+                    (&outcome.curve, self.settings.fit.width, self.settings.format)
+                {
+                    output::write_curve(&mut out, curve, width)?;
+                }
             }
             None => say(&outcome.tag),
         }

@@ -18,7 +18,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::panels::{PANEL, Panels};
+use super::panels::{Entry, PANEL, Panels};
 use crate::{Error, Work};
 
 /// The rows of a tile.
@@ -40,13 +40,13 @@ impl From<Error> for InverseError {
 }
 
 /// Replaces a positive definite matrix by its inverse.
-pub(crate) fn invert(
-    matrix: &mut Panels<Vec<f64>>,
+pub(crate) fn invert<T: Entry>(
+    matrix: &mut Panels<T>,
     stage: &str,
     work: &Work,
 ) -> Result<(), InverseError> {
     let (n, count) = (matrix.n(), matrix.count());
-    let mut pivot_rows = vec![0.0; n * PANEL.min(n)];
+    let mut pivot_rows = vec![T::default(); n * PANEL.min(n)];
     let mut products = pivot_rows.clone();
     for pivot in 0..count {
         work.step(stage, pivot as u64, count as u64)?;
@@ -66,7 +66,7 @@ pub(crate) fn invert(
 
 /// The whole columns of the pivot's panel, row by row, those above its diagonal taken from the rows
 /// that mirror them. Rows lie together because that is how the large product reads them.
-fn gather(matrix: &Panels<Vec<f64>>, pivot: usize, out: &mut [f64]) {
+fn gather<T: Entry>(matrix: &Panels<T>, pivot: usize, out: &mut [T]) {
     let n = matrix.n();
     let (start, height) = (pivot * PANEL, n - pivot * PANEL);
     let width = matrix.columns(pivot).len();
@@ -93,16 +93,15 @@ fn gather(matrix: &Panels<Vec<f64>>, pivot: usize, out: &mut [f64]) {
 }
 
 /// The inverse of the square on the diagonal.
-fn invert_block(
-    rows: &[f64],
+fn invert_block<T: Entry>(
+    rows: &[T],
     n: usize,
     start: usize,
     width: usize,
-) -> Result<Mat<f64>, InverseError> {
+) -> Result<Mat<T>, InverseError> {
     let all = MatRef::from_column_major_slice(rows, width, n);
     let mut factor = all.subcols(start, width).to_owned();
-    let scratch =
-        llt::factor::cholesky_in_place_scratch::<f64>(width, Par::Seq, Default::default());
+    let scratch = llt::factor::cholesky_in_place_scratch::<T>(width, Par::Seq, Default::default());
     llt::factor::cholesky_in_place(
         factor.as_mut(),
         Default::default(),
@@ -112,7 +111,7 @@ fn invert_block(
     )
     .map_err(|_| InverseError::NotPositiveDefinite)?;
     let mut inverse = Mat::zeros(width, width);
-    let scratch = llt::inverse::inverse_scratch::<f64>(width, Par::Seq);
+    let scratch = llt::inverse::inverse_scratch::<T>(width, Par::Seq);
     llt::inverse::inverse(
         inverse.as_mut(),
         factor.as_ref(),
@@ -124,12 +123,12 @@ fn invert_block(
             inverse[(row, column)] = inverse[(column, row)];
         }
     }
-    let finite = (0..width).all(|at| inverse[(at, at)].is_finite());
+    let finite = (0..width).all(|at| inverse[(at, at)].single().is_finite());
     if finite { Ok(inverse) } else { Err(InverseError::NotPositiveDefinite) }
 }
 
 /// B = A_RK · P, tile by tile.
-fn multiply(from: &[f64], to: &mut [f64], n: usize, inverse: MatRef<'_, f64>, work: &Work) {
+fn multiply<T: Entry>(from: &[T], to: &mut [T], n: usize, inverse: MatRef<'_, T>, work: &Work) {
     let width = inverse.ncols();
     let from = MatRef::from_row_major_slice(from, n, width);
     let mut rest = MatMut::from_column_major_slice_mut(to, n, width);
@@ -142,14 +141,14 @@ fn multiply(from: &[f64], to: &mut [f64], n: usize, inverse: MatRef<'_, f64>, wo
     tiles.into_par_iter().with_max_len(1).for_each(|(row, tile)| {
         if !work.cancel.is_cancelled() {
             let rows = from.subrows(row, tile.nrows());
-            matmul(tile, Accum::Replace, rows, inverse, 1.0, Par::Seq);
+            matmul(tile, Accum::Replace, rows, inverse, T::one_impl(), Par::Seq);
         }
     });
 }
 
 /// A_RR ← A_RR − B · A_KR in all panels but the pivot's. The pivot's rows come out wrong; `scatter`
 /// overwrites them.
-fn update(matrix: &mut Panels<Vec<f64>>, pivot: usize, from: &[f64], to: &[f64], work: &Work) {
+fn update<T: Entry>(matrix: &mut Panels<T>, pivot: usize, from: &[T], to: &[T], work: &Work) {
     let n = matrix.n();
     let width = matrix.columns(pivot).len();
     let from = MatRef::from_column_major_slice(from, width, n);
@@ -171,13 +170,13 @@ fn update(matrix: &mut Panels<Vec<f64>>, pivot: usize, from: &[f64], to: &[f64],
     }
     tiles.into_par_iter().with_max_len(1).for_each(|(tile, rows, others)| {
         if !work.cancel.is_cancelled() {
-            matmul(tile, Accum::Add, rows, others, -1.0, Par::Seq);
+            matmul(tile, Accum::Add, rows, others, -T::one_impl(), Par::Seq);
         }
     });
 }
 
 /// A_RK ← B and A_KK ← −P.
-fn scatter(matrix: &mut Panels<Vec<f64>>, pivot: usize, to: &[f64], inverse: MatRef<'_, f64>) {
+fn scatter<T: Entry>(matrix: &mut Panels<T>, pivot: usize, to: &[T], inverse: MatRef<'_, T>) {
     let n = matrix.n();
     let (start, width) = (pivot * PANEL, inverse.ncols());
     matrix.panels_mut().into_par_iter().enumerate().for_each(|(panel, data)| {

@@ -16,7 +16,7 @@ mod update;
 pub(crate) use cholesky::Cholesky;
 pub(crate) use eigen::eigen;
 pub(crate) use inverse::{InverseError, invert};
-pub(crate) use panels::{PANEL, Panels, panels_len};
+pub(crate) use panels::{Entry, PANEL, Panels, panels_len};
 pub(crate) use products::{add_combinations, add_outer_products, products};
 pub(crate) use small::{add_gram, factor, solve};
 pub(crate) use tall::{inner, inner_bytes, multiply};

@@ -35,7 +35,7 @@ pub(crate) enum Turn {
 /// Replaces an inverse by that of the matrix with the outer products of `vectors` added or removed;
 /// false, with the numbers spoilt, where that matrix is not positive definite.
 pub(crate) fn update_inverse(
-    inverse: &mut Panels<Vec<f64>>,
+    inverse: &mut Panels<f64>,
     vectors: &[Sparse],
     turn: Turn,
     work: &Work,
@@ -56,7 +56,7 @@ pub(crate) fn update_inverse(
 }
 
 /// P V in rows of as many numbers as V has columns.
-fn image(inverse: &Panels<Vec<f64>>, vectors: &[Sparse]) -> Vec<f64> {
+fn image(inverse: &Panels<f64>, vectors: &[Sparse]) -> Vec<f64> {
     let (n, width) = (inverse.n(), vectors.len());
     // Below the diagonal, and on it.
     let below: Vec<Vec<f64>> = vectors
@@ -102,7 +102,7 @@ fn small(vectors: &[Sparse], rows: &[f64], sign: f64) -> Vec<f64> {
 }
 
 /// Adds `sign` · Z Zᵀ, tile by tile.
-fn correct(inverse: &mut Panels<Vec<f64>>, rows: &[f64], width: usize, sign: f64) {
+fn correct(inverse: &mut Panels<f64>, rows: &[f64], width: usize, sign: f64) {
     let n = inverse.n();
     let left = MatRef::from_row_major_slice(rows, n, width);
     let right = MatRef::from_column_major_slice(rows, width, n);
@@ -139,7 +139,7 @@ mod tests {
         (0..count as u64).map(vector).collect()
     }
 
-    fn matrix(n: usize, parts: &[&[Sparse]]) -> Panels<Vec<f64>> {
+    fn matrix(n: usize, parts: &[&[Sparse]]) -> Panels<f64> {
         let mut matrix = Panels::zeros(n);
         for (at, column) in matrix.columns_mut() {
             column[0] = 3.0;

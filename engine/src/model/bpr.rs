@@ -10,6 +10,7 @@
 //! the sum of the q_i of a history, or ridge on them, whichever finds more of what was hidden.
 
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
@@ -39,6 +40,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(5),
         patience(10),
         RETRAIN,
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::Unused,
     fit,
@@ -54,6 +56,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    within_limit(NAME, data, options, &checked)?;
     let settings = Settings::new(&checked, seed).continuing(side, data);
     let how = Comparing::new(&checked);
     let model = settings.learn(NAME, data, |data| Bpr::new(data, &settings, how), work)?;

@@ -6,7 +6,35 @@
 use super::ials::MIXED_TRIES;
 use super::{algorithm, ease, graph_filter, ials, item_knn, learning};
 use crate::options::Checked;
-use crate::{ModelOptions, Result};
+use crate::{Dataset, Error, ModelOptions, OptionKind, OptionSpec, Result};
+
+/// The option of algorithms that may need much memory.
+pub(super) const MEMORY_LIMIT: OptionSpec = OptionSpec {
+    name: "memory_limit",
+    kind: OptionKind::Int { default: 8 << 30, min: 1, max: i64::MAX },
+    help: "the bytes that training may take; beyond, it fails before it starts",
+};
+
+/// Fails where a training is expected to take more memory than its `memory_limit`.
+pub(super) fn within_limit(
+    algorithm: &'static str,
+    data: &Dataset,
+    options: &ModelOptions,
+    checked: &Checked,
+) -> Result<()> {
+    let [users, items, pairs] = [data.n_users(), data.n_items(), data.n_pairs()].map(|n| n as u64);
+    let needed = estimate(algorithm, users, items, pairs, options, 0)?.bytes;
+    let limit = checked.int(MEMORY_LIMIT.name) as u64;
+    if needed > limit {
+        return Err(Error::TooLarge { algorithm, needed, limit });
+    }
+    Ok(())
+}
+
+/// The bytes of a copy of the training data.
+pub(super) fn dataset_bytes(n_users: u64, n_items: u64, n_pairs: u64) -> u64 {
+    n_pairs.saturating_mul(16).saturating_add((n_users + n_items).saturating_mul(16))
+}
 
 /// What training is expected to take.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,12 +63,10 @@ pub fn estimate(
     let co_occurrences = 4.0 * pairs * pairs / (n_users.max(1) as f64);
     let threads = if threads == 0 { rayon::current_num_threads() } else { threads } as f64;
     let estimate = match algorithm.name {
-        "ease" => Estimate {
-            bytes: ease::peak_bytes(n_items),
-            model_bytes: ease::model_bytes(n_items),
-            seconds: (co_occurrences * 2e-9 + items.powi(3) / 31e9) / threads
-                + items.powi(2) * 4e-9,
-        },
+        "ease" => {
+            let (bytes, model_bytes, seconds) = ease::estimate(&checked, n_items);
+            Estimate { bytes, model_bytes, seconds: (co_occurrences * 2e-9 + seconds) / threads }
+        }
         "graph_filter" => {
             let counts = graph_filter::count_bytes(n_items, co_occurrences as u64);
             let ease =
@@ -76,7 +102,11 @@ pub fn estimate(
             };
             let iteration = ials_iteration(n_users, n_items, n_pairs, factors);
             Estimate {
-                bytes: ials::peak_bytes(n_users, n_items, factors),
+                bytes: ials::peak_bytes(n_users, n_items, factors)
+                    + match chosen {
+                        Some(_) => 0,
+                        None => dataset_bytes(n_users, n_items, n_pairs),
+                    },
                 model_bytes: ials::model_bytes(n_items, factors),
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
             }

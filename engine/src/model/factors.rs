@@ -24,7 +24,9 @@ use super::news::{News, Refreshed};
 use super::{Model, algorithm, refitted, shares};
 use crate::kernels::{dot, dot_rows, stride};
 use crate::linalg::Cholesky;
-use crate::{OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED, Work};
+use crate::{
+    LearningCurve, OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED, Work,
+};
 
 /// How a history becomes a vector.
 pub(super) enum Fold {
@@ -55,6 +57,7 @@ pub(super) struct Factors {
     pub(super) notes: Vec<String>,
     /// What the next training can begin from.
     pub(super) beginning: Option<Beginning>,
+    pub(super) curve: LearningCurve,
 }
 
 fn row(rows: &[f32], stride: usize, at: u32) -> &[f32] {
@@ -145,7 +148,17 @@ impl Factors {
         let notes = notes.lines().map(str::to_owned).collect();
         let options = sections.options()?;
         let beginning = Beginning::read(sections, numbers)?;
-        Ok(Factors { algorithm, items, dim, factors, fold, options, notes, beginning })
+        Ok(Factors {
+            algorithm,
+            items,
+            dim,
+            factors,
+            fold,
+            options,
+            notes,
+            beginning,
+            curve: LearningCurve::default(),
+        })
     }
 
     fn history(&self, entries: &[(u32, f32)]) -> Vec<(u32, f32)> {
@@ -250,6 +263,10 @@ impl Model for Factors {
         let options = options.into_iter().collect();
         let model = (algorithm(name)?.fit)(news.data()?, &side, &options, seed, work)?;
         Ok(Refreshed { model, how: format!("{more} epochs more, {new} new items") })
+    }
+
+    fn curve(&self) -> LearningCurve {
+        self.curve.clone()
     }
 
     fn memory(&self) -> u64 {

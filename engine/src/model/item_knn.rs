@@ -15,13 +15,17 @@ use std::io::Write;
 use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::file::{Sections, Writer};
-use super::{Algorithm, Embeddings, Model, shares};
+use super::holdout::with_pairs;
+use super::links::{Growing, Links};
+use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
+use crate::seeded::number;
 use crate::topk::{Scored, better_first};
 use crate::{
     Csr, Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result,
-    ScoreInput, Served, SideData, UNSCORED, Work,
+    ScoreInput, Served, SideData, Work,
 };
 
 const NAME: &str = "item_knn";
@@ -53,6 +57,12 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             kind: OptionKind::Real { default: 0.75, min: 0.0, max: 1.0 },
             help: "bm25: how much popular items are held back",
         },
+        OptionSpec {
+            name: "history_limit",
+            kind: OptionKind::Int { default: 5_000, min: 2, max: 1_000_000 },
+            help: "the items of one user that count in training",
+        },
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::Unused,
     fit,
@@ -62,7 +72,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
 
 struct ItemKnn {
     items: Vec<ItemId>,
-    neighbours: Csr,
+    neighbours: Links,
     options: Vec<(String, OptionValue)>,
 }
 
@@ -82,12 +92,39 @@ fn fit(
     if data.n_pairs() == 0 {
         return Err(Error::EmptyTraining { algorithm: NAME, why: "there are no interactions" });
     }
+    within_limit(NAME, data, options, &checked)?;
+    let capped = capped(data, checked.int("history_limit") as usize);
+    let data = capped.as_ref().unwrap_or(data);
     let by_item = weigh(data, &checked)?;
     let by_user = by_item.transpose();
     let k = checked.int("k") as usize;
     let neighbours = nearest(&by_item, &by_user, k, work)?;
     let options = checked.into_list();
     Ok(Box::new(ItemKnn { items: data.items.clone(), neighbours, options }))
+}
+
+/// The data with so many items of each user at most; `None` where nobody has more. Pairs of items grow
+/// with the square of a history. Which of a longer one count depends on the items alone.
+fn capped(data: &Dataset, limit: usize) -> Option<Dataset> {
+    if (0..data.n_users()).all(|user| data.by_user.degree(user) <= limit) {
+        return None;
+    }
+    let mut indptr = vec![0];
+    let (mut indices, mut values) = (Vec::new(), Vec::new());
+    for (items, weights) in data.by_user.rows() {
+        let mut kept: Vec<usize> = (0..items.len()).collect();
+        if kept.len() > limit {
+            kept.sort_unstable_by_key(|at| number(0, data.items[items[*at] as usize].0));
+            kept.truncate(limit);
+            kept.sort_unstable();
+        }
+        indices.extend(kept.iter().map(|at| items[*at]));
+        values.extend(kept.iter().map(|at| weights[*at]));
+        indptr.push(indices.len());
+    }
+    let by_user = Csr::from_parts(data.n_items(), indptr, indices, values)
+        .expect("a part of each row, in its order");
+    Some(with_pairs(data, by_user))
 }
 
 /// The weighted interactions, by item.
@@ -132,12 +169,9 @@ fn weigh(data: &Dataset, options: &Checked) -> Result<Csr> {
 
 /// For each item the `k` items of largest similarity. Every sum runs in the order of the users, so
 /// it does not matter which thread computes it.
-fn nearest(by_item: &Csr, by_user: &Csr, k: usize, work: &Work) -> Result<Csr> {
+fn nearest(by_item: &Csr, by_user: &Csr, k: usize, work: &Work) -> Result<Links> {
     let n = by_item.n_rows();
-    let mut indptr = Vec::with_capacity(n + 1);
-    indptr.push(0);
-    let mut indices = Vec::new();
-    let mut values = Vec::new();
+    let mut links = Growing::new(n);
     for start in (0..n).step_by(BLOCK) {
         work.step("similarities", start as u64, n as u64)?;
         let block: Vec<Vec<Scored>> = (start..n.min(start + BLOCK))
@@ -145,14 +179,10 @@ fn nearest(by_item: &Csr, by_user: &Csr, k: usize, work: &Work) -> Result<Csr> {
             .with_max_len(8)
             .map_init(|| Accumulator::new(n), |sums, item| sums.row(by_item, by_user, item, k))
             .collect();
-        for row in block {
-            indices.extend(row.iter().map(|near| near.row));
-            values.extend(row.iter().map(|near| near.score));
-            indptr.push(indices.len());
-        }
+        block.iter().for_each(|row| links.push(row));
     }
     work.step("similarities", n as u64, n as u64)?;
-    Ok(Csr::from_parts(n, indptr, indices, values).expect("rows are sorted and within the items"))
+    Ok(links.finish())
 }
 
 /// Sums over a whole row of similarities, with a list of those that are not zero.
@@ -202,31 +232,8 @@ impl Accumulator {
 
 fn load(sections: &Sections) -> Result<Box<dyn Model>> {
     let items = sections.items()?;
-    let neighbours = sections.csr(["starts", "columns", "weights"], items.len(), items.len())?;
+    let neighbours = Links::read(sections, items.len())?;
     Ok(Box::new(ItemKnn { items, neighbours, options: sections.options()? }))
-}
-
-impl ItemKnn {
-    /// Adds similarities to rows; a row that nothing was added to holds zero.
-    fn add(&self, item_row: u32, weight: f32, out: &mut [f32]) {
-        if item_row as usize >= self.items.len() {
-            return;
-        }
-        let (columns, values) = self.neighbours.row(item_row as usize);
-        for (column, value) in columns.iter().zip(values) {
-            out[*column as usize] += weight * value;
-        }
-    }
-}
-
-/// Marks the rows that hold zero as not scored, and says whether any other is left.
-fn mark_untouched(out: &mut [f32]) -> Served {
-    let mut any = false;
-    for value in out.iter_mut() {
-        any |= *value != 0.0;
-        *value = if *value == 0.0 { UNSCORED } else { *value };
-    }
-    if any { Served::Touched } else { Served::No }
 }
 
 impl Model for ItemKnn {
@@ -239,43 +246,19 @@ impl Model for ItemKnn {
     }
 
     fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served {
-        out.fill(0.0);
-        for (row, weight) in input.history.entries {
-            self.add(*row, *weight, out);
-        }
-        mark_untouched(out)
+        self.neighbours.score(input.history.entries, out)
     }
 
     fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
-        let mut sum = 0.0;
-        for (row, weight) in input.history.entries {
-            if (*row as usize) < self.items.len() {
-                let (columns, values) = self.neighbours.row(*row as usize);
-                sum += columns.binary_search(&item_row).map_or(0.0, |at| weight * values[at]);
-            }
-        }
-        (sum != 0.0).then_some(sum)
+        self.neighbours.score_one(input.history.entries, item_row)
     }
 
     fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
-        out.fill(0.0);
-        self.add(item_row, 1.0, out);
-        if let Some(own) = out.get_mut(item_row as usize) {
-            *own = 0.0;
-        }
-        mark_untouched(out)
+        self.neighbours.similar(item_row, out)
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {
-        let entries = input.history.entries.iter().enumerate();
-        let spoken = entries.filter(|(_, (row, _))| (*row as usize) < self.items.len()).filter_map(
-            |(entry, (row, weight))| {
-                let (columns, values) = self.neighbours.row(*row as usize);
-                let at = columns.binary_search(&item_row).ok()?;
-                Some((entry, weight * values[at], None))
-            },
-        );
-        shares(spoken, k)
+        self.neighbours.explain(input.history.entries, item_row, k)
     }
 
     fn options(&self) -> Vec<(String, OptionValue)> {
@@ -283,19 +266,14 @@ impl Model for ItemKnn {
     }
 
     fn memory(&self) -> u64 {
-        (size_of_val(self.items.as_slice())
-            + size_of_val(self.neighbours.indptr())
-            + size_of_val(self.neighbours.indices())
-            + size_of_val(self.neighbours.values())) as u64
+        size_of_val(self.items.as_slice()) as u64 + self.neighbours.memory()
     }
 
     fn save(&self, out: &mut dyn Write) -> Result<()> {
         let mut writer = Writer::new(NAME, FORMAT);
         writer.options(&self.options);
         writer.items(&self.items);
-        writer.owned("starts", self.neighbours.indptr().iter().map(|at| *at as u64).collect());
-        writer.array("columns", self.neighbours.indices());
-        writer.array("weights", self.neighbours.values());
+        self.neighbours.write(&mut writer);
         writer.write(out)
     }
 }

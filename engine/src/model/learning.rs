@@ -13,7 +13,7 @@ use crate::kernels::LANES;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{Batch, Learner, Question, Schedule, Table, recall, train};
-use crate::{Dataset, Error, OptionKind, OptionSpec, Result, SideData, Work};
+use crate::{Dataset, Error, LearningCurve, OptionKind, OptionSpec, Result, SideData, Work};
 
 /// Where nothing can be hidden, training goes on for so many epochs at most.
 const BLIND_EPOCHS: usize = 30;
@@ -231,25 +231,29 @@ impl Settings {
             return self.last(algorithm, all, &data, &learner, [epochs, most], way, notes, work);
         }
         let mut schedule = self.schedule;
-        let (mut way, mut notes) = (WAYS[0], Vec::new());
+        let (mut way, mut notes, mut curve) = (WAYS[0], Vec::new(), LearningCurve::default());
         if let Some(split) = holdouts(&data, self.seed).into_iter().next() {
             let questions = questions(split.cases);
             let mut first = learner(&split.data);
-            let (best, curve) =
+            let (best, went) =
                 train(&mut first, schedule, |state| state.validate(&questions), work)?;
             drop(first);
-            notes.push(curve.line());
+            curve = went;
+            let (epochs, last) = (curve.best, curve.points.last().map_or(0, |last| last.epoch));
+            let reached = curve.reached();
+            notes.push(format!("best after {epochs} of {last} epochs: recall@20 {reached:.4}"));
             way = best.choose(&questions, &mut notes, work)?;
             if !self.retrain || curve.best == 0 {
-                return Ok(best.model(algorithm, all, way, notes));
+                return Ok(Factors { curve, ..best.model(algorithm, all, way, notes) });
             }
-            schedule.epochs = curve.best;
+            schedule.epochs = curve.best as usize;
         } else {
             schedule.epochs = schedule.epochs.min(BLIND_EPOCHS);
             notes.push(format!("nothing could be hidden; {} epochs", schedule.epochs));
         }
         let epochs = [schedule.epochs, schedule.epochs];
-        self.last(algorithm, all, &data, &learner, epochs, way, notes, work)
+        let model = self.last(algorithm, all, &data, &learner, epochs, way, notes, work)?;
+        Ok(Factors { curve, ..model })
     }
 
     /// Trains on all pairs for so many epochs; the model, which remembers so many.
@@ -346,6 +350,7 @@ impl Learned {
             options: Vec::new(),
             notes,
             beginning: None,
+            curve: LearningCurve::default(),
         }
     }
 }

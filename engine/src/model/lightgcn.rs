@@ -12,6 +12,7 @@
 //! without it, or with ridge on the e_i in its place, held-out items are found as well as with it.
 
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
@@ -42,6 +43,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(2),
         patience(10),
         RETRAIN,
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::Unused,
     fit,
@@ -57,6 +59,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    within_limit(NAME, data, options, &checked)?;
     let settings = Settings::new(&checked, seed).continuing(side, data);
     let layers = checked.int("layers") as usize;
     let how = Comparing::new(&checked);

@@ -24,6 +24,7 @@ mod latest;
 mod lattice;
 mod learning;
 mod lightgcn;
+mod links;
 mod modalities;
 mod news;
 mod popular;
@@ -36,8 +37,8 @@ use std::sync::Arc;
 use tastedb_storage::ItemId;
 
 use crate::{
-    Dataset, Error, ModelOptions, OptionSpec, OptionValue, Reason, Result, ScoreInput, Served,
-    SideData, UNSCORED, Work,
+    Dataset, Error, LearningCurve, ModelOptions, OptionSpec, OptionValue, Reason, Result,
+    ScoreInput, Served, SideData, UNSCORED, Work,
 };
 
 pub(crate) use continuing::Continued;
@@ -97,6 +98,12 @@ pub trait Model: Send + Sync {
     /// which for most is one pass over the pairs.
     fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
         refitted(self.algorithm(), self.options(), news, seed, work)
+    }
+
+    /// How its training went, where it was trained by gradients. Only a model that was just trained
+    /// knows: what keeps it is the record of the version.
+    fn curve(&self) -> LearningCurve {
+        LearningCurve::default()
     }
 
     /// The memory it takes, in bytes, the pages of a mapped file included.

@@ -174,8 +174,38 @@ fn knn_oracle(data: &Dataset, weighting: &str, k: usize, history: &[(u32, f32)])
     out.into_iter().map(|score| if score == 0.0 { f64::NAN } else { score }).collect()
 }
 
+/// The k links of an item that are largest; `None` where it takes more than ours to tell which.
+fn cut(mut links: Vec<f64>, k: usize) -> Option<Vec<f64>> {
+    let mut sizes: Vec<f64> = links.iter().map(|link| link.abs()).collect();
+    sizes.sort_by(|a, b| b.total_cmp(a));
+    let (least, next) = (sizes[k - 1], sizes.get(k).copied().unwrap_or(0.0));
+    links.iter_mut().filter(|link| link.abs() < least).for_each(|link| *link = 0.0);
+    (least < 1e-9 || least - next > 1e-5).then_some(links)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn sparse_ease_keeps_the_strongest_links_of_each_item(
+        pairs in random_pairs(), a in 0.0f64..1.0, k in 1usize..12,
+    ) {
+        let data = dataset(&pairs, 11);
+        let options = sparse(k as i64).with("user_exponent", OptionValue::Real(a));
+        let model = train("ease", &data, &options);
+        prop_assert_eq!(model.algorithm(), "ease");
+        let links = [2, 5, 7]
+            .map(|row| cut(ease_oracle(&data, 3.0, a, true, &[(row, 1.0)]), k));
+        prop_assume!(links.iter().all(Option::is_some));
+        let links = links.map(Option::unwrap);
+        let history = [(2, 1.0), (5, 2.0), (2, 3.0), (7, -1.0)];
+        let (_, got) = scores(model.as_ref(), &data.items, &history);
+        for (row, got) in got.iter().enumerate() {
+            let expected = links[0][row] + links[1][row] - links[2][row];
+            let got = if got.is_nan() { 0.0 } else { f64::from(*got) };
+            prop_assert!((got - expected).abs() < 1e-5, "{row}: {got} instead of {expected}");
+        }
+    }
 
     #[test]
     fn ease_is_its_closed_form(
@@ -338,10 +368,19 @@ fn content_serves_an_item_and_a_vector_that_training_never_saw() {
     assert!(matches!(result, Err(Error::NoSuchModality { name, .. }) if name == "sound"));
 }
 
-/// One model of each algorithm.
+/// `ease` with so many links of each item.
+fn sparse(k: i64) -> ModelOptions {
+    ModelOptions::new()
+        .with("lambda", OptionValue::Real(3.0))
+        .with("form", text("sparse"))
+        .with("k", OptionValue::Int(k))
+}
+
+/// One model of each algorithm, and of each form of one.
 fn one_of_each() -> Vec<Box<dyn Model>> {
     let data = dataset(&some_pairs(), 11);
-    algorithms().iter().map(|own| train(own.name, &data, &ModelOptions::new())).collect()
+    let own = algorithms().iter().map(|own| train(own.name, &data, &ModelOptions::new()));
+    own.chain([train("ease", &data, &sparse(5))]).collect()
 }
 
 #[test]
@@ -503,6 +542,7 @@ fn threads_do_not_change_a_model() {
     let few = ModelOptions::new().with("epochs", OptionValue::Int(3));
     for (name, options) in [
         ("ease", ModelOptions::new()),
+        ("ease", sparse(40)),
         ("ials", ModelOptions::new()),
         ("item_knn", ModelOptions::new()),
         ("bpr", few.clone()),
@@ -560,7 +600,8 @@ fn options_are_checked_and_named() {
     let wrong = ModelOptions::new().with("lamda", OptionValue::Real(1.0));
     assert_eq!(
         error("ease", wrong),
-        "`ease` has no option `lamda`; there are lambda, user_exponent, weighting, memory_limit"
+        "`ease` has no option `lamda`; there are lambda, user_exponent, weighting, form, k, \
+         memory_limit"
     );
     let wrong = ModelOptions::new().with("lambda", OptionValue::Real(0.0));
     assert!(error("ease", wrong).starts_with("option `lambda` of `ease` cannot be 0;"));
@@ -601,11 +642,37 @@ fn what_cannot_be_trained_says_why() {
     let result = fit("graph_filter", &data, &side(), &little, 0, &Work::quiet()).map(drop);
     assert!(matches!(result, Err(Error::TooLarge { limit: 1000, .. })));
     let result = fit("ease", &data, &side(), &little, 0, &Work::quiet()).map(drop);
-    let needed = estimate("ease", 13, 11, 60, &ModelOptions::new(), 1).unwrap().bytes;
+    let needed = estimate("ease", 13, 11, 60, &little, 1).unwrap().bytes;
     match result {
         Err(Error::TooLarge { needed: said, limit: 1000, .. }) => assert_eq!(said, needed),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn ease_is_exact_while_that_fits_and_sparse_beyond() {
+    let data = dataset(&some_pairs(), 11);
+    let form = |options: &ModelOptions| {
+        let model = train("ease", &data, options);
+        let options = model.options();
+        options.into_iter().find_map(|(name, value)| (name == "form").then_some(value)).unwrap()
+    };
+    let bytes = |options: &ModelOptions| estimate("ease", 13, 11, 60, options, 1).unwrap().bytes;
+    assert_eq!(form(&ModelOptions::new()), text("exact"));
+    // Little memory, in which the sparse form still fits.
+    let few = bytes(&sparse(1));
+    let exact = bytes(&ModelOptions::new());
+    assert!(few < exact, "{few} and {exact}");
+    let little = ModelOptions::new()
+        .with("k", OptionValue::Int(1))
+        .with("memory_limit", OptionValue::Int(few as i64));
+    assert_eq!(form(&little), text("sparse"));
+    let forced = little.with("form", text("exact"));
+    let result = fit("ease", &data, &side(), &forced, 0, &Work::quiet()).map(drop);
+    assert!(matches!(result, Err(Error::TooLarge { needed, .. }) if needed == exact));
+    // The catalogue decides, too.
+    let of = |items| estimate("ease", 1000, items, 20_000, &ModelOptions::new(), 2).unwrap();
+    assert!(of(20_001).model_bytes < of(20_000).model_bytes);
 }
 
 #[test]

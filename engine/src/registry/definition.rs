@@ -8,7 +8,8 @@ use tastedb_storage::TableId;
 
 use super::fields::Fields;
 use super::policy::RefreshPolicy;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::learning_curve::{CurvePoint, LearningCurve};
 use crate::options::{ModelOptions, OptionValue};
 
 /// A model as it was created.
@@ -74,6 +75,8 @@ pub struct ModelVersion {
     pub options: Vec<(String, String)>,
     /// What was chosen in training, and why.
     pub notes: Vec<String>,
+    /// How the training went, where it was one by gradients.
+    pub curve: LearningCurve,
     /// Bytes of that file.
     pub bytes: u64,
     /// Seconds that reading the data took.
@@ -114,6 +117,25 @@ pub(crate) fn option_value(text: &str) -> OptionValue {
                 .map_or_else(|_| OptionValue::Text(number.to_string()), OptionValue::Real),
         },
     }
+}
+
+/// The learning curve of a version. Those written before there were any have none.
+fn curve(record: &str, fields: &Fields) -> Result<LearningCurve> {
+    let point = |(epoch, numbers): (&str, &str)| {
+        let (loss, recall) = numbers.split_once(' ')?;
+        let (loss, recall) = (loss.parse().ok()?, recall.parse().ok()?);
+        Some(CurvePoint { epoch: epoch.parse().ok()?, loss, recall })
+    };
+    let points: Option<Vec<CurvePoint>> = fields.with_prefix("curve.").map(point).collect();
+    let best = match fields.get("best_epoch") {
+        Some(_) => fields.number(record, "best_epoch")?,
+        None => 0,
+    };
+    let points = points.ok_or_else(|| Error::CorruptRecord {
+        record: record.to_owned(),
+        what: "a point of its learning curve is none".to_owned(),
+    })?;
+    Ok(LearningCurve { points, best })
 }
 
 impl ModelDefinition {
@@ -235,6 +257,12 @@ impl ModelVersion {
         for (at, note) in self.notes.iter().enumerate() {
             fields.set(&format!("note.{at}"), note);
         }
+        if !self.curve.points.is_empty() {
+            fields.set("best_epoch", self.curve.best);
+        }
+        for CurvePoint { epoch, loss, recall } in &self.curve.points {
+            fields.set(&format!("curve.{epoch}"), format!("{loss} {recall}"));
+        }
         fields.encode()
     }
 
@@ -270,6 +298,7 @@ impl ModelVersion {
                 .map(|(n, v)| (n.to_string(), v.to_string()))
                 .collect(),
             notes: fields.with_prefix("note.").map(|(_, note)| note.to_string()).collect(),
+            curve: curve(record, &fields)?,
             bytes: fields.number(record, "bytes")?,
             read_seconds: fields.number(record, "read_seconds")?,
             fit_seconds: fields.number(record, "fit_seconds")?,
@@ -289,8 +318,29 @@ mod tests {
             algorithm: "ease".to_owned(),
             tables,
             options: ModelOptions::new().with("lambda", OptionValue::Real(2.5)),
+            refresh: RefreshPolicy::default(),
             created: 3,
             statement: "CREATE MODEL taste".to_owned(),
+        }
+    }
+
+    fn version(curve: LearningCurve) -> ModelVersion {
+        ModelVersion {
+            version: 3,
+            generation: 9,
+            statement: "TRAIN MODEL m".to_owned(),
+            seed: 1,
+            users: 2,
+            items: 3,
+            pairs: 4,
+            interactions: Some(5),
+            refreshed: None,
+            options: vec![("factors".to_owned(), "64".to_owned())],
+            notes: vec!["one".to_owned(), "two".to_owned()],
+            curve,
+            bytes: 5,
+            read_seconds: 0.25,
+            fit_seconds: 0.5,
         }
     }
 
@@ -321,5 +371,34 @@ mod tests {
             filter: Some("stars > 3".to_owned()),
         };
         assert_eq!(back, definition(vec![table]));
+    }
+
+    #[test]
+    fn a_learning_curve_comes_back_to_the_last_bit() {
+        let points = [(2, 0.1 + 0.2, 1.0 / 3.0), (4, f64::MIN_POSITIVE, 0.0), (110, 1e300, 1.0)];
+        let of = |(epoch, loss, recall)| CurvePoint { epoch, loss, recall };
+        let curve = LearningCurve { points: points.map(of).to_vec(), best: 2 };
+        let before = version(curve);
+        let after = ModelVersion::decode("version/m", &before.encode()).expect("it is read");
+        assert_eq!(after, before);
+    }
+
+    #[test]
+    fn a_version_from_before_there_were_curves_has_none() {
+        let before = version(LearningCurve::default());
+        let bytes = before.encode();
+        // What was written then: the same fields, none of them about a curve.
+        let fields = Fields::decode("version/m", &bytes).expect("fields");
+        assert_eq!(fields.with_prefix("curve.").count(), 0);
+        assert_eq!(fields.get("best_epoch"), None);
+        assert_eq!(ModelVersion::decode("version/m", &bytes).expect("it is read"), before);
+    }
+
+    #[test]
+    fn a_damaged_point_is_told() {
+        let mut fields =
+            Fields::decode("v", &version(LearningCurve::default()).encode()).expect("");
+        fields.set("curve.3", "0.5");
+        assert!(matches!(curve("v", &fields), Err(Error::CorruptRecord { .. })));
     }
 }

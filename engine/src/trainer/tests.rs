@@ -667,13 +667,12 @@ fn training_stops_without_gain_and_keeps_the_best() {
     };
     let (best, curve) = run(3, 1);
     assert_eq!((best, curve.best, curve.points.len()), (2, 2, 5));
-    assert_eq!(
-        curve.line(),
-        "epoch, loss, recall@20: 1 1.0000 0.1000; 2 1.0000 0.3000 best; 3 1.0000 0.2000; \
-         4 1.0000 0.3000; 5 1.0000 0.1000"
-    );
+    assert_eq!(curve.points[3], crate::CurvePoint { epoch: 4, loss: 1.0, recall: 0.3 });
+    assert_eq!(curve.reached(), 0.3);
+    let told: Vec<u64> = curve.told(2).map(|point| point.epoch).collect();
+    assert_eq!(told, [1, 2, 4, 5]);
     assert_eq!(run(4, 1).0, 6);
-    assert_eq!(run(3, 4).1.points[0].0, 4);
+    assert_eq!(run(3, 4).1.points[0].epoch, 4);
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::parser;
 use crate::session::Session;
 use crate::span::Span;
 use crate::storage::{Catalog, OnUnknown, Role, Table, Value};
-use tastedb_engine::{ModelOptions, TextEmbedding};
+use tastedb_engine::TextEmbedding;
 
 /// The file of statements.
 const SCHEMA: &str = "schema.sql";

@@ -2,8 +2,8 @@
 //! as calls of the engine.
 
 use tastedb_engine::{
-    Existing, Lineage, ModelOptions, ModelVersion, NewModel, OptionValue, RefreshRequest,
-    Refreshment, TrainRequest, TrainingTable,
+    CurvePoint, Existing, Lineage, ModelOptions, ModelVersion, NewModel, OptionValue,
+    RefreshRequest, Refreshment, TrainRequest, TrainingTable,
 };
 
 use super::names;
@@ -165,6 +165,8 @@ fn news(lineage: &Lineage) -> String {
     let Lineage { from, how, users, items, pairs, .. } = lineage;
     format!("since version {from}: {users:+} users, {items:+} items, {pairs:+} pairs; {how}")
 }
+/// Points of a learning curve that SHOW TRAINING tells, about.
+const POINTS: usize = 24;
 
 fn summary(model: &str, version: &ModelVersion) -> String {
     format!(
@@ -218,7 +220,14 @@ pub(crate) fn show_training(session: &Session, name: &Name) -> Result<Outcome> {
     line("model size", bytes(version.bytes));
     line("reading", format!("{:.2} s", version.read_seconds));
     line("fitting", format!("{:.2} s", version.fit_seconds));
-    Ok(Outcome::with_rows("SHOW", grid.finish()?))
+    let curve = &version.curve;
+    for CurvePoint { epoch, loss, recall } in curve.told(POINTS) {
+        let kept = if *epoch == curve.best { ", kept" } else { "" };
+        line(&format!("epoch {epoch}"), format!("loss {loss:.4}, recall@20 {recall:.4}{kept}"));
+    }
+    let mut outcome = Outcome::with_rows("SHOW", grid.finish()?);
+    outcome.curve = (!curve.points.is_empty()).then(|| curve.clone());
+    Ok(outcome)
 }
 
 /// Runs an EXPLAIN TRAIN.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
+use datafusion::execution::TaskContext;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
@@ -95,12 +96,7 @@ impl Planner {
         cancel: &CancelToken,
         each: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<SchemaRef> {
-        let state = self.state(Some(tables), now);
-        let planned = self.runtime.wait(cancel, async move {
-            let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
-            Ok((plan, state.task_ctx()))
-        })?;
-        let (plan, context) = planned;
+        let (plan, context) = self.plan(tables, now, query, cancel)?;
         let schema = plan.schema();
         self.runtime.stream(
             cancel,
@@ -127,11 +123,7 @@ impl Planner {
         query: Statement,
         cancel: &CancelToken,
     ) -> Result<SchemaRef> {
-        let state = self.state(Some(tables), now);
-        self.runtime.wait(cancel, async move {
-            let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
-            Ok(plan.schema())
-        })
+        Ok(self.plan(tables, now, query, cancel)?.0.schema())
     }
 
     /// DataFusion's plan of a query, as text.
@@ -142,12 +134,9 @@ impl Planner {
         query: Statement,
         cancel: &CancelToken,
     ) -> Result<String> {
-        let state = self.state(Some(tables), now);
-        self.runtime.wait(cancel, async move {
-            let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
-            let shown = datafusion::physical_plan::displayable(plan.as_ref());
-            Ok(shown.indent(false).to_string())
-        })
+        let (plan, _) = self.plan(tables, now, query, cancel)?;
+        let shown = datafusion::physical_plan::displayable(plan.as_ref());
+        Ok(shown.indent(false).to_string())
     }
 
     /// The same with what each part of the plan did, for which it is run.
@@ -158,11 +147,10 @@ impl Planner {
         query: Statement,
         cancel: &CancelToken,
     ) -> Result<String> {
-        let state = self.state(Some(tables), now);
+        let (plan, context) = self.plan(tables, now, query, cancel)?;
         self.runtime.wait(cancel, async move {
-            let plan = physical(&state, query).await.map_err(failure::of_datafusion)?;
-            let mut stream = execute_stream(Arc::clone(&plan), state.task_ctx())
-                .map_err(failure::of_datafusion)?;
+            let mut stream =
+                execute_stream(Arc::clone(&plan), context).map_err(failure::of_datafusion)?;
             while let Some(batch) = stream.next().await {
                 batch.map_err(failure::of_datafusion)?;
             }
@@ -170,12 +158,21 @@ impl Planner {
             Ok(shown.indent(false).to_string())
         })
     }
-}
 
-async fn physical(
-    state: &SessionState,
-    query: Statement,
-) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-    let plan = state.statement_to_plan(DfStatement::Statement(Box::new(query))).await?;
-    state.create_physical_plan(&plan).await
+    /// The plan of a query, and what it runs in.
+    fn plan(
+        &self,
+        tables: Tables,
+        now: i64,
+        query: Statement,
+        cancel: &CancelToken,
+    ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
+        let state = self.state(Some(tables), now);
+        self.runtime.wait(cancel, async move {
+            let statement = DfStatement::Statement(Box::new(query));
+            let plan = state.statement_to_plan(statement).await.map_err(failure::of_datafusion)?;
+            let plan = state.create_physical_plan(&plan).await.map_err(failure::of_datafusion)?;
+            Ok((plan, state.task_ctx()))
+        })
+    }
 }

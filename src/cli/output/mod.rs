@@ -5,6 +5,7 @@
 
 mod csv;
 mod json;
+mod plot;
 mod table;
 mod value;
 
@@ -14,6 +15,7 @@ use tastedb::Rows;
 
 use super::args::Format;
 
+pub(crate) use plot::write_curve;
 pub(crate) use table::Fit;
 
 /// Writes `rows` and flushes.

@@ -30,6 +30,7 @@ use self::item_factors::MOST;
 use self::settings::Settings;
 use self::side::Side;
 use super::entries::merged;
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::file::{Sections, Writer, corrupt};
 use super::holdout::Holdout;
 use super::news::{News, Refreshed};
@@ -82,11 +83,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             kind: OptionKind::Choice(&["binary", "weighted"]),
             help: "whether an interaction counts one, or its weight",
         },
-        OptionSpec {
-            name: "memory_limit",
-            kind: OptionKind::Int { default: 8 << 30, min: 1, max: i64::MAX },
-            help: "the bytes that training may take; beyond, it fails before it starts",
-        },
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::Unused,
     fit,
@@ -128,11 +125,7 @@ fn fit(
         return Err(Error::EmptyTraining { algorithm: NAME, why: "there are no interactions" });
     }
     let dim = checked.int("factors") as usize;
-    let needed = peak_bytes(data.n_users() as u64, data.n_items() as u64, dim);
-    let limit = checked.int("memory_limit") as u64;
-    if needed > limit {
-        return Err(Error::TooLarge { algorithm: NAME, needed, limit });
-    }
+    within_limit(NAME, data, options, &checked)?;
     let Choice { settings, why } = choose(data, Wanted::new(&checked), seed, work)?;
     let iterations = checked.int("iterations") as usize;
     let factors = solved(data, dim, iterations, settings, seed, work)?;

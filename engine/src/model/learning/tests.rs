@@ -89,8 +89,11 @@ fn planted_preferences_are_found() {
         let found = found(model.as_ref(), &data, &cases);
         assert!(found > 0.85, "{name} finds {found}: {:?}", model.notes());
         let notes = model.notes();
-        assert!(notes[0].starts_with("epoch, loss, recall@20: "), "{notes:?}");
-        assert!(notes[0].contains(" best"), "{notes:?}");
+        assert!(notes[0].starts_with("best after "), "{notes:?}");
+        let curve = model.curve();
+        assert!(curve.points.iter().any(|point| point.epoch == curve.best), "{curve:?}");
+        assert!(curve.points.iter().all(|point| point.recall <= curve.reached()), "{curve:?}");
+        assert!(curve.points.iter().all(|point| point.loss.is_finite()), "{curve:?}");
         assert!(notes[1].starts_with("recall@20 of histories as: sums 0."), "{notes:?}");
     }
 }

@@ -4,7 +4,8 @@
 //! fewer than a quarter of the items, the inverse is updated; beyond, solving anew is as cheap. Both
 //! give the matrix of the data as it is, with the λ, the exponent and the mean degree of before.
 
-use super::{ALGORITHM, Ease, NAME, peak_bytes, user_weight};
+use super::super::{ALGORITHM, NAME, user_weight};
+use super::{Ease, peak_bytes};
 use crate::linalg::{PANEL, Panels, Sparse, Turn, update_inverse};
 use crate::model::news::{Moves, News, Refreshed};
 use crate::options::Checked;
@@ -78,7 +79,7 @@ impl Ease {
     }
 
     /// The inverse with rows for new items, whom nobody has had yet.
-    fn grown(&self, n: usize, lambda: f64) -> Panels<Vec<f64>> {
+    fn grown(&self, n: usize, lambda: f64) -> Panels<f64> {
         let known = self.items.len();
         let mut matrix = Panels::zeros(n);
         for (at, column) in matrix.columns_mut() {

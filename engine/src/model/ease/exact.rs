@@ -1,67 +1,22 @@
-//! `ease`: the linear model of items by items with a closed form.
-//!
-//! ```text
-//! P = (Xᵀ W X + λI)⁻¹    W = diag((d_u / mean d)^−2a)    B = I − P · diag(1 / diag P)
-//! score(x) = xB = x − (xP) / diag P
-//! ```
-//!
-//! Only P is kept: in f64 as a triangle, which is what exact updates need, and in f32 as full rows,
-//! which is what scoring streams. A history of h items is a sum of h rows, whoever the person is.
+//! The exact form: P whole, in f64 as a triangle, which is what exact updates need, and in f32 as full
+//! rows, which is what scoring streams. A history of h items is a sum of h rows.
 
 mod refresh;
 
 use std::io::Write;
 
-use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
-use super::entries::{merged, sign};
-use super::file::{Array, Sections, Writer, corrupt};
-use super::news::{News, Refreshed};
-use super::{Algorithm, Embeddings, Model, shares};
+use super::{EXACT_FORMAT, NAME, mean_degree, solved};
 use crate::kernels::{Line, add_rows, negate_scaled, stride};
-use crate::linalg::{InverseError, PANEL, Panels, invert, panels_len};
-use crate::options::Checked;
-use crate::{
-    Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput,
-    Served, SideData, UNSCORED, Work,
-};
+use crate::linalg::{PANEL, Panels, panels_len};
+use crate::model::entries::{merged, sign};
+use crate::model::file::{Array, Sections, Writer, corrupt};
+use crate::model::news::{News, Refreshed};
+use crate::model::{Model, shares};
+use crate::{Dataset, OptionValue, Reason, Result, ScoreInput, Served, UNSCORED, Work};
 
-const NAME: &str = "ease";
-const FORMAT: u32 = 1;
-
-pub(super) const ALGORITHM: Algorithm = Algorithm {
-    name: NAME,
-    summary: "a linear model between items in closed form, for catalogues up to some 20,000 items",
-    options: &[
-        OptionSpec {
-            name: "lambda",
-            kind: OptionKind::Real { default: 300.0, min: 1e-6, max: 1e12 },
-            help: "the regularisation; more for dense data",
-        },
-        OptionSpec {
-            name: "user_exponent",
-            kind: OptionKind::Real { default: 0.0, min: 0.0, max: 2.0 },
-            help: "a: how much users with long histories are held back",
-        },
-        OptionSpec {
-            name: "weighting",
-            kind: OptionKind::Choice(&["binary", "weighted"]),
-            help: "whether an interaction counts one if its weight is positive, or its weight",
-        },
-        OptionSpec {
-            name: "memory_limit",
-            kind: OptionKind::Int { default: 8 << 30, min: 1, max: i64::MAX },
-            help: "the bytes that training may take; beyond, it fails before it starts",
-        },
-    ],
-    embeddings: Embeddings::Unused,
-    fit,
-    load,
-    format: FORMAT,
-};
-
-pub(super) struct Ease {
+pub(in crate::model) struct Ease {
     items: Vec<ItemId>,
     /// P in full rows of `stride` floats.
     rows: Rows,
@@ -73,7 +28,7 @@ pub(super) struct Ease {
     /// The mean of the users' degrees that their weights are relative to; it stays when the matrix
     /// follows the data. `None` in files from before it was kept.
     mean_degree: Option<f64>,
-    options: Vec<(String, OptionValue)>,
+    pub(super) options: Vec<(String, OptionValue)>,
 }
 
 enum Rows {
@@ -104,87 +59,9 @@ pub(super) fn peak_bytes(n_items: u64) -> u64 {
     model_bytes(n_items).saturating_add(columns.saturating_sub(rows))
 }
 
-fn fit(
-    data: &Dataset,
-    _: &SideData,
-    options: &ModelOptions,
-    _: u64,
-    work: &Work,
-) -> Result<Box<dyn Model>> {
-    let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    let binary = checked.text("weighting") == "binary";
-    if data.n_pairs() == 0 {
-        return Err(Error::EmptyTraining { algorithm: NAME, why: "there are no interactions" });
-    }
-    let (needed, limit) = (peak_bytes(data.n_items() as u64), checked.int("memory_limit") as u64);
-    if needed > limit {
-        return Err(Error::TooLarge { algorithm: NAME, needed, limit });
-    }
-    let (lambda, exponent) = (checked.real("lambda"), checked.real("user_exponent"));
-    let mut ease = Ease::solve(data, lambda, exponent, binary, work)?;
-    ease.options = checked.into_list();
-    Ok(Box::new(ease))
-}
-
-/// The weight of a user of a degree.
-fn user_weight(degree: usize, mean_degree: f64, exponent: f64) -> f64 {
-    (degree as f64 / mean_degree).powf(-2.0 * exponent)
-}
-
-/// Xᵀ W X + λI. Every entry is summed over the users in their order by one thread.
-fn gram(
-    data: &Dataset,
-    lambda: f64,
-    exponent: f64,
-    binary: bool,
-    mean_degree: f64,
-    work: &Work,
-) -> Result<Panels<Vec<f64>>> {
-    let value = |x: f32| match binary {
-        true => f64::from(u8::from(x > 0.0)),
-        false => f64::from(x),
-    };
-    let by_user: Vec<f64> = data.by_user.values().iter().map(|x| value(*x)).collect();
-    let user_weight: Vec<f64> = (0..data.n_users())
-        .map(|user| user_weight(data.by_user.degree(user), mean_degree, exponent))
-        .collect();
-    let mut matrix = Panels::zeros(data.n_items());
-    work.step("co-occurrences", 0, 1)?;
-    matrix.columns_mut().into_par_iter().with_max_len(16).for_each(|(item, column)| {
-        if work.cancel.is_cancelled() {
-            return;
-        }
-        column[0] = lambda;
-        let (users, weights) = data.by_item.row(item);
-        for (user, x) in users.iter().zip(weights) {
-            let factor = value(*x) * user_weight[*user as usize];
-            if factor == 0.0 {
-                continue;
-            }
-            let range = data.by_user.range(*user as usize);
-            let others = &data.by_user.indices()[range.clone()];
-            let first = others.partition_point(|other| (*other as usize) < item);
-            for (other, x) in others[first..].iter().zip(&by_user[range][first..]) {
-                column[*other as usize - item] += factor * x;
-            }
-        }
-    });
-    work.step("co-occurrences", 1, 1)?;
-    Ok(matrix)
-}
-
-fn load(sections: &Sections) -> Result<Box<dyn Model>> {
-    let options = sections.options()?;
-    let weighting = options.iter().find(|(name, _)| name == "weighting");
-    let binary = weighting.is_none_or(|(_, value)| *value == OptionValue::Text("binary".into()));
-    let mut ease = Ease::read(sections, binary)?;
-    ease.options = options;
-    Ok(Box::new(ease))
-}
-
 impl Ease {
     /// Solves for the matrix. It has no options; whoever asked knows them.
-    pub(super) fn solve(
+    pub(in crate::model) fn solve(
         data: &Dataset,
         lambda: f64,
         exponent: f64,
@@ -200,23 +77,16 @@ impl Ease {
         lambda: f64,
         exponent: f64,
         binary: bool,
-        mean_degree: Option<f64>,
+        mean: Option<f64>,
         work: &Work,
     ) -> Result<Ease> {
-        let own = data.n_pairs() as f64 / data.n_users() as f64;
-        let mean_degree = mean_degree.unwrap_or(own);
-        let mut matrix = gram(data, lambda, exponent, binary, mean_degree, work)?;
-        invert(&mut matrix, "inverse", work).map_err(|error| match error {
-            InverseError::Cancelled => Error::Cancelled,
-            InverseError::NotPositiveDefinite => {
-                Error::NotPositiveDefinite { algorithm: NAME, option: "lambda" }
-            }
-        })?;
-        Ok(Ease::of(data.items.clone(), matrix, binary, mean_degree))
+        let mean = mean.unwrap_or_else(|| mean_degree(data));
+        let matrix = solved::<f64>(data, lambda, exponent, binary, mean, work)?;
+        Ok(Ease::of(data.items.clone(), matrix, binary, mean))
     }
 
     /// The model of an inverse.
-    fn of(items: Vec<ItemId>, matrix: Panels<Vec<f64>>, binary: bool, mean_degree: f64) -> Ease {
+    fn of(items: Vec<ItemId>, matrix: Panels<f64>, binary: bool, mean_degree: f64) -> Ease {
         let n = items.len();
         let mut rows = vec![Line::default(); n * stride(n) / crate::kernels::LANES];
         matrix.write_rows(bytemuck::cast_slice_mut(&mut rows), stride(n));
@@ -233,7 +103,7 @@ impl Ease {
     }
 
     /// Reads the matrix of a saved model.
-    pub(super) fn read(sections: &Sections, binary: bool) -> Result<Ease> {
+    pub(in crate::model) fn read(sections: &Sections, binary: bool) -> Result<Ease> {
         let items = sections.items()?;
         let n = items.len();
         let rows = n.checked_mul(stride(n)).ok_or_else(|| corrupt("it has too many items"))?;
@@ -258,7 +128,7 @@ impl Ease {
     }
 
     /// Writes the matrix, but not the items.
-    pub(super) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
+    pub(in crate::model) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
         writer.array("scale", &self.scale);
         writer.array("rows", self.rows.all());
         writer.array("triangle", &self.triangle);
@@ -278,13 +148,13 @@ impl Ease {
     }
 
     /// What having one item adds to the score of another.
-    pub(super) fn link(&self, from: u32, to: u32) -> f32 {
+    pub(in crate::model) fn link(&self, from: u32, to: u32) -> f32 {
         let row = self.row(to).filter(|_| (from as usize) < self.items.len());
         row.map_or(0.0, |row| -row[from as usize] * self.scale[to as usize])
     }
 
     /// Scores a history of rows, each once.
-    pub(super) fn score_rows(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
+    pub(in crate::model) fn score_rows(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
         let rows: Vec<(&[f32], f32)> =
             x.iter().filter_map(|(row, weight)| Some((self.row(*row)?, *weight))).collect();
         if rows.is_empty() {
@@ -361,7 +231,7 @@ impl Model for Ease {
     }
 
     fn save(&self, out: &mut dyn Write) -> Result<()> {
-        let mut writer = Writer::new(NAME, FORMAT);
+        let mut writer = Writer::new(NAME, EXACT_FORMAT);
         writer.options(&self.options);
         writer.items(&self.items);
         Ease::write(self, &mut writer);
