@@ -51,7 +51,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         BATCH,
         EPOCHS,
         validate_every(1),
-        patience(10),
+        patience(20),
         RETRAIN,
     ],
     embeddings: Embeddings::InTraining,
