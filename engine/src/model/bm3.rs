@@ -1,4 +1,4 @@
-//! `bm3`: vectors that foretell each other and the embeddings, learned without items that were not had.
+//! `bm3`: vectors that foretell each other and the embeddings, learned from what was had alone.
 //!
 //! ```text
 //! E = (E⁰ + Â E⁰ + … + Â^L E⁰) / (L + 1)     u = e_u     i = e_i + e⁰_i     t_m = W_m x_m
@@ -7,9 +7,8 @@
 //! ```
 //!
 //! Zhou et al. 2023, as in MMRec, except that embeddings are centred and stay as they are, that P and
-//! W_m have no offset, and that vectors are held short by their squares. The score is ⟨P u, P i⟩; what
-//! is kept is P of the item side. For an item that nobody had, i is what its
-//! t_m foretell.
+//! W_m have no offset, and that vectors are held short by their squares. The score is ⟨P u, P i⟩;
+//! what is kept is P of the item side. For an item that nobody had, i is what its t_m foretell.
 
 use super::factors::{self, Factors};
 use super::file::Sections;
@@ -51,7 +50,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         BATCH,
         EPOCHS,
         validate_every(1),
-        patience(10),
+        patience(20),
         RETRAIN,
     ],
     embeddings: Embeddings::InTraining,

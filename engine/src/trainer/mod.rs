@@ -2,8 +2,9 @@
 //!
 //! There is no tape. Each operation has a forward and a backward that the tests hold against finite
 //! differences, and a model calls them in the order of its paper: look up ([`Batch`]), smooth
-//! ([`Smoothing`]), compare ([`pairwise`]), step ([`Adam`]). [`train`] is the loop around it: epochs,
-//! validation on hidden pairs, stopping early, the best state kept.
+//! ([`Smoothing`]), compare ([`pairwise`]), step ([`Adam`]). What embeddings say comes in through maps
+//! ([`Projector`]) and graphs of items ([`Neighbours`], [`Cosines`]). [`train`] is the loop around it:
+//! epochs, validation on hidden pairs, stopping early, the best state kept.
 //!
 //! Every number is summed in an order that neither threads nor machine change, so a seed gives the
 //! same model everywhere.
