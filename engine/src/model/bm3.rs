@@ -10,6 +10,7 @@
 //! W_m have no offset, and that vectors are held short by their squares. The score is ⟨P u, P i⟩;
 //! what is kept is P of the item side. For an item that nobody had, i is what its t_m foretell.
 
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
@@ -52,6 +53,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(1),
         patience(20),
         RETRAIN,
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::InTraining,
     fit,
@@ -67,6 +69,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    within_limit(NAME, data, options, &checked)?;
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let parts = modalities.len() as f32;

@@ -13,6 +13,7 @@
 //! e_i alone. What is kept is the item side, as for `lightgcn`.
 
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
@@ -55,6 +56,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(2),
         patience(10),
         RETRAIN,
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::InTraining,
     fit,
@@ -70,6 +72,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    within_limit(NAME, data, options, &checked)?;
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let (k, n) = (checked.int("neighbours") as usize, data.n_items());

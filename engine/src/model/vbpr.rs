@@ -10,6 +10,7 @@
 //! `bpr`, the p_u are not kept.
 
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
+use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::file::Sections;
 use super::learning::{
@@ -42,6 +43,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(5),
         patience(5),
         RETRAIN,
+        MEMORY_LIMIT,
     ],
     embeddings: Embeddings::InTraining,
     fit,
@@ -57,6 +59,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
+    within_limit(NAME, data, options, &checked)?;
     let without = "the items have no embeddings; `bpr` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let matrices: Vec<_> = modalities.iter().map(|(matrix, _)| *matrix).collect();
