@@ -45,7 +45,7 @@ fn schema() -> &'static str {
      INSERT INTO movies (id, title) VALUES ('m0', 'zero'), ('m1', 'one'), ('m2', 'two');
      INSERT INTO clicks VALUES ('u0', 'm0', -1), ('u0', 'm1', -1), ('u1', 'm1', -1), ('u1', 'm2', -1);
      TRAIN MODEL k;
-     CREATE EMBEDDING words ON movies FROM (title) WITH (dim = 2, min_df = 1, max_df = 1);"
+     CREATE EMBEDDING words ON movies FROM (title) WITH (dim = 3, min_df = 1, max_df = 1);"
 }
 
 /// A small generator, so that each round does and is killed at something else.
@@ -99,7 +99,7 @@ fn work(folder: &Path, n: u64, choice: u64) -> (&'static str, String) {
             let rows: Vec<String> = (0..VECTORS)
                 .map(|at| {
                     format!(
-                        "('v{n}_{at}', 'one t', '[{}]')",
+                        "('v{n}_{at}', 'zero t', '[{}]')",
                         vec![format!("{}", at + 1); 8].join(",")
                     )
                 })

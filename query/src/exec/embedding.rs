@@ -71,7 +71,7 @@ pub(crate) fn create(
         let made = engine.create_embedding(txn, &new, fitted, &work);
         made.map_err(|cause| Error::from(cause).at(create.name.span))
     })?;
-    Ok(outcome("CREATE EMBEDDING", session, &made)?)
+    outcome("CREATE EMBEDDING", session, &made)
 }
 
 /// An error with the place of what it is about.
@@ -108,7 +108,7 @@ pub(crate) fn refresh(session: &mut Session, refresh: &RefreshEmbedding) -> Resu
         let made = engine.refresh_embedding(txn, &embedding, fitted, &work);
         made.map_err(|cause| Error::from(cause).at(place))
     })?;
-    Ok(outcome("REFRESH EMBEDDING", session, &made)?)
+    outcome("REFRESH EMBEDDING", session, &made)
 }
 
 /// Runs a DROP EMBEDDING.
