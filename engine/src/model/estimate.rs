@@ -105,7 +105,8 @@ pub fn estimate(
                 bytes: ials::peak_bytes(n_users, n_items, factors)
                     + match chosen {
                         Some(_) => 0,
-                        None => dataset_bytes(n_users, n_items, n_pairs),
+                        // What is left of the pairs, and whom to ask about what is hidden.
+                        None => 2 * dataset_bytes(n_users, n_items, n_pairs),
                     },
                 model_bytes: ials::model_bytes(n_items, factors),
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::continuing::{Beginning, Continued};
+use super::estimate::dataset_bytes;
 use super::factors::{Factors, Fold, MOST_FACTORS};
 use super::file::Array;
 use super::graph_filter::counted;
@@ -138,10 +139,22 @@ pub(super) fn estimate(
     });
     let epoch = pairs * 0.7e-6 * dims + smoothing;
     let epochs = (checked.int("epochs") as f64).min(USUAL_EPOCHS);
+    // Those who are asked about, at each validation and for each way to read a history.
+    let users = n_users as f64;
+    let validations = epochs / checked.int("validate_every") as f64 + 0.6 * WAYS.len() as f64 + 2.0;
+    let ranked = validations * users.min(5e3) * n_items as f64 * dim as f64 / 23e9;
+    let solved = users.min(ASKED as f64) * (dim as f64).powi(3) * 3.3e-10;
+    // The pairs that count and what is left of them; the scores of those who are asked about.
+    let pairs_twice = 2 * dataset_bytes(n_users, n_items, n_pairs);
+    let scores = 4 * 16 * n_items * threads as u64;
     Estimate {
-        bytes: tables.saturating_mul(rows) + 44 * n_pairs + 3 * n_items * row,
+        bytes: tables.saturating_mul(rows)
+            + 44 * n_pairs
+            + 3 * n_items * row
+            + pairs_twice
+            + scores,
         model_bytes: n_items * (8 + 3 * row),
-        seconds: 2.0 * epochs * epoch,
+        seconds: 2.0 * epochs * epoch + (ranked + solved) / threads,
     }
 }
 
