@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use tastedb::{Database, Outcome, Session};
-use tastedb_engine::model::{Algorithm, algorithms};
+use tastedb_engine::model::{Algorithm, Embeddings, algorithms};
 use tastedb_engine::{OptionKind, OptionSpec};
 
 use crate::support::{cells, number, rows_as_text};
