@@ -3,7 +3,7 @@
 //!
 //! A score is a weighted sum of chains of sparse products that begin with the history (see `terms`):
 //! what the same users had, what goes with that, what looks alike, and both after one another; with
-//! a touch of popularity and, where it helps, `ease`. There is nothing to iterate: training counts,
+//! a touch of popularity and, where they help, `ease` and `ials`. Only the last iterates: training counts,
 //! builds one neighbour graph per modality, and chooses the weights (see `choose`).
 //!
 //! Filters of this kind are GF-CF (Shen et al. 2021) and its descendants; what is particular here is

@@ -152,7 +152,7 @@ fn errors_inside_expressions_keep_their_place() {
         "REFRESH EMBEDING e",
         "TD0101",
         "EMBEDING",
-        "expected MODEL or EMBEDDING, found `EMBEDING`",
+        "expected MODEL or EMBEDDING, found `EMBEDING`; did you mean `embedding`?",
     );
     check("CREATE MODEL m ON t WEIGHT *", "TD0101", "*", "expected an expression, found `*`");
 }
