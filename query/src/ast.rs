@@ -39,10 +39,6 @@ pub struct Statement {
 }
 
 /// What a statement asks for.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one per statement: nothing is gained by another allocation"
-)]
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum StatementKind {

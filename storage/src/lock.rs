@@ -6,6 +6,8 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::directory::io_error;
 use crate::error::{Error, Result};
@@ -14,6 +16,12 @@ use crate::format_file::Access;
 /// The name of the file.
 pub(crate) const LOCK_FILE: &str = "LOCK";
 
+/// How long a lock that somebody holds is waited for: a process that is being started from this one
+/// holds a copy of the file, and the lock of a database that was just closed, until it has become
+/// another program.
+const PATIENCE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// A held lock, released on drop.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -21,7 +29,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of a database directory at once or fails with [`Error::Locked`].
+    /// Takes the lock of a database directory or fails, a moment later, with [`Error::Locked`].
     ///
     /// For [`Access::Read`] a directory without a `LOCK` file (a copy on read-only media, say)
     /// has nobody to keep out, and needs none.
@@ -40,14 +48,20 @@ impl Lock {
             }
             Err(e) => return Err(io_error(path, "open", e)),
         };
-        let locked = match access {
-            Access::Write => file.try_lock(),
-            Access::Read => file.try_lock_shared(),
-        };
-        match locked {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: root.to_owned() }),
-            Err(TryLockError::Error(e)) => Err(io_error(path, "lock", e)),
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let locked = match access {
+                Access::Write => file.try_lock(),
+                Access::Read => file.try_lock_shared(),
+            };
+            match locked {
+                Ok(()) => return Ok(Some(Lock { _file: file })),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::Locked { path: root.to_owned() });
+                }
+                Err(TryLockError::Error(e)) => return Err(io_error(path, "lock", e)),
+            }
         }
     }
 }

@@ -118,7 +118,10 @@ fn items_without_a_vector_take_part_with_their_ids() {
     let some = |item: usize| {
         let [text, image] = usual_vectors(item);
         let missing = |is: bool, vector: String| if is { "NULL".to_owned() } else { vector };
-        [missing(item % 3 == 0, text), missing(item % 2 == 0 || item % 3 == 0, image)]
+        [
+            missing(item.is_multiple_of(3), text),
+            missing(item.is_multiple_of(2) || item.is_multiple_of(3), image),
+        ]
     };
     for algorithm in algorithms() {
         let mut session = world(some, |_| "1");

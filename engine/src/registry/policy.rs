@@ -129,7 +129,10 @@ mod tests {
             ("refresh_events", OptionValue::Int(5)),
             ("refresh_seconds", OptionValue::Int(0)),
         ] {
-            assert!(matches!(taken(&[bad.clone()]), Err(Error::InvalidOption { .. })), "{bad:?}");
+            assert!(
+                matches!(taken(std::slice::from_ref(&bad)), Err(Error::InvalidOption { .. })),
+                "{bad:?}"
+            );
         }
     }
 }

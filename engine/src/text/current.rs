@@ -21,9 +21,12 @@ const BLOCK: usize = 4096;
 /// Rows below which one thread makes the vectors: waking another takes longer.
 const FEW: usize = 16;
 
-/// The embedders in use, by column.
+/// Embedders by column, each with the stamp of the embedding that it is of.
+type ByColumn = HashMap<(TableId, ColumnId), (u64, Arc<Embedder>)>;
+
+/// The embedders in use.
 #[derive(Default)]
-pub(crate) struct Loaded(Mutex<HashMap<(TableId, ColumnId), (u64, Arc<Embedder>)>>);
+pub(crate) struct Loaded(Mutex<ByColumn>);
 
 impl Loaded {
     /// The embedder of an embedding as `read` has it.
