@@ -52,6 +52,7 @@ fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
     let options: ModelOptions =
         options.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
     let train = &split.train;
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     println!("\n{dataset} {algorithm} {options:?}");
     let guess = estimate(
         algorithm,
@@ -63,7 +64,7 @@ fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
     )
     .unwrap();
     let (before, start, cpu) = (memory_before(), Instant::now(), cpu_seconds());
-    let model = fit(algorithm, train, &split.side, &options, 0, &Work::quiet()).unwrap();
+    let model = fit(algorithm, train, &split.side, &options, seed, &Work::quiet()).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let cpu = cpu_seconds() - cpu;
     let peak = memory("VmHWM:") - before;

@@ -232,6 +232,8 @@ impl Knob {
             Knob::Content | Knob::Modality(_) | Knob::TwoHop if weights.amount(self) == 0.0 => {
                 (1.0, 0.002)
             }
+            // What is middling elsewhere is more likely to be so here than what chance prefers.
+            Knob::Item => (1.0, 0.0),
             _ => (0.5, 0.0),
         }
     }
