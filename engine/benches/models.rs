@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p tastedb-engine --bench models -- [DATASET ALGORITHM [OPTION=VALUE …]]`; without
 //! arguments a fixed list. Latencies are of one thread, for histories of several lengths. HELD_OUT=valid
-//! in the environment measures on another file than `test`.
+//! in the environment measures on another file than `test`, SEED=1 trains with another seed than 0.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report to")]
