@@ -128,9 +128,9 @@ fn graph_filter_finds_its_settings() {
     }
 }
 
-/// After a tenth of the pairs is new, of nearly everybody; and after thirty users have clicked. Beside a
-/// training with the same settings; what another choice of settings would give is chance within some
-/// hundredths of the figure.
+/// After a tenth of the pairs is new, of nearly everybody; and after thirty users have clicked.
+/// Beside a training with the same settings: what another choice of them would give is chance within
+/// some hundredths of the figure.
 #[test]
 fn a_refresh_ranks_as_a_training_on_all_does() {
     let Some(split) = dataset("amazon-baby") else { return };
@@ -148,7 +148,7 @@ fn a_refresh_ranks_as_a_training_on_all_does() {
         let same = train(&split, algorithm, first.options().into_iter().collect());
         let models = [refreshed.model.as_ref(), same.as_ref(), first.as_ref()];
         let found = figures(&split, &models);
-        // `ials` is .988 of it, the others within a hundredth.
+        // The figure of `ials` is .988 of the other.
         assert!(found[0].1 >= 0.985 * found[1].1, "{algorithm}: {found:?}; {}", refreshed.how);
         let took_in = found[0].1 > found[2].1 || users.is_finite();
         assert!(took_in, "{algorithm}: {found:?}: what is new should tell");
