@@ -148,8 +148,7 @@ fn a_refresh_ranks_as_a_training_on_all_does() {
         let same = train(&split, algorithm, first.options().into_iter().collect());
         let models = [refreshed.model.as_ref(), same.as_ref(), first.as_ref()];
         let found = figures(&split, &models);
-        // The figure of `ials` is .988 of the other.
-        assert!(found[0].1 >= 0.985 * found[1].1, "{algorithm}: {found:?}; {}", refreshed.how);
+        assert!(found[0].1 >= 0.99 * found[1].1, "{algorithm}: {found:?}; {}", refreshed.how);
         let took_in = found[0].1 > found[2].1 || users.is_finite();
         assert!(took_in, "{algorithm}: {found:?}: what is new should tell");
     }

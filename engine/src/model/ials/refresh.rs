@@ -11,7 +11,7 @@ use crate::kernels::stride;
 use crate::{Dataset, Error, OptionValue, Result, Work};
 
 /// Iterations of a refresh.
-const ITERATIONS: usize = 2;
+const ITERATIONS: usize = 4;
 
 impl Ials {
     /// The model of other data with the same settings.

@@ -376,7 +376,7 @@ fn what_is_not_given_is_chosen_and_told() {
     assert!(model.notes()[0].starts_with("no user has two items"));
 }
 
-/// What was learned stays where it is while the data does, which two iterations from nothing would
+/// What was learned stays where it is while the data does, which four iterations from nothing would
 /// not reach; settings stay, and new items are learned.
 #[test]
 fn a_refresh_goes_on_from_the_factors() {
@@ -399,7 +399,7 @@ fn a_refresh_goes_on_from_the_factors() {
         own.iter().zip(&other).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
     };
     let same = refreshed(&old);
-    assert_eq!(same.how, "2 iterations more, 0 new items");
+    assert_eq!(same.how, "4 iterations more, 0 new items");
     assert_eq!(same.model.options(), first.options());
     let short = trained(&old, &given.clone().with("iterations", OptionValue::Int(2)));
     let (near, far) = (apart(same.model.as_ref()), apart(short.as_ref()));
@@ -410,7 +410,7 @@ fn a_refresh_goes_on_from_the_factors() {
     let fans: Vec<u64> = pairs.iter().filter(|pair| pair.1 == 5).map(|pair| pair.0).collect();
     pairs.extend(fans.into_iter().map(|user| (user, 30, 1.0)));
     let more = refreshed(&dataset(&pairs, 31));
-    assert_eq!(more.how, "2 iterations more, 1 new items");
+    assert_eq!(more.how, "4 iterations more, 1 new items");
     let scores = scored(more.model.as_ref(), &[(5, 1.0)]).1;
     let above = scores.iter().filter(|score| **score > scores[30]).count();
     assert!(above < 5, "{above} items are above the new one");
