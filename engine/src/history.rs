@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
-use crate::item_graph::{ItemGraph, Neighbours};
+use crate::item_graph::{ItemGraph, Near, Neighbours, neighbours};
 use crate::model::Continued;
 use crate::{EmbeddingMatrix, Error, Result, Work};
 
@@ -89,6 +89,24 @@ impl SideData {
             return Ok(graph);
         }
         ItemGraph::build(matrix, items, k, work)
+    }
+
+    /// The `k` nearest of each of some items in a modality, from the same graph.
+    pub(crate) fn neighbours(
+        &self,
+        modality: &str,
+        items: &[ItemId],
+        k: usize,
+        work: &Work,
+    ) -> Result<Vec<Near>> {
+        let matrix = self.modality(modality)?;
+        if k > 0
+            && let Some(KeptGraphs(graphs)) = &self.graphs
+            && let Some(lists) = graphs.neighbours(modality, k, work)?.lists(items)
+        {
+            return Ok(lists);
+        }
+        neighbours(matrix, items, k, work)
     }
 }
 

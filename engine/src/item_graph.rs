@@ -67,11 +67,16 @@ pub(crate) fn neighbours(
 ) -> Result<Vec<Near>> {
     let (rows, centred) = centred(matrix, items);
     let near = nearest(bytemuck::cast_slice(&centred), matrix.stride(), rows.len(), k, work)?;
-    let named = |(row, near): (&u32, Vec<Scored>)| {
-        let others = near.into_iter().map(|near| (rows[near.row as usize], near.score));
+    Ok(named(&rows, &near))
+}
+
+/// Lists whose places stand for those rows.
+fn named(rows: &[u32], near: &[Vec<Scored>]) -> Vec<Near> {
+    let named = |(row, near): (&u32, &Vec<Scored>)| {
+        let others = near.iter().map(|near| (rows[near.row as usize], near.score));
         Near { row: *row, others: others.collect() }
     };
-    Ok(rows.iter().zip(near).map(named).collect())
+    rows.iter().zip(near).map(named).collect()
 }
 
 /// The item rows that have an embedding, and these embeddings with their mean taken off, of length
@@ -220,16 +225,7 @@ fn symmetric(near: &[Vec<Scored>], rows: &[u32], n_items: usize) -> Csr {
     }
     entries.par_sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(b.2.total_cmp(&a.2)));
     entries.dedup_by_key(|entry| (entry.0, entry.1));
-    let mut indptr = vec![0; n_items + 1];
-    for (row, _, _) in &entries {
-        indptr[*row as usize + 1] += 1;
-    }
-    for row in 0..n_items {
-        indptr[row + 1] += indptr[row];
-    }
-    let indices = entries.iter().map(|entry| entry.1).collect();
-    let values = entries.iter().map(|entry| entry.2).collect();
-    Csr::from_parts(n_items, indptr, indices, values).expect("entries are sorted and unique")
+    Csr::from_entries(n_items, n_items, &entries).expect("entries are sorted and unique")
 }
 
 /// D^−½ K D^−½.

@@ -27,6 +27,25 @@ impl Csr {
         sorted.then_some(Csr { indptr, indices, values, n_columns })
     }
 
+    /// The matrix of entries that ascend by row, then by column, each place once; `None` if they do not.
+    pub(crate) fn from_entries(
+        n_rows: usize,
+        n_columns: usize,
+        entries: &[(u32, u32, f32)],
+    ) -> Option<Csr> {
+        let mut indptr = vec![0; n_rows + 1];
+        for (row, _, _) in entries {
+            *indptr.get_mut(*row as usize + 1)? += 1;
+        }
+        for row in 0..n_rows {
+            indptr[row + 1] += indptr[row];
+        }
+        let ascend = entries.windows(2).all(|pair| pair[0].0 <= pair[1].0);
+        let indices = entries.iter().map(|(_, column, _)| *column).collect();
+        let values = entries.iter().map(|(_, _, value)| *value).collect();
+        Csr::from_parts(n_columns, indptr, indices, values).filter(|_| ascend)
+    }
+
     /// The number of rows.
     pub fn n_rows(&self) -> usize {
         self.indptr.len().saturating_sub(1)

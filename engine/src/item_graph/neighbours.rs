@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
 use super::{
-    ItemGraph, best, mean, nearest, nearest_of, normalised, off_mean, rounding, symmetric,
+    ItemGraph, Near, best, mean, named, nearest, nearest_of, normalised, off_mean, rounding,
+    symmetric,
 };
 use crate::kernels::{dot, stride};
 use crate::model::Bytes;
@@ -174,12 +175,21 @@ impl Neighbours {
         both.map(|(then, now)| (then - now).powi(2)).sum::<f64>().sqrt() > DRIFT
     }
 
+    /// The rows of the items with an embedding among some items, which ascend; `None` where one is not
+    /// among them.
+    fn rows(&self, items: &[ItemId]) -> Option<Vec<u32>> {
+        let row = |id| items.binary_search(id).ok().map(|row| row as u32);
+        self.ids.iter().map(row).collect()
+    }
+
+    /// The lists in rows of some items, which ascend; `None` where an embedding is of none of them.
+    pub(crate) fn lists(&self, items: &[ItemId]) -> Option<Vec<Near>> {
+        Some(named(&self.rows(items)?, &self.near))
+    }
+
     /// S over some items, which ascend; `None` where an embedding is of none of them.
     pub(crate) fn over(&self, items: &[ItemId]) -> Option<ItemGraph> {
-        let mut rows = Vec::with_capacity(self.ids.len());
-        for id in &self.ids {
-            rows.push(items.binary_search(id).ok()? as u32);
-        }
+        let rows = self.rows(items)?;
         let weights = normalised(symmetric(&self.near, &rows, items.len()));
         Some(ItemGraph { modality: self.modality.clone(), weights })
     }

@@ -12,7 +12,6 @@
 
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
-use super::file::Sections;
 use super::learning::{
     BATCH, EPOCHS, FACTORS, Learned, RETRAIN, Settings, layers, learning_rate, patience,
     regularization, validate_every,
@@ -22,8 +21,8 @@ use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{
-    Adam, Batch, Features, Graph, Learner, Linear, Neighbours, Projector, Smoothing, Table,
-    Triples, align, drop_out,
+    Adam, Batch, Directed, Features, Graph, Learner, Linear, Projector, Smoothing, Table, Triples,
+    align, drop_out,
 };
 use crate::{Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
 
@@ -57,7 +56,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     ],
     embeddings: Embeddings::InTraining,
     fit,
-    load,
+    load: factors::load,
     format: factors::FORMAT,
 };
 
@@ -86,10 +85,6 @@ fn fit(
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
-fn load(sections: &Sections) -> Result<Box<dyn Model>> {
-    Ok(Box::new(Factors::read(NAME, sections)?))
-}
-
 /// What both trainings start from.
 struct Given {
     settings: Settings,
@@ -107,10 +102,9 @@ struct Bm3<'a> {
     /// E⁰: users, then items.
     base: Table,
     adam: Adam,
-    still: Vec<f32>,
     smoothing: Smoothing,
     /// Each item itself.
-    itself: Neighbours,
+    itself: Directed,
     /// The W_m, with the weights of the modalities.
     modalities: Vec<(Projector<'a>, f32)>,
     /// P.
@@ -140,9 +134,8 @@ impl<'a> Bm3<'a> {
             triples: Triples::new(data, 1, number(settings.seed, 2)),
             had: (0..data.n_items()).map(|item| data.by_item.degree(item) > 0).collect(),
             adam: Adam::new(&base, rate),
-            still: vec![0.0; base.rows()],
             smoothing: Smoothing::new(bipartite, given.layers, dim),
-            itself: Neighbours::new(users, graph(data.n_items(), itself)),
+            itself: Directed::new(users, graph(data.n_items(), itself)),
             modalities: given.features.iter().zip(4..).map(project).collect(),
             predictor: Linear::drawn(dim, dim, rate, number(settings.seed, 3)),
             steps: 0,
@@ -244,11 +237,11 @@ impl Learner for Bm3<'_> {
             self.itself.forward(&self.base, &self.batch.nodes, &mut self.batch.values);
             loss += self.compare() * part.len() as f64;
             (0..self.modalities.len()).for_each(|at| self.compare_content(at));
-            self.predictor.step(0.0);
+            self.predictor.step();
             self.batch.decay(self.given.settings.regularization / part.len() as f32);
             let gradient = self.smoothing.backward(&self.batch);
             self.itself.backward(&self.batch, &self.batch.gradient, gradient);
-            self.adam.all(&mut self.base, gradient, &self.still);
+            self.adam.all(&mut self.base, gradient);
         }
         Ok(loss / pairs.len().max(1) as f64)
     }

@@ -12,7 +12,6 @@
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
-use super::file::Sections;
 use super::learning::{
     BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate, patience,
     regularization, validate_every,
@@ -44,7 +43,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     ],
     embeddings: Embeddings::Unused,
     fit,
-    load,
+    load: factors::load,
     format: factors::FORMAT,
 };
 
@@ -61,10 +60,6 @@ fn fit(
     let how = Comparing::new(&checked);
     let model = settings.learn(NAME, data, |data| Bpr::new(data, &settings, how), work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
-}
-
-fn load(sections: &Sections) -> Result<Box<dyn Model>> {
-    Ok(Box::new(Factors::read(NAME, sections)?))
 }
 
 struct Bpr<'a> {

@@ -60,6 +60,11 @@ pub(super) struct Factors {
     pub(super) curve: LearningCurve,
 }
 
+/// Reads the model of whichever algorithm saved it.
+pub(super) fn load(sections: &Sections) -> Result<Box<dyn Model>> {
+    Ok(Box::new(Factors::read(algorithm(sections.algorithm())?.name, sections)?))
+}
+
 fn row(rows: &[f32], stride: usize, at: u32) -> &[f32] {
     &rows[at as usize * stride..][..stride]
 }
@@ -129,8 +134,7 @@ fn add_outer(sums: &mut [f64], row: &[f32]) {
 }
 
 impl Factors {
-    /// Reads the model of an algorithm.
-    pub(super) fn read(algorithm: &'static str, sections: &Sections) -> Result<Factors> {
+    fn read(algorithm: &'static str, sections: &Sections) -> Result<Factors> {
         let items = sections.items()?;
         let dim = *sections.array_of::<u32>("dim", 1)?.first().unwrap_or(&0) as usize;
         let numbers = Some(stride(dim)).filter(|_| dim > 0 && dim <= 2 * MOST_FACTORS);

@@ -15,19 +15,17 @@
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
-use super::file::Sections;
 use super::learning::{
     BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
     regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
 use super::{Algorithm, Embeddings, Model};
-use crate::item_graph::{Near, neighbours};
+use crate::item_graph::Near;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{
-    Adam, Batch, Features, Graph, Learner, Neighbours, Projector, Pruning, Smoothing, Table,
-    pairwise,
+    Adam, Batch, Directed, Features, Graph, Learner, Projector, Pruning, Smoothing, Table, pairwise,
 };
 use crate::{
     Csr, Dataset, EmbeddingMatrix, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work,
@@ -68,7 +66,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     ],
     embeddings: Embeddings::InTraining,
     fit,
-    load,
+    load: factors::load,
     format: factors::FORMAT,
 };
 
@@ -84,7 +82,7 @@ fn fit(
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let frozen = Frozen {
-        alike: alike(&modalities, data, checked.int("neighbours") as usize, work)?,
+        alike: alike(&modalities, side, data, checked.int("neighbours") as usize, work)?,
         features: modalities.iter().map(|(m, _)| Features::new(&[*m], &data.items)).collect(),
         layers: checked.int("layers") as usize,
         keep: checked.real("keep"),
@@ -97,20 +95,17 @@ fn fit(
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
-fn load(sections: &Sections) -> Result<Box<dyn Model>> {
-    Ok(Box::new(Factors::read(NAME, sections)?))
-}
-
 /// S.
 fn alike(
     modalities: &[(&EmbeddingMatrix, f32)],
+    side: &SideData,
     data: &Dataset,
     k: usize,
     work: &Work,
 ) -> Result<Csr> {
     let (mut links, mut sums) = (Vec::new(), vec![0f32; data.n_items()]);
     for (matrix, weight) in modalities {
-        for Near { row, others } in neighbours(matrix, &data.items, k - 1, work)? {
+        for Near { row, others } in side.neighbours(matrix.modality(), &data.items, k - 1, work)? {
             let share = weight / (others.len() + 1) as f32;
             sums[row as usize] += weight;
             links.push((row, row, share));
@@ -140,12 +135,10 @@ struct Freedom<'a> {
     /// E⁰: users, then items.
     base: Table,
     adam: Adam,
-    /// λ over the size of the batch, times how often a node is in it.
-    decay: Vec<f32>,
     whole: Graph,
     pruning: Pruning,
     smoothing: Smoothing,
-    alike: Neighbours,
+    alike: Directed,
     modalities: Vec<Projector<'a>>,
     batch: Batch,
     beside: Batch,
@@ -164,11 +157,10 @@ impl<'a> Freedom<'a> {
             frozen,
             comparisons: Comparisons::new(data, settings, frozen.how),
             adam: Adam::new(&base, settings.rate),
-            decay: vec![0.0; base.rows()],
             pruning: Pruning::new(&data.by_user, &data.by_item, frozen.keep, seed(3)),
             smoothing: Smoothing::new(whole.clone(), frozen.layers, base.dim()),
             whole,
-            alike: Neighbours::new(users, frozen.alike.clone()),
+            alike: Directed::new(users, frozen.alike.clone()),
             modalities: frozen.features.iter().zip(4..).map(project).collect(),
             batch: settings.room(base.rows()),
             beside: settings.room(base.rows()),
@@ -219,11 +211,8 @@ impl Learner for Freedom<'_> {
             let gradient = self.smoothing.backward(batch);
             self.alike.backward(batch, &batch.gradient, gradient);
             let cost = self.frozen.settings.regularization / batch.triples.len() as f32;
-            for (node, count) in batch.nodes.iter().zip(&batch.counts) {
-                self.decay[*node as usize] = cost * count;
-            }
-            self.adam.all(&mut self.base, gradient, &self.decay);
-            batch.nodes.iter().for_each(|node| self.decay[*node as usize] = 0.0);
+            batch.decay_of(cost, &self.base, gradient);
+            self.adam.all(&mut self.base, gradient);
         }
         Ok(loss / self.comparisons.number as f64)
     }

@@ -15,13 +15,12 @@ use std::io::Write;
 use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
+use super::counted::capped;
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::file::{Sections, Writer};
-use super::holdout::with_pairs;
 use super::links::{Growing, Links};
 use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
-use crate::seeded::number;
 use crate::topk::{Scored, better_first};
 use crate::{
     Csr, Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result,
@@ -101,30 +100,6 @@ fn fit(
     let neighbours = nearest(&by_item, &by_user, k, work)?;
     let options = checked.into_list();
     Ok(Box::new(ItemKnn { items: data.items.clone(), neighbours, options }))
-}
-
-/// The data with so many items of each user at most; `None` where nobody has more. Pairs of items grow
-/// with the square of a history. Which of a longer one count depends on the items alone.
-fn capped(data: &Dataset, limit: usize) -> Option<Dataset> {
-    if (0..data.n_users()).all(|user| data.by_user.degree(user) <= limit) {
-        return None;
-    }
-    let mut indptr = vec![0];
-    let (mut indices, mut values) = (Vec::new(), Vec::new());
-    for (items, weights) in data.by_user.rows() {
-        let mut kept: Vec<usize> = (0..items.len()).collect();
-        if kept.len() > limit {
-            kept.sort_unstable_by_key(|at| number(0, data.items[items[*at] as usize].0));
-            kept.truncate(limit);
-            kept.sort_unstable();
-        }
-        indices.extend(kept.iter().map(|at| items[*at]));
-        values.extend(kept.iter().map(|at| weights[*at]));
-        indptr.push(indices.len());
-    }
-    let by_user = Csr::from_parts(data.n_items(), indptr, indices, values)
-        .expect("a part of each row, in its order");
-    Some(with_pairs(data, by_user))
 }
 
 /// The weighted interactions, by item.

@@ -15,7 +15,6 @@
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
-use super::file::Sections;
 use super::learning::{
     BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
     regularization, validate_every,
@@ -25,7 +24,7 @@ use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{
-    Adam, Batch, Cosines, Features, Graph, Learner, Linear, Neighbours, Smoothing, Table,
+    Adam, Batch, Cosines, Directed, Features, Graph, Learner, Linear, Smoothing, Table,
     entries_back, laplacian, laplacian_back, normalise, normalise_back,
 };
 use crate::{Csr, Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
@@ -60,7 +59,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     ],
     embeddings: Embeddings::InTraining,
     fit,
-    load,
+    load: factors::load,
     format: factors::FORMAT,
 };
 
@@ -102,10 +101,6 @@ fn fit(
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
-fn load(sections: &Sections) -> Result<Box<dyn Model>> {
-    Ok(Box::new(Factors::read(NAME, sections)?))
-}
-
 /// What both trainings start from.
 struct Frozen {
     settings: Settings,
@@ -137,11 +132,10 @@ struct Lattice<'a> {
     /// The W_m.
     maps: Vec<Linear>,
     /// A.
-    alike: Neighbours,
+    alike: Directed,
     batch: Batch,
     /// The h_i/|h_i| of a batch.
     near: Table,
-    still: Vec<f32>,
 }
 
 impl<'a> Lattice<'a> {
@@ -160,10 +154,9 @@ impl<'a> Lattice<'a> {
             adam: Adam::new(&base, settings.rate),
             smoothing: Smoothing::new(graph, frozen.layers, base.dim()),
             maps: frozen.features.iter().zip(4..).map(map).collect(),
-            alike: Neighbours::new(users, frozen.alike.clone()),
+            alike: Directed::new(users, frozen.alike.clone()),
             batch: settings.room(base.rows()),
             near: Table::zeros(0, base.dim()),
-            still: vec![0.0; base.rows()],
             base,
         }
     }
@@ -189,7 +182,7 @@ impl<'a> Lattice<'a> {
                 all.extend(entries.map(|(column, value)| (row, *column, share * value)));
             }
         }
-        self.alike = Neighbours::new(self.users, graph(n, all));
+        self.alike = Directed::new(self.users, graph(n, all));
         Ok(Made { cosines, sum })
     }
 
@@ -221,7 +214,7 @@ impl<'a> Lattice<'a> {
             let own: Vec<f32> = cosines.links.iter().map(slope).collect();
             let table = features.table();
             map.backward(table, table.rows(), &cosines.backward(&own));
-            map.step(0.0);
+            map.step();
         }
     }
 }
@@ -247,7 +240,7 @@ impl Learner for Lattice<'_> {
             }
             let gradient = self.smoothing.backward(&self.batch);
             self.alike.backward(&self.batch, &around, gradient);
-            self.adam.all(&mut self.base, gradient, &self.still);
+            self.adam.all(&mut self.base, gradient);
         }
         Ok(loss / self.comparisons.number as f64)
     }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::continuing::{Beginning, Continued};
+use super::counted::counted;
 use super::estimate::dataset_bytes;
 use super::factors::{Factors, Fold, MOST_FACTORS};
 use super::file::Array;
-use super::graph_filter::counted;
 use super::holdout::{Case, holdouts};
 use crate::Estimate;
 use crate::kernels::LANES;

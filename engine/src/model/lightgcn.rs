@@ -14,7 +14,6 @@
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
-use super::file::Sections;
 use super::learning::{
     BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
     regularization, validate_every,
@@ -47,7 +46,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     ],
     embeddings: Embeddings::Unused,
     fit,
-    load,
+    load: factors::load,
     format: factors::FORMAT,
 };
 
@@ -68,10 +67,6 @@ fn fit(
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
-fn load(sections: &Sections) -> Result<Box<dyn Model>> {
-    Ok(Box::new(Factors::read(NAME, sections)?))
-}
-
 struct LightGcn<'a> {
     settings: &'a Settings,
     comparisons: Comparisons,
@@ -79,8 +74,6 @@ struct LightGcn<'a> {
     base: Table,
     smoothing: Smoothing,
     adam: Adam,
-    /// λ over the size of the batch, times how often a node is in it.
-    decay: Vec<f32>,
     batch: Batch,
 }
 
@@ -92,7 +85,6 @@ impl<'a> LightGcn<'a> {
             settings,
             comparisons: Comparisons::new(data, settings, how),
             adam: Adam::new(&base, settings.rate),
-            decay: vec![0.0; graph.nodes()],
             batch: settings.room(graph.nodes()),
             smoothing: Smoothing::new(graph, layers, base.dim()),
             base,
@@ -113,11 +105,8 @@ impl Learner for LightGcn<'_> {
             loss += self.comparisons.compare(batch);
             let gradient = self.smoothing.backward(batch);
             let cost = self.settings.regularization / batch.triples.len() as f32;
-            for (node, count) in batch.nodes.iter().zip(&batch.counts) {
-                self.decay[*node as usize] = cost * count;
-            }
-            self.adam.all(&mut self.base, gradient, &self.decay);
-            batch.nodes.iter().for_each(|node| self.decay[*node as usize] = 0.0);
+            batch.decay_of(cost, &self.base, gradient);
+            self.adam.all(&mut self.base, gradient);
         }
         Ok(loss / self.comparisons.number as f64)
     }

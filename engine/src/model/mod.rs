@@ -9,6 +9,7 @@ mod bpr;
 mod comparisons;
 mod content;
 mod continuing;
+mod counted;
 mod ease;
 mod entries;
 mod estimate;

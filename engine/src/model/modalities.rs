@@ -81,12 +81,5 @@ pub(super) fn graph(n_items: usize, mut links: Vec<(u32, u32, f32)>) -> Csr {
         }
         same
     });
-    let mut indptr = vec![0; n_items + 1];
-    links.iter().for_each(|(row, _, _)| indptr[*row as usize + 1] += 1);
-    for row in 0..n_items {
-        indptr[row + 1] += indptr[row];
-    }
-    let indices = links.iter().map(|(_, column, _)| *column).collect();
-    let values = links.iter().map(|(_, _, weight)| *weight).collect();
-    Csr::from_parts(n_items, indptr, indices, values).expect("links are sorted and unique")
+    Csr::from_entries(n_items, n_items, &links).expect("links are sorted and unique")
 }

@@ -12,7 +12,6 @@
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
-use super::file::Sections;
 use super::learning::{
     BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate, patience,
     regularization, validate_every,
@@ -47,7 +46,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     ],
     embeddings: Embeddings::InTraining,
     fit,
-    load,
+    load: factors::load,
     format: factors::FORMAT,
 };
 
@@ -68,10 +67,6 @@ fn fit(
     let learner = |data: &Dataset| Vbpr::new(data, &settings, how, &features);
     let model = settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
-}
-
-fn load(sections: &Sections) -> Result<Box<dyn Model>> {
-    Ok(Box::new(Factors::read(NAME, sections)?))
 }
 
 struct Vbpr<'a> {

@@ -54,8 +54,8 @@ impl Adam {
         }
     }
 
-    /// A step of all rows. `decay` times a row is added to its gradient.
-    pub(crate) fn all(&mut self, values: &mut Table, gradient: &Table, decay: &[f32]) {
+    /// A step of all rows.
+    pub(crate) fn all(&mut self, values: &mut Table, gradient: &Table) {
         let (step, stride, width) = (self.step(), values.stride(), self.moments.stride());
         let rows = values.data_mut().par_chunks_mut(ROWS * stride);
         let moments = self.moments.data_mut().par_chunks_mut(ROWS * width);
@@ -64,13 +64,8 @@ impl Adam {
                 #[inline(always)]
                 move || {
                     let rows = rows.chunks_exact_mut(stride).zip(moments.chunks_exact_mut(width));
-                    let mut own = vec![0f32; stride];
                     for (node, (row, moments)) in (block * ROWS..).zip(rows) {
-                        let slopes = gradient.row(node).iter().zip(&*row);
-                        for (own, (slope, value)) in own.iter_mut().zip(slopes) {
-                            *own = slope + decay[node] * value;
-                        }
-                        step.apply(row, moments, &own);
+                        step.apply(row, moments, gradient.row(node));
                     }
                 },
             );

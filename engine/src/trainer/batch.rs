@@ -98,6 +98,16 @@ impl Batch {
         }
     }
 
+    /// Adds `cost` times rows of a table of all nodes to the gradient in it, those of the batch's nodes as
+    /// often as each occurs.
+    pub(crate) fn decay_of(&self, cost: f32, values: &Table, gradient: &mut Table) {
+        for (node, count) in self.nodes.iter().zip(&self.counts) {
+            let slopes = gradient.row_mut(*node as usize).iter_mut();
+            let both = slopes.zip(values.row(*node as usize));
+            both.for_each(|(slope, value)| *slope += cost * count * value);
+        }
+    }
+
     /// Of each `group` of triples, which differ in the item that was had, keeps one: the smaller its
     /// loss the likelier, by the softmax of −loss / temperature. (The resampling of PLD.)
     pub(crate) fn choose(&mut self, group: usize, temperature: f32, seed: u64) {

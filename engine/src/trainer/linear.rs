@@ -18,7 +18,6 @@ pub(crate) struct Linear {
     weights: Table,
     gradient: Table,
     adam: Adam,
-    decay: Vec<f32>,
 }
 
 impl Linear {
@@ -29,7 +28,6 @@ impl Linear {
         Linear {
             gradient: Table::zeros(weights.rows(), inputs),
             adam: Adam::new(&weights, rate),
-            decay: vec![0.0; weights.rows()],
             weights,
         }
     }
@@ -61,10 +59,9 @@ impl Linear {
         );
     }
 
-    /// Moves the weights along their gradient, to which `decay` times themselves is added.
-    pub(crate) fn step(&mut self, decay: f32) {
-        self.decay.fill(decay);
-        self.adam.all(&mut self.weights, &self.gradient, &self.decay);
+    /// Moves the weights along their gradient.
+    pub(crate) fn step(&mut self) {
+        self.adam.all(&mut self.weights, &self.gradient);
         self.gradient.data_mut().fill(0.0);
     }
 

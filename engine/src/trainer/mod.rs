@@ -3,7 +3,7 @@
 //! There is no tape. Each operation has a forward and a backward that the tests hold against finite
 //! differences, and a model calls them in the order of its paper: look up ([`Batch`]), smooth
 //! ([`Smoothing`]), compare ([`pairwise`]), step ([`Adam`]). What embeddings say comes in through maps
-//! ([`Projector`]) and graphs of items ([`Neighbours`], [`Cosines`]). [`train`] is the loop around it:
+//! ([`Projector`]) and graphs of items ([`Directed`], [`Cosines`]). [`train`] is the loop around it:
 //! epochs, validation on hidden pairs, stopping early, the best state kept.
 //!
 //! Every number is summed in an order that neither threads nor machine change, so a seed gives the
@@ -13,11 +13,11 @@ mod adam;
 mod align;
 mod batch;
 mod cosines;
+mod directed;
 mod features;
 mod graph;
 mod linear;
 mod look_up;
-mod neighbours;
 mod normalise;
 mod pairwise;
 mod projector;
@@ -32,11 +32,11 @@ pub(crate) use adam::Adam;
 pub(crate) use align::{align, drop_out};
 pub(crate) use batch::Batch;
 pub(crate) use cosines::{Cosines, entries_back, laplacian, laplacian_back};
+pub(crate) use directed::Directed;
 pub(crate) use features::Features;
 pub(crate) use graph::Graph;
 pub(crate) use linear::Linear;
 pub(crate) use look_up::LookUp;
-pub(crate) use neighbours::Neighbours;
 pub(crate) use normalise::{normalise, normalise_back};
 pub(crate) use pairwise::pairwise;
 pub(crate) use projector::Projector;

@@ -52,7 +52,7 @@ impl<'a> Projector<'a> {
     /// Moves the map along the gradient.
     pub(crate) fn step(&mut self, batch: &Batch) {
         self.map.backward(&self.inputs, batch.nodes.len(), &self.gradient);
-        self.map.step(0.0);
+        self.map.step();
     }
 
     /// All items, projected.

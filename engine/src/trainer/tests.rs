@@ -246,7 +246,7 @@ fn a_step_of_a_linear_map_goes_down_and_clears_the_gradient() {
     let (x, slopes) = (table(3, 4, 1), table(3, 2, 2));
     map.backward(&x, 3, &slopes);
     let slope = map.parts().1.row(0)[0];
-    map.step(0.0);
+    map.step();
     let moved = map.parts().0.row(0)[0] - before;
     assert!((moved + 0.01 * slope.signum()).abs() < 1e-5, "{moved} against {slope}");
     assert!(map.parts().1.data().iter().all(|value| *value == 0.0));
@@ -265,7 +265,7 @@ fn links() -> crate::Csr {
 #[test]
 fn propagation_over_a_graph_of_items_is_its_matrix_and_so_is_its_gradient() {
     let (base, links) = (table(14, 5, 8), links());
-    let graph = Neighbours::new(6, links.clone());
+    let graph = Directed::new(6, links.clone());
     let run = |base: &Table| {
         let mut batch = batch(base);
         graph.forward(base, &batch.nodes, &mut batch.values);
@@ -364,7 +364,7 @@ fn a_graph_of_cosines_has_the_gradient_of_what_is_made_of_it() {
         cosines.links.iter().map(share).sum::<f64>()
     };
     let graph = added(8, &cosines.links);
-    let normal = Neighbours::new(6, laplacian(&graph)).all(&x);
+    let normal = Directed::new(6, laplacian(&graph)).all(&x);
     assert!((inner(&normal, &slopes, 8) - loss(&base)).abs() < 1e-4);
     let entries = entries_back(&graph, Some, &slopes, &x, 6);
     let entries = laplacian_back(&graph, &entries);
@@ -560,7 +560,7 @@ fn adam_is_that_of_the_paper() {
     for slope in slopes {
         let mut gradient = Table::zeros(300, 3);
         gradient.row_mut(299).fill(slope as f32);
-        adam.all(&mut values, &gradient, &vec![0.0; 300]);
+        adam.all(&mut values, &gradient);
     }
     let expected = adam_oracle(&slopes, 0.01);
     assert!((f64::from(values.row(299)[1]) - expected).abs() < 1e-6);
@@ -571,8 +571,11 @@ fn adam_is_that_of_the_paper() {
 fn a_decay_pulls_towards_zero() {
     let mut values = table(2, 3, 6);
     let before = values.clone();
-    let mut adam = Adam::new(&values, 0.01);
-    adam.all(&mut values, &Table::zeros(2, 3), &[0.5, 0.0]);
+    let (mut adam, mut gradient) = (Adam::new(&values, 0.01), Table::zeros(2, 3));
+    let mut batch = Batch::new(2, 3);
+    batch.take(&[[0, 0, 0]]);
+    batch.decay_of(0.5, &values, &mut gradient);
+    adam.all(&mut values, &gradient);
     let shorter = values.row(0).iter().zip(before.row(0)).take(3).all(|(a, b)| a.abs() < b.abs());
     assert!(shorter);
     assert_eq!(values.row(1), before.row(1));

@@ -29,19 +29,18 @@ use self::choose::{Choice, EASE_EXPONENT, choose};
 use self::counts::Counts;
 use self::settings::{Factors, Given, Settings, Spreads, spoken};
 use self::terms::{Exponents, Parts, Scales, Terms, Wanted};
+use super::counted::counted;
 use super::ease::{self, Ease};
 use super::entries::{merged, sign};
 use super::file::{Sections, Writer, corrupt};
-use super::holdout::with_pairs;
 use super::ials::ItemFactors;
 use super::news::{News, Refreshed};
 use super::{Algorithm, Embeddings, Model, shares};
 use crate::item_graph::ItemGraph;
 use crate::options::Checked;
-use crate::seeded::number;
 use crate::{
-    Csr, Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result,
-    ScoreInput, Served, SideData, UNSCORED, Work,
+    Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput,
+    Served, SideData, UNSCORED, Work,
 };
 
 const NAME: &str = "graph_filter";
@@ -152,32 +151,6 @@ struct GraphFilter {
     history_limit: usize,
     options: Vec<(String, OptionValue)>,
     notes: Vec<String>,
-}
-
-/// What counts: pairs of positive weight, of each user so many at most. Which of a longer history
-/// depends on the items alone, so it is no other part tomorrow.
-pub(super) fn counted(data: &Dataset, limit: usize) -> Dataset {
-    with_pairs(data, positive(&data.by_user, &data.items, limit))
-}
-
-/// The part of the rows of users that counts.
-fn positive(by_user: &Csr, items: &[ItemId], limit: usize) -> Csr {
-    let mut indptr = vec![0];
-    let mut indices: Vec<u32> = Vec::with_capacity(by_user.len());
-    for (columns, weights) in by_user.rows() {
-        let start = indices.len();
-        let positive = columns.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
-        indices.extend(positive.map(|(item, _)| *item));
-        if indices.len() - start > limit {
-            let own = &mut indices[start..];
-            own.sort_unstable_by_key(|item| number(0, items[*item as usize].0));
-            own[..limit].sort_unstable();
-            indices.truncate(start + limit);
-        }
-        indptr.push(indices.len());
-    }
-    let values = vec![1.0; indices.len()];
-    Csr::from_parts(items.len(), indptr, indices, values).expect("a part of each row, in its order")
 }
 
 /// The users of each item.

@@ -8,7 +8,8 @@ use std::cell::OnceCell;
 
 use super::counts::Counts;
 use super::terms::Scales;
-use super::{GraphFilter, NAME, count_bytes, counted, degrees, popularity, positive, weighted};
+use super::{GraphFilter, NAME, count_bytes, degrees, popularity, weighted};
+use crate::model::counted::{counted, positive};
 use crate::model::ease;
 use crate::model::news::{Moves, News};
 use crate::{Dataset, Error, OptionValue, Result, Work};

@@ -159,7 +159,8 @@ pub(super) fn mixed_in(
     let given = [None; 2];
     let wanted = Wanted { dim, iterations, given, exponent: 1.0, binary: true, tries: MIXED_TRIES };
     let Choice { settings, why } = choose_by(splits, data, wanted, seed, work)?;
-    Ok((Mixture { dim, settings, seed }, why))
+    let told = why.into_iter().map(|line| format!("ials {line}")).collect();
+    Ok((Mixture { dim, settings, seed }, told))
 }
 
 /// How a model that another one mixes in is trained.

@@ -14,7 +14,7 @@ use crate::Csr;
 
 /// A graph of items, both ways.
 #[derive(Clone, Debug)]
-pub(crate) struct Neighbours {
+pub(crate) struct Directed {
     /// Items are the nodes from here on.
     users: usize,
     /// S.
@@ -23,9 +23,9 @@ pub(crate) struct Neighbours {
     columns: Csr,
 }
 
-impl Neighbours {
-    pub(crate) fn new(users: usize, rows: Csr) -> Neighbours {
-        Neighbours { users, columns: rows.transpose(), rows }
+impl Directed {
+    pub(crate) fn new(users: usize, rows: Csr) -> Directed {
+        Directed { users, columns: rows.transpose(), rows }
     }
 
     /// Adds the rows of S x that a batch looks at to those of `out`. Both x and S x have rows for
