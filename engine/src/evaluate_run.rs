@@ -216,9 +216,14 @@ fn measure(
             fitted.as_ref()
         }
     };
+    let side = SideData {
+        embeddings: train::embeddings(engine, snapshot, definition)?.embeddings,
+        ..side
+    };
+    let model = model::on_catalogue(model, entities.items(), &side);
     let (cases, groups) = cases(&data, &entities, held, request);
     let task = Task { items: entities.items(), cases: &cases, groups: &groups, side: Some(&side) };
-    let measured = evaluate::evaluate(&[model], &task, &request.metrics, work)?;
+    let measured = evaluate::evaluate(&[model.as_ref()], &task, &request.metrics, work)?;
 
     let width = request.metrics.len().max(1);
     for figures in measured.figures.chunks(width) {

@@ -20,6 +20,7 @@ mod learning_curve;
 mod linalg;
 mod live;
 mod matrix;
+mod newcomers;
 mod options;
 mod progress;
 mod projection;

@@ -225,7 +225,8 @@ pub(crate) fn live_side_data(
     embeddings(engine, snapshot, definition)
 }
 
-fn embeddings(
+/// The embeddings of a model's items, as they are now.
+pub(crate) fn embeddings(
     engine: &Engine,
     snapshot: &Snapshot,
     definition: &ModelDefinition,

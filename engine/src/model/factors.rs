@@ -240,6 +240,12 @@ impl Model for Factors {
         shares(spoken, k)
     }
 
+    fn untouched(&self) -> Option<Vec<u32>> {
+        let rows = (0u32..).zip(self.factors.chunks_exact(stride(self.dim)));
+        let zero = |row: &[f32]| row.iter().all(|value| *value == 0.0);
+        Some(rows.filter(|(_, values)| zero(values)).map(|(row, _)| row).collect())
+    }
+
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.options.clone()
     }

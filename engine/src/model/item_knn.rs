@@ -236,6 +236,10 @@ impl Model for ItemKnn {
         self.neighbours.explain(input.history.entries, item_row, k)
     }
 
+    fn untouched(&self) -> Option<Vec<u32>> {
+        Some(self.neighbours.untouched())
+    }
+
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.options.clone()
     }

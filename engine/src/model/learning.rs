@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::Embeddings;
 use super::continuing::{Beginning, Continued};
 use super::counted::counted;
 use super::estimate::dataset_bytes;
@@ -347,12 +348,19 @@ impl Learned {
     }
 
     fn model(
-        self,
+        mut self,
         algorithm: &'static str,
         data: &Dataset,
         way: Way,
         notes: Vec<String>,
     ) -> Factors {
+        // Without embeddings, what nobody had is where it was drawn.
+        if super::algorithm(algorithm).is_ok_and(|it| it.embeddings == Embeddings::Unused) {
+            let had = |item: &usize| data.by_item.row(*item).1.iter().any(|weight| *weight > 0.0);
+            for item in (0..data.n_items()).filter(|item| !had(item)) {
+                self.factors.row_mut(item).fill(0.0);
+            }
+        }
         let fold = self.fold(way);
         Factors {
             algorithm,

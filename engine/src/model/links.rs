@@ -91,6 +91,11 @@ impl Links {
         }
     }
 
+    /// The items that are linked to none.
+    pub(super) fn untouched(&self) -> Vec<u32> {
+        (0..self.n() as u32).filter(|row| self.0.degree(*row as usize) == 0).collect()
+    }
+
     /// Scores a history.
     pub(super) fn score(&self, entries: &[(u32, f32)], out: &mut [f32]) -> Served {
         out.fill(0.0);

@@ -28,6 +28,7 @@ mod lightgcn;
 mod links;
 mod modalities;
 mod news;
+mod on_catalogue;
 mod popular;
 mod trending;
 mod vbpr;
@@ -46,6 +47,7 @@ pub(crate) use continuing::Continued;
 pub use estimate::{Estimate, estimate};
 pub use file::Bytes;
 pub use news::{Changed, News, Pairs, Refreshed};
+pub(crate) use on_catalogue::{Layout, Lie, OnCatalogue};
 
 /// A trained recommender.
 ///
@@ -85,6 +87,13 @@ pub trait Model: Send + Sync {
     /// The up to `k` entries of the history that speak most for an item, best first. It is empty
     /// for models that do not look at the history.
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason>;
+
+    /// The rows of items that nobody had when it was trained, so that nothing was learned of them,
+    /// ascending; they can be scored by what they are alike. `None` for models that do not learn what
+    /// goes with what, of which that would be no score.
+    fn untouched(&self) -> Option<Vec<u32>> {
+        None
+    }
 
     /// The options it was trained with, defaults included.
     fn options(&self) -> Vec<(String, OptionValue)>;
@@ -218,6 +227,20 @@ fn refitted(
 pub fn refresh(model: &dyn Model, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
     work.check()?;
     work.install(|| model.refresh(news, seed, work))
+}
+
+/// A model asked about other items than it was trained on, which ascend: rows in and out are theirs, as
+/// for [`Model::is_live`]. Those that it has not learned of are scored by the known ones that they are
+/// alike, if they have an embedding.
+pub fn on_catalogue<'a>(
+    model: &'a dyn Model,
+    items: &[ItemId],
+    side: &SideData,
+) -> Box<dyn Model + 'a> {
+    let lie = Lie::new(model, model.untouched().as_deref(), items);
+    let matrices: Vec<_> = side.embeddings.values().cloned().collect();
+    let layout = lie.layout(model, items, &matrices, None);
+    Box::new(OnCatalogue::new(model, Arc::new(layout)))
 }
 
 /// The built-in `random` as a model, to be measured like one: the scores that RECOMMEND gives it.

@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
-use tastedb_storage::{Read, Snapshot, UserId};
+use tastedb_storage::{ItemId, Read, Snapshot, UserId};
 
 use super::context::fold;
 use super::pipeline::Trace;
 use super::request::{Context, Request, Seen};
 use super::response::{Recommendation, Response};
-use super::source::row_in;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, SideData, UNSCORED};
 use crate::live::EntityIndex;
+use crate::model::Model;
 use crate::registry::Serving;
 use crate::topk::{self, Allow};
 
@@ -60,9 +60,11 @@ pub(super) fn recommend(
     trace.stage("candidates", || format!("{} of {} users", allowed.count_ones(..), users.len()));
 
     let mut scores = vec![UNSCORED; users.len()];
-    if let Some(row) = row_in(&serving, &items, item) {
+    if let Some(row) = items.row_of(item.0) {
+        let model = serving.on_catalogue(engine, snapshot, &items)?;
         let side = crate::train::live_side_data(engine, snapshot, definition)?;
-        let ask = Ask { snapshot, serving: &serving, items: &items, side: &side, row };
+        let ask =
+            Ask { snapshot, serving: &serving, model: &model, items: &items, side: &side, row };
         let rows: Vec<usize> = allowed.ones().collect();
         let found: Vec<f32> = rows
             .par_iter()
@@ -118,6 +120,7 @@ fn serving(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Ar
 struct Ask<'a> {
     snapshot: &'a Snapshot,
     serving: &'a Serving,
+    model: &'a dyn Model,
     items: &'a EntityIndex,
     side: &'a SideData,
     row: u32,
@@ -127,15 +130,14 @@ impl Ask<'_> {
     /// What the model makes of the item for one user; unscored where it has nothing to go on.
     fn score(&self, user: UserId) -> Result<f32> {
         let folded = fold(self.snapshot, &[Context::User(user)], &self.serving.sources)?;
-        let row = |(item, weight)| Some((row_in(self.serving, self.items, item)?, weight));
+        let row = |(item, weight): (ItemId, f32)| Some((self.items.row_of(item.0)?, weight));
         let entries: Vec<(u32, f32)> = folded.entries.into_iter().filter_map(row).collect();
-        let model = &self.serving.model;
         let input = ScoreInput {
             history: History::new(&entries),
             items: self.items.items(),
             side: self.side,
             vectors: &[],
         };
-        Ok(model.score_one(&input, self.row).unwrap_or(UNSCORED))
+        Ok(self.model.score_one(&input, self.row).unwrap_or(UNSCORED))
     }
 }

@@ -117,7 +117,7 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
                 model_version: source.version(),
                 reasons: match (&source.kind, &asked[by]) {
                     (Kind::Model(serving), Some(asked)) if request.reasons > 0 => {
-                        source::reasons(serving, asked, &setting, best.row, request.reasons)
+                        source::reasons(serving, asked, &setting, best.row, request.reasons)?
                     }
                     _ => Vec::new(),
                 },

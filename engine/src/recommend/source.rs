@@ -14,8 +14,9 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, Served, SideData, UNSCORED};
 use crate::live::EntityIndex;
+use crate::model::Model;
 use crate::projection::Projected;
-use crate::registry::{Alignment, Serving};
+use crate::registry::Serving;
 use crate::seeded::fraction;
 
 /// One resolved source.
@@ -164,47 +165,25 @@ pub(super) fn popularity(setting: &Setting<'_>) -> Result<Vec<f32>> {
 }
 
 fn score_model(serving: &Arc<Serving>, setting: &Setting<'_>) -> Result<(Scores, Option<Asked>)> {
-    let live_rows = setting.entities.len();
+    let entities = setting.entities;
+    let model = serving.on_catalogue(setting.engine, setting.snapshot, entities)?;
     let asked = Asked::new(serving, setting)?;
-    let rows = if serving.model.is_live() { live_rows } else { serving.model.items().len() };
-    let mut values = vec![UNSCORED; rows];
+    let mut values = vec![UNSCORED; entities.len()];
     let similar = setting.request.contexts.iter().find_map(|context| match context {
         Context::Item(item) => Some(*item),
         _ => None,
     });
     let served = match similar {
-        Some(item) => match row_in(serving, setting.entities, item) {
-            Some(row) => {
-                asked.with(setting, |input| serving.model.similar(input, row, &mut values))
-            }
+        Some(item) => match entities.row_of(item.0) {
+            Some(row) => asked.with(setting, |input| model.similar(input, row, &mut values)),
             None => Served::No,
         },
-        None => asked.with(setting, |input| serving.model.score(input, &mut values)),
+        None => asked.with(setting, |input| model.score(input, &mut values)),
     };
     if served == Served::No {
-        return Ok(nothing(live_rows));
+        return Ok(nothing(entities.len()));
     }
-    if serving.model.is_live() {
-        return Ok((Scores { values, served }, Some(asked)));
-    }
-    let (values, served) = match serving.alignment(setting.entities).as_ref() {
-        Alignment::Same => (values, served),
-        Alignment::Map(map) => {
-            let mut live = vec![UNSCORED; live_rows];
-            for (value, row) in values.iter().zip(map) {
-                if let Some(slot) = live.get_mut(*row as usize) {
-                    *slot = *value;
-                }
-            }
-            (live, Served::Touched)
-        }
-    };
     Ok((Scores { values, served }, Some(asked)))
-}
-
-/// The row that a model knows an item by.
-pub(super) fn row_in(serving: &Serving, entities: &EntityIndex, item: ItemId) -> Option<u32> {
-    if serving.model.is_live() { entities.row_of(item.0) } else { serving.row_of(item) }
 }
 
 impl Asked {
@@ -220,7 +199,7 @@ impl Asked {
         let mut history = Vec::with_capacity(folded.entries.len());
         let mut entries = Vec::with_capacity(folded.entries.len());
         for (item, weight) in folded.entries {
-            if let Some(row) = row_in(serving, setting.entities, item) {
+            if let Some(row) = setting.entities.row_of(item.0) {
                 history.push(item);
                 entries.push((row, weight));
             }
@@ -263,13 +242,12 @@ pub(super) fn reasons(
     setting: &Setting<'_>,
     row: u32,
     k: usize,
-) -> Vec<ItemReason> {
-    let item = ItemId(setting.entities.id(row));
-    let Some(row) = row_in(serving, setting.entities, item) else { return Vec::new() };
-    let found = asked.with(setting, |input| serving.model.explain(input, row, k));
+) -> Result<Vec<ItemReason>> {
+    let model = serving.on_catalogue(setting.engine, setting.snapshot, setting.entities)?;
+    let found = asked.with(setting, |input| model.explain(input, row, k));
     let named = |reason: crate::history::Reason| {
         let item = asked.history.get(reason.entry)?.0;
         Some(ItemReason { item, share: reason.share, modality: reason.modality })
     };
-    found.into_iter().filter_map(named).collect()
+    Ok(found.into_iter().filter_map(named).collect())
 }

@@ -302,3 +302,88 @@ fn versions_rise_and_a_dropped_model_is_gone() {
     assert!(shop.engine.train(&train, &cancelled).is_err());
     assert_eq!(shop.ask(&shop.for_user("u0", 1)).rows[0].model_version, Some(1));
 }
+
+/// Embeddings that point where an item's taste does.
+fn embed(shop: &Shop, keys: &[&str]) {
+    let mut txn = shop.engine.store().begin().expect("a transaction");
+    let column =
+        txn.catalog().table_by_id(shop.movies).and_then(|t| t.column("text")).map(|c| c.id);
+    for key in keys {
+        let id = txn.lookup(shop.movies, key).expect("a lookup").expect("there");
+        let (at, own) = (number(key), number(key) as f32 / 200.0);
+        let vector = if at % 20 < 10 { [1.0, own] } else { [-1.0, own] };
+        txn.put_embedding(shop.movies, column.expect("text"), id, &vector).expect("a vector");
+    }
+    txn.commit().expect("a commit");
+}
+
+fn insert(shop: &Shop, keys: &[&str]) {
+    let mut txn = shop.engine.store().begin().expect("a transaction");
+    for key in keys {
+        txn.put_row(shop.movies, key, &[]).expect("a movie");
+    }
+    txn.commit().expect("a commit");
+}
+
+#[test]
+fn a_new_item_is_served_by_its_embedding_from_its_insert_on() {
+    for algorithm in ["graph_filter", "ease", "ials", "item_knn", "bpr"] {
+        let shop = Shop::new();
+        let old: Vec<String> = (0..20).map(|at| format!("m{at}")).collect();
+        embed(&shop, &old.iter().map(String::as_str).collect::<Vec<_>>());
+        shop.train("home", algorithm);
+        // One for each taste, and one that nothing is known of.
+        insert(&shop, &["m25", "m35", "m45"]);
+        embed(&shop, &["m25", "m35"]);
+        let served = |user: &str| {
+            let mut request = shop.for_user(user, 23);
+            request.reasons = 3;
+            shop.ask(&request)
+        };
+        let (even, odd) = (served("u0"), served("u1"));
+        let place = |answer: &Response, key: &str| {
+            let at = keys(answer).iter().position(|own| own == key).expect("everything is there");
+            (at, answer.rows[at].source.to_string(), answer.rows[at].reasons.clone())
+        };
+        for (answer, own, other) in [(&even, "m25", "m35"), (&odd, "m35", "m25")] {
+            let (liked, source, reasons) = place(answer, own);
+            assert_eq!(source, "home", "{algorithm}");
+            assert!(liked < place(answer, other).0, "{algorithm}: {:?}", keys(answer));
+            assert!(reasons.iter().all(|r| r.modality.as_deref() == Some("text")), "{reasons:?}");
+            assert!(!reasons.is_empty(), "{algorithm}");
+            assert_eq!(place(answer, "m45").1, "popular (fallback)", "{algorithm}");
+        }
+        // What is like a new item is what is like those that it is alike.
+        let mut alike = Request::new(shop.movies, Context::Item(shop.item("m25")), 5);
+        alike.seen.clear();
+        let alike = keys(&shop.ask(&alike));
+        assert!(alike.iter().all(|key| number(key) < 10), "{algorithm}: {alike:?}");
+    }
+}
+
+#[test]
+fn what_is_new_does_not_depend_on_who_asked_before() {
+    let shop = Shop::new();
+    let old: Vec<String> = (0..20).map(|at| format!("m{at}")).collect();
+    embed(&shop, &old.iter().map(String::as_str).collect::<Vec<_>>());
+    shop.train("home", "ease");
+    let ask = |engine: &Engine| {
+        let answer = engine.recommend(&engine.snapshot(), &shop.for_user("u2", 30)).expect("rows");
+        answer.rows.iter().map(|row| (row.id, row.score.to_bits())).collect::<Vec<_>>()
+    };
+    // Asked after each change, layouts are patched; a fresh engine makes them at once.
+    insert(&shop, &["m25", "m35"]);
+    embed(&shop, &["m25"]);
+    ask(&shop.engine);
+    embed(&shop, &["m35"]);
+    ask(&shop.engine);
+    embed(&shop, &["m3"]);
+    insert(&shop, &["m27"]);
+    ask(&shop.engine);
+    embed(&shop, &["m27"]);
+    let mut txn = shop.engine.store().begin().expect("a transaction");
+    txn.delete_row(shop.movies, shop.item("m7").0).expect("it goes");
+    txn.commit().expect("a commit");
+    let patched = ask(&shop.engine);
+    assert_eq!(patched, ask(&Engine::new(shop.engine.store().clone(), None)));
+}

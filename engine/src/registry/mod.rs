@@ -12,18 +12,20 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tastedb_storage::{Catalog, ItemId, Read, Snapshot, Table, TableId, WriteTxn};
+use tastedb_storage::{Catalog, Change, ItemId, Read, Snapshot, Table, TableId, WriteTxn};
 
 pub(crate) use definition::option_value;
 pub use definition::{Lineage, ModelDefinition, ModelVersion, TrainingTable};
 pub(crate) use fields::Fields;
 pub use policy::{Automatic, RefreshPolicy};
 
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::live::EntityIndex;
-use crate::model::{self, Model};
+use crate::live::{Cached, EntityIndex};
+use crate::model::{self, Layout, Lie, Model, OnCatalogue};
 use crate::options::ModelOptions;
 use crate::projection::{PlainProjection, Projected, Projection, ProjectionCompiler};
+use crate::train;
 
 const DEFINITIONS: &str = "model/";
 const VERSIONS: &str = "version/";
@@ -78,49 +80,70 @@ pub(crate) struct Serving {
     pub(crate) version: ModelVersion,
     pub(crate) model: Box<dyn Model>,
     pub(crate) sources: Vec<Projected>,
-    alignment: Mutex<Option<(Arc<EntityIndex>, Arc<Alignment>)>>,
-}
-
-/// Where a model's rows are among the live rows of the item table.
-pub(crate) enum Alignment {
-    /// Row for row the same.
-    Same,
-    /// `live[model_row]`, or `u32::MAX` where the item is gone.
-    Map(Vec<u32>),
+    /// The rows of items that the model learned nothing of.
+    untouched: Option<Vec<u32>>,
+    layouts: Cached<Layout>,
 }
 
 impl Serving {
-    /// How the model's rows lie in `entities`.
-    pub(crate) fn alignment(&self, entities: &Arc<EntityIndex>) -> Arc<Alignment> {
-        let mut kept = self.alignment.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, alignment)) = kept.as_ref()
-            && Arc::ptr_eq(of, entities)
-        {
-            return alignment.clone();
-        }
-        let items = self.model.items();
-        let same = items.len() == entities.len()
-            && items.iter().zip(entities.ids()).all(|(a, b)| a.0 == *b);
-        let alignment = Arc::new(if same {
-            Alignment::Same
-        } else {
-            let row = |item: &ItemId| entities.row_of(item.0).unwrap_or(u32::MAX);
-            Alignment::Map(items.iter().map(row).collect())
-        });
-        *kept = Some((entities.clone(), alignment.clone()));
-        alignment
+    /// The model, asked about the items of a snapshot, which `entities` are.
+    pub(crate) fn on_catalogue(
+        &self,
+        engine: &Engine,
+        snapshot: &Snapshot,
+        entities: &EntityIndex,
+    ) -> Result<OnCatalogue<'_>> {
+        let (store, model) = (engine.store(), self.model.as_ref());
+        let table = train::item_table(snapshot, &self.definition)?;
+        let touches = |change: &Change| match change {
+            Change::Row { table: of, .. } | Change::Embedding { table: of, .. } => *of == table,
+            Change::Schema => true,
+            Change::Interaction { .. } => false,
+        };
+        let layout = self.layouts.get(store, snapshot, touches, |old| {
+            let lie = Lie::new(model, self.untouched.as_deref(), entities.items());
+            let matrices = match lie.new.is_empty() {
+                true => Vec::new(),
+                false => {
+                    let side = engine.live().side_data(store, snapshot, table)?;
+                    side.embeddings.into_values().collect()
+                }
+            };
+            let changed = old.map(|(_, changes)| changed(changes, &lie, model, entities));
+            let before =
+                old.map(|(layout, _)| layout).zip(changed.as_ref().and_then(Option::as_deref));
+            Ok::<_, Error>(lie.layout(model, entities.items(), &matrices, before))
+        })?;
+        Ok(OnCatalogue::new(model, layout))
     }
+}
 
-    /// The model's row of an item.
-    pub(crate) fn row_of(&self, item: ItemId) -> Option<u32> {
-        let items = self.model.items();
-        let first = items.first()?.0;
-        let guess = item.0.checked_sub(first)? as usize;
-        if items.get(guess) == Some(&item) {
-            return Some(guess as u32);
+/// The items that changes are of, ascending, if none is an item that the model has learned of and whose
+/// neighbours would be others now.
+fn changed(
+    changes: &[Change],
+    lie: &Lie,
+    model: &dyn Model,
+    entities: &EntityIndex,
+) -> Option<Vec<ItemId>> {
+    let mut items = Vec::with_capacity(changes.len());
+    for change in changes {
+        let known = |id: u64| lie.knows(model, ItemId(id));
+        match change {
+            // What is gone is not known any more.
+            Change::Row { id, .. } if entities.row_of(*id).is_none() => {
+                if model.items().binary_search(&ItemId(*id)).is_ok() {
+                    return None;
+                }
+            }
+            Change::Row { .. } => {}
+            Change::Embedding { id, .. } if !known(*id) => items.push(ItemId(*id)),
+            Change::Embedding { .. } | Change::Interaction { .. } | Change::Schema => return None,
         }
-        items.binary_search(&item).ok().map(|row| row as u32)
     }
+    items.sort_unstable();
+    items.dedup();
+    Some(items)
 }
 
 /// The models of one database.
@@ -369,8 +392,8 @@ impl Registry {
         })?;
         let model = model::load(Arc::new(blob))?;
         let sources = self.sources(snapshot, &definition)?;
-        let serving =
-            Arc::new(Serving { definition, version, model, sources, alignment: Mutex::new(None) });
+        let (untouched, layouts) = (model.untouched(), Cached::default());
+        let serving = Arc::new(Serving { definition, version, model, sources, untouched, layouts });
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // What was dropped since is let go of here, the one place where the map grows.
         loaded.retain(|name, _| !matches!(snapshot.record(&format!("{VERSIONS}{name}")), Ok(None)));

@@ -7,13 +7,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod cold;
 mod data;
 mod earlier;
 
 use data::{Split, dataset};
 use tastedb_engine::evaluate::{Metric, evaluate};
-use tastedb_engine::model::{Changed, Model, News, fit, refresh};
-use tastedb_engine::{Dataset, ModelOptions, OptionValue, Work};
+use tastedb_engine::model::{Changed, Model, News, fit, on_catalogue, refresh};
+use tastedb_engine::{Dataset, ModelOptions, OptionValue, SideData, Work};
 use tastedb_storage::ItemId;
 
 fn train(split: &Split, algorithm: &str, options: ModelOptions) -> Box<dyn Model> {
@@ -151,5 +152,46 @@ fn a_refresh_ranks_as_a_training_on_all_does() {
         assert!(found[0].1 >= 0.99 * found[1].1, "{algorithm}: {found:?}; {}", refreshed.how);
         let took_in = found[0].1 > found[2].1 || users.is_finite();
         assert!(took_in, "{algorithm}: {found:?}: what is new should tell");
+    }
+}
+
+/// One item in ten comes after the training, popular ones among them. It is ranked by content far above
+/// chance, has a part of the best places and not most of them, and costs the others next to nothing.
+#[test]
+fn new_items_are_found_by_their_embeddings() {
+    let set = |settings: &[(&str, f64)]| {
+        let settings = settings.iter().map(|(name, x)| ((*name).to_owned(), OptionValue::Real(*x)));
+        settings.collect::<ModelOptions>()
+    };
+    let filter = set(&[
+        ("user_exponent", 0.25),
+        ("history_exponent", 0.25),
+        ("item_exponent", 0.1),
+        ("two_hop", 0.5),
+        ("content", 2.0),
+        ("popularity", 0.05),
+        ("ease", 0.0),
+        ("ials", 0.0),
+    ]);
+    let ials = set(&[("unobserved_weight", 0.1), ("regularization", 0.01)]);
+    for (name, algorithm, options) in [
+        ("amazon-sports", "graph_filter", filter),
+        ("ml-1m", "ials", ials),
+        ("ml-1m", "ease", ModelOptions::new()),
+    ] {
+        let Some(split) = dataset(name) else { return };
+        let cold = cold::without_items(&split, 10);
+        let model = fit(algorithm, &cold.train, &split.side, &options, 0, &Work::quiet()).unwrap();
+        let measured = |side: &SideData| {
+            let model = on_catalogue(model.as_ref(), &split.train.items, side);
+            cold::measure(model.as_ref(), &split, &cold)
+        };
+        let (without, with) = (measured(&SideData::default()), measured(&split.side));
+        let what = format!("{name} {algorithm}: {without} then {with}");
+        assert!(with.new_among_new > 4.0 * with.chance, "{what}");
+        let by_chance = 20.0 / split.train.n_items() as f64;
+        assert!(with.new_among_all > 1.5 * by_chance, "{what}");
+        assert!(with.shown > 0.05 * with.wanted && with.shown < with.wanted, "{what}");
+        assert!(with.known > 0.985 * without.known, "{what}");
     }
 }

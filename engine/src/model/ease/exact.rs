@@ -215,6 +215,14 @@ impl Model for Ease {
         shares(spoken, k)
     }
 
+    fn untouched(&self) -> Option<Vec<u32>> {
+        let linked = |item: u32| {
+            let mut row = (0u32..).zip(self.row(item).unwrap_or_default());
+            row.any(|(other, value)| other != item && *value != 0.0)
+        };
+        Some((0..self.items.len() as u32).filter(|item| !linked(*item)).collect())
+    }
+
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.options.clone()
     }

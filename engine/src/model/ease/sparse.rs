@@ -128,6 +128,10 @@ impl Model for Sparse {
         self.links.explain(&entries.collect::<Vec<_>>(), item_row, k)
     }
 
+    fn untouched(&self) -> Option<Vec<u32>> {
+        Some(self.links.untouched())
+    }
+
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.options.clone()
     }

@@ -571,6 +571,11 @@ impl Model for GraphFilter {
         shares(spoken, k)
     }
 
+    fn untouched(&self) -> Option<Vec<u32>> {
+        let rows = (0u32..).zip(&self.degrees);
+        Some(rows.filter(|(_, degree)| **degree == 0).map(|(row, _)| row).collect())
+    }
+
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.options.clone()
     }

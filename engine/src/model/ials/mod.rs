@@ -295,6 +295,11 @@ impl Model for Ials {
         shares(spoken, k)
     }
 
+    fn untouched(&self) -> Option<Vec<u32>> {
+        let rows = (0u32..).zip(&self.scales);
+        Some(rows.filter(|(_, scale)| **scale == 0.0).map(|(row, _)| row).collect())
+    }
+
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.options.clone()
     }

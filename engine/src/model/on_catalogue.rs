@@ -1,0 +1,278 @@
+//! A model asked about the live catalogue: in and out go rows of the items that are there now.
+//!
+//! What is gone is left out. What the model has not learned of, because it came later or because
+//! nobody had it, is scored by the items that it is alike ([`Newcomers`]), if it has an embedding and
+//! the model is one that learns what goes with what.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use tastedb_storage::ItemId;
+
+use super::{Model, shares};
+use crate::newcomers::{Among, Newcomers};
+use crate::{EmbeddingMatrix, History, OptionValue, Reason, Result, ScoreInput, Served, UNSCORED};
+
+/// The items that a new one is taken for where it is asked about itself.
+const STAND_INS: usize = 5;
+const NONE: u32 = u32::MAX;
+
+/// How the rows of a model lie in a catalogue.
+pub(crate) struct Layout {
+    /// The live row of each row, then the row of each live row; [`NONE`] where there is none. Not
+    /// there if they are the same.
+    maps: Option<(Vec<u32>, Vec<u32>)>,
+    newcomers: Newcomers,
+    /// Their live rows.
+    places: Vec<u32>,
+}
+
+/// The same model, live.
+pub(crate) struct OnCatalogue<'a> {
+    model: &'a dyn Model,
+    layout: Arc<Layout>,
+}
+
+/// What there is to know of a model and the items of now before embeddings are looked at.
+pub(crate) struct Lie {
+    maps: Option<(Vec<u32>, Vec<u32>)>,
+    /// The rows of the model that are gone or that nothing was learned of.
+    unknown: Vec<u32>,
+    /// The live items that it has not learned of.
+    pub(crate) new: Vec<ItemId>,
+}
+
+impl Lie {
+    /// How a model lies in a catalogue, which ascends. `untouched` is what it says of itself.
+    pub(crate) fn new(model: &dyn Model, untouched: Option<&[u32]>, items: &[ItemId]) -> Lie {
+        let own = model.items();
+        let maps = (!model.is_live() && own != items).then(|| {
+            let find = |from: &[ItemId], among: &[ItemId]| -> Vec<u32> {
+                let mut at = 0;
+                let place = |item: &ItemId| {
+                    at += among[at..].partition_point(|other| other < item);
+                    if among.get(at) == Some(item) { at as u32 } else { NONE }
+                };
+                from.iter().map(place).collect()
+            };
+            (find(own, items), find(items, own))
+        });
+        let Some(untouched) = untouched.filter(|_| !model.is_live()) else {
+            return Lie { maps, unknown: Vec::new(), new: Vec::new() };
+        };
+        let mut unknown = untouched.to_vec();
+        let mut new = Vec::new();
+        if let Some((to_live, to_model)) = &maps {
+            unknown
+                .extend((0u32..).zip(to_live).filter(|(_, to)| **to == NONE).map(|(row, _)| row));
+            unknown.sort_unstable();
+            unknown.dedup();
+            let missing = items.iter().zip(to_model).filter(|(_, row)| **row == NONE);
+            new.extend(missing.map(|(item, _)| *item));
+        }
+        let live = |row: &&u32| maps.as_ref().is_none_or(|(to, _)| to[**row as usize] != NONE);
+        new.extend(untouched.iter().filter(live).map(|row| own[*row as usize]));
+        new.sort_unstable();
+        Lie { maps, unknown, new }
+    }
+
+    /// Whether the model has learned of an item that is there.
+    pub(crate) fn knows(&self, model: &dyn Model, item: ItemId) -> bool {
+        let row = model.items().binary_search(&item);
+        row.is_ok_and(|row| self.unknown.binary_search(&(row as u32)).is_err())
+    }
+
+    /// The layout, with what is new; see [`Newcomers::of`].
+    pub(crate) fn layout(
+        self,
+        model: &dyn Model,
+        items: &[ItemId],
+        matrices: &[Arc<EmbeddingMatrix>],
+        before: Option<(&Layout, &[ItemId])>,
+    ) -> Layout {
+        let among = Among { items: model.items(), unknown: &self.unknown, matrices };
+        let before = before.map(|(layout, changed)| (&layout.newcomers, changed));
+        let newcomers = Newcomers::of(&self.new, &among, before);
+        let place = |item| items.binary_search(&item).map_or(NONE, |row| row as u32);
+        Layout { maps: self.maps, places: newcomers.items().map(place).collect(), newcomers }
+    }
+}
+
+impl<'a> OnCatalogue<'a> {
+    pub(crate) fn new(model: &'a dyn Model, layout: Arc<Layout>) -> OnCatalogue<'a> {
+        OnCatalogue { model, layout }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.layout.maps.is_none() && self.layout.newcomers.is_empty()
+    }
+
+    /// The model's row of a live row.
+    fn row(&self, row: u32) -> Option<u32> {
+        match &self.layout.maps {
+            None => Some(row),
+            Some((_, to_model)) => to_model.get(row as usize).copied().filter(|row| *row != NONE),
+        }
+    }
+
+    /// The place of a live row among those that are new.
+    fn newcomer(&self, row: u32) -> Option<usize> {
+        self.layout.places.binary_search(&row).ok()
+    }
+
+    /// A history in rows of the model, with the entry that each is of.
+    fn history(&self, entries: &[(u32, f32)]) -> (Vec<(u32, f32)>, Vec<usize>) {
+        let (mut own, mut of) = (Vec::with_capacity(entries.len()), Vec::new());
+        for (entry, (row, weight)) in entries.iter().enumerate() {
+            if let Some(row) = self.row(*row) {
+                own.push((row, *weight));
+                of.push(entry);
+            }
+        }
+        (own, of)
+    }
+
+    /// Brings scores of the model's rows to the live ones, and scores what is new.
+    fn spread(&self, served: Served, own: &mut [f32], seen: &[u32], out: &mut [f32]) -> Served {
+        if served == Served::No {
+            out.fill(UNSCORED);
+            return Served::No;
+        }
+        match &self.layout.maps {
+            None => out.copy_from_slice(own),
+            Some((to_live, _)) => {
+                out.fill(UNSCORED);
+                for (score, row) in own.iter().zip(to_live) {
+                    if let Some(to) = out.get_mut(*row as usize) {
+                        *to = *score;
+                    }
+                }
+            }
+        }
+        let found = self.layout.newcomers.scores(own, seen);
+        for (row, score) in self.layout.places.iter().zip(found) {
+            if !score.is_nan() {
+                out[*row as usize] = score;
+            }
+        }
+        if self.layout.maps.is_none() { served } else { Served::Touched }
+    }
+
+    fn asked<R>(
+        &self,
+        input: &ScoreInput<'_>,
+        history: &[(u32, f32)],
+        ask: impl FnOnce(&ScoreInput<'_>) -> R,
+    ) -> R {
+        ask(&ScoreInput { history: History::new(history), ..*input })
+    }
+}
+
+impl Model for OnCatalogue<'_> {
+    fn algorithm(&self) -> &'static str {
+        self.model.algorithm()
+    }
+
+    fn items(&self) -> &[ItemId] {
+        self.model.items()
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn score(&self, input: &ScoreInput<'_>, out: &mut [f32]) -> Served {
+        if self.is_plain() || self.model.is_live() {
+            return self.model.score(input, out);
+        }
+        let (history, _) = self.history(input.history.entries);
+        let mut own = vec![UNSCORED; self.model.items().len()];
+        let served = self.asked(input, &history, |input| self.model.score(input, &mut own));
+        let mut seen: Vec<u32> = history.iter().map(|(row, _)| *row).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        self.spread(served, &mut own, &seen, out)
+    }
+
+    fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
+        if self.newcomer(item_row).is_none() {
+            let row = self.row(item_row)?;
+            let (history, _) = self.history(input.history.entries);
+            return self.asked(input, &history, |input| self.model.score_one(input, row));
+        }
+        let mut out = vec![UNSCORED; input.items.len()];
+        let served = self.score(input, &mut out);
+        out.get(item_row as usize).copied().filter(|score| served != Served::No && !score.is_nan())
+    }
+
+    fn similar(&self, input: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
+        if self.is_plain() || self.model.is_live() {
+            return self.model.similar(input, item_row, out);
+        }
+        let mut own = vec![UNSCORED; self.model.items().len()];
+        let served = match (self.newcomer(item_row), self.row(item_row)) {
+            (None, None) => Served::No,
+            (None, Some(row)) => self.model.similar(input, row, &mut own),
+            (Some(at), _) => {
+                let near = self.layout.newcomers.near(at, STAND_INS);
+                let near: Vec<(u32, f32)> = near.into_iter().map(|(row, _, w)| (row, w)).collect();
+                self.asked(input, &near, |input| self.model.score(input, &mut own))
+            }
+        };
+        let served = self.spread(served, &mut own, &[], out);
+        if let Some(own) = out.get_mut(item_row as usize) {
+            *own = UNSCORED;
+        }
+        if served == Served::No { served } else { Served::Touched }
+    }
+
+    fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {
+        if self.is_plain() || self.model.is_live() {
+            return self.model.explain(input, item_row, k);
+        }
+        let (history, of) = self.history(input.history.entries);
+        let named = |reason: Reason| Reason { entry: of[reason.entry], ..reason };
+        self.asked(input, &history, |input| match (self.newcomer(item_row), self.row(item_row)) {
+            (None, None) => Vec::new(),
+            (None, Some(row)) => self.model.explain(input, row, k).into_iter().map(named).collect(),
+            // What speaks for those that it is most like, or is one of them.
+            (Some(at), _) => {
+                let mut spoken = Vec::new();
+                for (row, modality, weight) in self.layout.newcomers.near(at, STAND_INS) {
+                    let is = history.iter().position(|(own, weight)| *own == row && *weight > 0.0);
+                    let own = is.map(|entry| Reason { entry, share: 1.0, modality: None });
+                    let parts = match own {
+                        Some(own) => vec![own],
+                        None => self.model.explain(input, row, k),
+                    };
+                    spoken.extend(
+                        parts.into_iter().map(|part| {
+                            (part.entry, weight * part.share, Some(modality.to_owned()))
+                        }),
+                    );
+                }
+                spoken.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+                spoken.dedup_by(|next, kept| {
+                    let same = next.0 == kept.0;
+                    if same {
+                        kept.1 += next.1;
+                    }
+                    same
+                });
+                shares(spoken.into_iter(), k).into_iter().map(named).collect()
+            }
+        })
+    }
+
+    fn options(&self) -> Vec<(String, OptionValue)> {
+        self.model.options()
+    }
+
+    fn memory(&self) -> u64 {
+        self.model.memory()
+    }
+
+    fn save(&self, out: &mut dyn Write) -> Result<()> {
+        self.model.save(out)
+    }
+}
