@@ -112,13 +112,23 @@ pub fn estimate(
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
             }
         }
-        "bpr" | "vbpr" | "lightgcn" | "freedom" | "lattice" | "bm3" => {
+        "bpr" | "vbpr" | "lightgcn" | "freedom" | "lattice" | "bm3" | "mmhcl" | "ngcf"
+        | "lirdrec" | "cm3" => {
             let layers = match algorithm.name {
                 "bpr" | "vbpr" => None,
                 _ => Some(checked.int("layers") as u64),
             };
-            let negatives = if algorithm.name == "bm3" { 1 } else { checked.int("negatives") };
-            let width = if algorithm.name == "vbpr" { 2 } else { 1 };
+            let negatives = match algorithm.name {
+                "bm3" | "cm3" => 1,
+                _ => checked.int("negatives"),
+            };
+            let width = match algorithm.name {
+                "vbpr" => 2,
+                // The views of two modalities and of both.
+                "lirdrec" | "cm3" => 3,
+                "ngcf" => 1 + checked.int("layers") as u64,
+                _ => 1,
+            };
             let effort = learning::Effort { layers, negatives, width };
             learning::estimate(&checked, effort, n_users, n_items, n_pairs, threads)
         }

@@ -137,7 +137,7 @@ impl Factors {
     fn read(algorithm: &'static str, sections: &Sections) -> Result<Factors> {
         let items = sections.items()?;
         let dim = *sections.array_of::<u32>("dim", 1)?.first().unwrap_or(&0) as usize;
-        let numbers = Some(stride(dim)).filter(|_| dim > 0 && dim <= 2 * MOST_FACTORS);
+        let numbers = Some(stride(dim)).filter(|_| dim > 0 && dim <= WIDEST * MOST_FACTORS);
         let numbers = numbers.and_then(|stride| items.len().checked_mul(stride));
         let numbers = numbers.ok_or_else(|| corrupt("it has too many factors"))?;
         let factors = sections.array_of::<f32>("factors", numbers)?;
@@ -185,8 +185,10 @@ impl Factors {
     }
 }
 
-/// The largest number of factors that an option may ask for; `vbpr` has twice as many.
+/// The largest number of factors that an option may ask for.
 pub(super) const MOST_FACTORS: usize = 1024;
+/// The vectors of some models hold several of so many: `ngcf` all its layers.
+const WIDEST: usize = 9;
 
 impl Model for Factors {
     fn algorithm(&self) -> &'static str {

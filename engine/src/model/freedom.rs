@@ -96,7 +96,7 @@ fn fit(
 }
 
 /// S.
-fn alike(
+pub(super) fn alike(
     modalities: &[(&EmbeddingMatrix, f32)],
     side: &SideData,
     data: &Dataset,

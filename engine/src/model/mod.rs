@@ -6,6 +6,7 @@
 
 mod bm3;
 mod bpr;
+mod cm3;
 mod comparisons;
 mod content;
 mod continuing;
@@ -26,12 +27,16 @@ mod lattice;
 mod learning;
 mod lightgcn;
 mod links;
+mod lirdrec;
+mod mmhcl;
 mod modalities;
 mod news;
+mod ngcf;
 mod on_catalogue;
 mod popular;
 mod trending;
 mod vbpr;
+mod views;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -153,9 +158,10 @@ pub struct Algorithm {
     format: u32,
 }
 
-static ALGORITHMS: [Algorithm; 14] = [
+static ALGORITHMS: [Algorithm; 18] = [
     bm3::ALGORITHM,
     bpr::ALGORITHM,
+    cm3::ALGORITHM,
     content::ALGORITHM,
     ease::ALGORITHM,
     freedom::ALGORITHM,
@@ -165,6 +171,9 @@ static ALGORITHMS: [Algorithm; 14] = [
     latest::ALGORITHM,
     lattice::ALGORITHM,
     lightgcn::ALGORITHM,
+    lirdrec::ALGORITHM,
+    mmhcl::ALGORITHM,
+    ngcf::ALGORITHM,
     popular::ALGORITHM,
     trending::ALGORITHM,
     vbpr::ALGORITHM,

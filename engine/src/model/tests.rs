@@ -435,8 +435,8 @@ fn shares_say_which_entries_carried_the_score() {
     let side = side();
     let history = [1, 6, 9, 2, 7, 0, 3, 8, 400].map(|row| (row, 1.0));
     for name in [
-        "ease", "ials", "item_knn", "content", "bpr", "lightgcn", "vbpr", "freedom", "lattice",
-        "bm3",
+        "ease", "ials", "item_knn", "content", "bpr", "lightgcn", "ngcf", "vbpr", "freedom",
+        "lattice", "bm3", "mmhcl", "lirdrec", "cm3",
     ] {
         let lambda = ModelOptions::new().with("lambda", OptionValue::Real(1.0));
         let options = if name == "ease" { lambda } else { ModelOptions::new() };
@@ -476,7 +476,11 @@ fn similar_items_leave_the_item_itself_out() {
         "item_knn",
         "content",
         "bpr",
+        "cm3",
         "lightgcn",
+        "lirdrec",
+        "mmhcl",
+        "ngcf",
         "vbpr",
         "freedom",
         "lattice",
@@ -547,6 +551,10 @@ fn threads_do_not_change_a_model() {
         ("item_knn", ModelOptions::new()),
         ("bpr", few.clone()),
         ("lightgcn", few.clone()),
+        ("mmhcl", few.clone()),
+        ("lirdrec", few.clone()),
+        ("cm3", few.clone()),
+        ("ngcf", few.clone()),
         ("vbpr", few.clone()),
         ("freedom", few.clone()),
         ("lattice", few.clone()),
@@ -579,8 +587,10 @@ fn training_stops_when_cancelled() {
     let pairs: Vec<(u64, u64, f32)> =
         (0..9000u64).map(|at| (at * 31 % 601, at * at % 523, 1.0)).collect();
     let data = dataset(&pairs, 523);
-    for name in ["ease", "ials", "item_knn", "bpr", "lightgcn", "vbpr", "freedom", "lattice", "bm3"]
-    {
+    for name in [
+        "ease", "ials", "item_knn", "bpr", "lightgcn", "ngcf", "vbpr", "freedom", "lattice", "bm3",
+        "mmhcl",
+    ] {
         for at in 1..3 {
             let cancel = CancelToken::new();
             let progress = Arc::new(CancelAt(AtomicU64::new(at), cancel.clone()));
@@ -627,7 +637,11 @@ fn what_cannot_be_trained_says_why() {
         "ials",
         "item_knn",
         "bpr",
+        "cm3",
         "lightgcn",
+        "lirdrec",
+        "mmhcl",
+        "ngcf",
         "vbpr",
         "freedom",
         "lattice",

@@ -66,6 +66,11 @@ impl Linear {
     }
 
     #[cfg(test)]
+    pub(crate) fn forget(&mut self) {
+        self.gradient.data_mut().fill(0.0);
+    }
+
+    #[cfg(test)]
     pub(crate) fn parts(&mut self) -> (&mut Table, &Table) {
         (&mut self.weights, &self.gradient)
     }

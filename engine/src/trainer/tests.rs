@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod contrasts;
+
 use proptest::prelude::*;
 use tastedb_storage::{ItemId, UserId};
 

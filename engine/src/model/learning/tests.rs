@@ -13,8 +13,9 @@ use crate::model::{Model, check_options, fit, load};
 use crate::{EmbeddingMatrix, History, ModelOptions, OptionValue, ScoreInput, Served, SideData};
 
 /// Every algorithm that is trained by gradients, and those of them that need embeddings.
-const TRAINED: [&str; 6] = ["bpr", "lightgcn", "vbpr", "freedom", "lattice", "bm3"];
-const CONTENT: [&str; 4] = ["vbpr", "freedom", "lattice", "bm3"];
+const TRAINED: [&str; 10] =
+    ["bpr", "lightgcn", "ngcf", "vbpr", "freedom", "lattice", "bm3", "mmhcl", "lirdrec", "cm3"];
+const CONTENT: [&str; 7] = ["vbpr", "freedom", "lattice", "bm3", "mmhcl", "lirdrec", "cm3"];
 
 const GROUPS: u64 = 4;
 
@@ -210,7 +211,7 @@ fn alike_and_duplicate_embeddings_are_borne() {
 #[test]
 fn comparisons_can_be_denoised_and_debiased() {
     let (data, cases) = planted();
-    for name in TRAINED.into_iter().filter(|name| *name != "bm3") {
+    for name in TRAINED.into_iter().filter(|name| !matches!(*name, "bm3" | "cm3")) {
         let mut seen = Vec::new();
         for (option, word) in [("denoise", "none"), ("denoise", "pld"), ("debias", "ips")] {
             let options = small().with(option, OptionValue::Text(word.to_owned()));
@@ -265,12 +266,16 @@ fn options_have_limits() {
         let options = ModelOptions::new().with(option, value);
         for name in TRAINED {
             let result = check_options(name, &options);
-            // The seed is TRAIN's, layers are those of smoothing, and bm3 has no others.
+            // The seed is TRAIN's, layers are those of smoothing, bm3 and cm3 have no others.
             let named = match &result {
                 Err(Error::InvalidOption { option: own, .. }) => own == option,
                 Err(Error::NoSuchOption { option: own, .. }) => {
                     let layers = option == "layers" && matches!(name, "bpr" | "vbpr");
-                    let others = option == "negatives" && name == "bm3";
+                    let others = match name {
+                        "bm3" => option == "negatives",
+                        "cm3" => matches!(option, "negatives" | "regularization"),
+                        _ => false,
+                    };
                     own == option && (option == "seed" || layers || others)
                 }
                 _ => false,
