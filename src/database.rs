@@ -133,8 +133,8 @@ impl Database {
     }
 
     /// Creates a model: its definition; training is another step. The algorithms are `graph_filter`,
-    /// `ease`, `ials`, `item_knn`, `bpr`, `lightgcn`, `vbpr`, `freedom`, `lattice`, `bm3`, `content`,
-    /// `popular`, `trending` and `latest`.
+    /// `ease`, `ials`, `item_knn`, `bpr`, `lightgcn`, `ngcf`, `vbpr`, `freedom`, `lattice`, `bm3`,
+    /// `mmhcl`, `lirdrec`, `cm3`, `content`, `popular`, `trending` and `latest`.
     pub fn create_model(
         &self,
         name: impl Into<String>,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tastedb_engine::evaluate::{Metric, evaluate};
-use tastedb_engine::model::{Model, estimate, fit, load};
+use tastedb_engine::model::{Model, Size, estimate, fit, load};
 use tastedb_engine::{
     Allow, History, ModelOptions, OptionValue, ScoreInput, SideData, Work, top_k,
 };
@@ -54,15 +54,7 @@ fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
     let train = &split.train;
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     println!("\n{dataset} {algorithm} {options:?}");
-    let guess = estimate(
-        algorithm,
-        train.n_users() as u64,
-        train.n_items() as u64,
-        train.n_pairs() as u64,
-        &options,
-        0,
-    )
-    .unwrap();
+    let guess = estimate(algorithm, &Size::of(train, &split.side), &options, 0).unwrap();
     let (before, start, cpu) = (memory_before(), Instant::now(), cpu_seconds());
     let model = fit(algorithm, train, &split.side, &options, seed, &Work::quiet()).unwrap();
     let seconds = start.elapsed().as_secs_f64();

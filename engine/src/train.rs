@@ -7,7 +7,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tastedb_storage::{ColumnId, Interaction, ItemId, Read, Snapshot, TableId, UserId, Value};
+use tastedb_storage::{
+    ColumnId, ColumnType, Interaction, ItemId, Read, Snapshot, TableId, UserId, Value,
+};
 
 use crate::dataset::Dataset;
 use crate::engine::Engine;
@@ -15,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::history::{Graphs, KeptGraphs, SideData};
 use crate::learning_curve::LearningCurve;
 use crate::live::{LiveGraphs, publish_graphs};
-use crate::model::{self, Embeddings, Estimate, Model};
+use crate::model::{self, Embeddings, Estimate, Model, Size};
 use crate::options::{ModelOptions, OptionValue};
 use crate::progress::Work;
 use crate::projection::{Projected, Projection};
@@ -73,7 +75,9 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
         })?;
     }
     let users = users.len() as u64;
-    let estimate = model::estimate(&definition.algorithm, users, items, interactions, &options, 0)?;
+    let embeddings = embedding_numbers(&snapshot, &definition, items)?;
+    let size = Size { users, items, pairs: interactions, embeddings };
+    let estimate = model::estimate(&definition.algorithm, &size, &options, 0)?;
     Ok(TrainPlan {
         options: given_or_default(&definition.algorithm, &options)?,
         definition,
@@ -82,6 +86,17 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
         interactions,
         estimate,
     })
+}
+
+/// The numbers of the embeddings of so many items, if all have them.
+fn embedding_numbers(snapshot: &Snapshot, definition: &ModelDefinition, items: u64) -> Result<u64> {
+    let table = snapshot.catalog().table_by_id(item_table(snapshot, definition)?);
+    let columns = table.into_iter().flat_map(|table| table.columns());
+    let dims = columns.map(|column| match column.ty {
+        ColumnType::Vector { dim, .. } => u64::from(dim),
+        _ => 0,
+    });
+    Ok(dims.sum::<u64>().saturating_mul(items))
 }
 
 pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Result<ModelVersion> {

@@ -55,7 +55,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let settings = Settings::new(&checked, seed).continuing(side, data);
     let how = Comparing::new(&checked);
     let model = settings.learn(NAME, data, |data| Bpr::new(data, &settings, how), work)?;

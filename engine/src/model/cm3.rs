@@ -3,9 +3,10 @@
 //! ```text
 //! E⁰_i = [y(W₂ f(W₁ x_m)) of each modality m | s]     s: between the P_m x_m/|P_m x_m|     see `views`
 //! L = mean |e_u − e_i|² + γ/2 · (spread of the e_u + spread of the e_j, by how alike their s are)
+//!   + λ/2 · mean of squares
 //! ```
 //!
-//! Zhou et al. 2025. All vectors are of length one in L, whose spread is that of `spread`. Where s lies
+//! Zhou et al. 2025. All vectors are of length one in L but for its last term; the spread is that of [`spread`]. Where s lies
 //! between two modalities is drawn for each item and step from Beta(α, α), and halfway for what is kept;
 //! more than two are mixed one after the other. The spread is that of some nodes of a batch. People
 //! weigh the views alike. The score is the product of vectors as they are.
@@ -15,7 +16,7 @@ use super::factors::{self, Factors};
 use super::freedom::alike;
 use super::learning::{
     BATCH, EPOCHS, FACTORS, Learned, RETRAIN, Settings, layers, learning_rate, patience,
-    validate_every,
+    regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, trained_on};
 use super::views::{Fusion, Views};
@@ -58,6 +59,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             help: "from which similarity on items are as alike as can be",
         },
         learning_rate(1e-3),
+        regularization(0.0),
         BATCH,
         EPOCHS,
         validate_every(2),
@@ -79,7 +81,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let feature = |(matrix, _): &(_, f32)| Features::new(&[*matrix], &data.items);
@@ -284,6 +286,8 @@ impl Learner for Cm3<'_> {
             let others = anchors(batch.triples.iter().map(|[.., other]| *other));
             own += self.spread(&users) + self.spread(&others);
             loss += own * part.len() as f64;
+            let cost = self.given.settings.regularization / part.len() as f32;
+            self.views.batch.decay(cost);
             self.views.step();
         }
         Ok(loss / triples.len().max(1) as f64)

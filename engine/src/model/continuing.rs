@@ -18,7 +18,7 @@ use tastedb_storage::ItemId;
 /// A refresh goes on for one in so many of the epochs of the training.
 const SHARE: usize = 4;
 /// Epochs of a refresh at least.
-const LEAST: usize = 3;
+const LEAST: usize = 10;
 
 /// What a model keeps of its training for the next one.
 pub(super) struct Beginning {

@@ -6,7 +6,7 @@
 use super::ials::MIXED_TRIES;
 use super::{algorithm, ease, graph_filter, ials, item_knn, learning};
 use crate::options::Checked;
-use crate::{Dataset, Error, ModelOptions, OptionKind, OptionSpec, Result};
+use crate::{Dataset, Error, ModelOptions, OptionKind, OptionSpec, Result, SideData};
 
 /// The option of algorithms that may need much memory.
 pub(super) const MEMORY_LIMIT: OptionSpec = OptionSpec {
@@ -19,11 +19,11 @@ pub(super) const MEMORY_LIMIT: OptionSpec = OptionSpec {
 pub(super) fn within_limit(
     algorithm: &'static str,
     data: &Dataset,
+    side: &SideData,
     options: &ModelOptions,
     checked: &Checked,
 ) -> Result<()> {
-    let [users, items, pairs] = [data.n_users(), data.n_items(), data.n_pairs()].map(|n| n as u64);
-    let needed = estimate(algorithm, users, items, pairs, options, 0)?.bytes;
+    let needed = estimate(algorithm, &Size::of(data, side), options, 0)?.bytes;
     let limit = checked.int(MEMORY_LIMIT.name) as u64;
     if needed > limit {
         return Err(Error::TooLarge { algorithm, needed, limit });
@@ -47,15 +47,40 @@ pub struct Estimate {
     pub seconds: f64,
 }
 
-/// Estimates the training of a model on that many users, items and distinct pairs.
+/// How much there is to learn from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Users with interactions.
+    pub users: u64,
+    /// Items in the catalogue.
+    pub items: u64,
+    /// Distinct pairs of user and item.
+    pub pairs: u64,
+    /// The numbers of all embeddings together.
+    pub embeddings: u64,
+}
+
+impl Size {
+    /// That of training data.
+    pub fn of(data: &Dataset, side: &SideData) -> Size {
+        let numbers = side.embeddings.values().map(|own| (own.len() * own.dim()) as u64);
+        Size {
+            users: data.n_users() as u64,
+            items: data.n_items() as u64,
+            pairs: data.n_pairs() as u64,
+            embeddings: numbers.sum(),
+        }
+    }
+}
+
+/// Estimates the training of a model on so much; `threads` as for [`crate::Work`].
 pub fn estimate(
     name: &str,
-    n_users: u64,
-    n_items: u64,
-    n_pairs: u64,
+    size: &Size,
     options: &ModelOptions,
     threads: usize,
 ) -> Result<Estimate> {
+    let Size { users: n_users, items: n_items, pairs: n_pairs, .. } = *size;
     let algorithm = algorithm(name)?;
     let checked = Checked::new(algorithm.name, algorithm.options, options)?;
     let (items, pairs) = (n_items as f64, n_pairs as f64);
@@ -112,25 +137,9 @@ pub fn estimate(
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
             }
         }
-        "bpr" | "vbpr" | "lightgcn" | "freedom" | "lattice" | "bm3" | "mmhcl" | "ngcf"
-        | "lirdrec" | "cm3" => {
-            let layers = match algorithm.name {
-                "bpr" | "vbpr" => None,
-                _ => Some(checked.int("layers") as u64),
-            };
-            let negatives = match algorithm.name {
-                "bm3" | "cm3" => 1,
-                _ => checked.int("negatives"),
-            };
-            let width = match algorithm.name {
-                "vbpr" => 2,
-                // The views of two modalities and of both.
-                "lirdrec" | "cm3" => 3,
-                "ngcf" => 1 + checked.int("layers") as u64,
-                _ => 1,
-            };
-            let effort = learning::Effort { layers, negatives, width };
-            learning::estimate(&checked, effort, n_users, n_items, n_pairs, threads)
+        name if learning::NAMES.contains(&name) => {
+            let effort = learning::Effort::of(algorithm, &checked);
+            learning::estimate(&checked, effort, size, threads)
         }
         "item_knn" => {
             let kept = item_knn::kept(&checked, n_items).min(co_occurrences as u64);

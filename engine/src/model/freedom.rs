@@ -78,7 +78,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let frozen = Frozen {
@@ -88,7 +88,7 @@ fn fit(
         keep: checked.real("keep"),
         weight: checked.real("modality_weight") as f32,
         how: Comparing::new(&checked),
-        settings: Settings::new(&checked, seed),
+        settings: Settings::new(&checked, seed).continuing(side, data),
     };
     let learner = |data: &Dataset| Freedom::new(data, &frozen);
     let model = frozen.settings.learn(NAME, data, learner, work)?;
@@ -225,5 +225,9 @@ impl Learner for Freedom<'_> {
         let values = factors.data_mut().iter_mut().zip(alike.data());
         values.for_each(|(value, alike)| *value += alike);
         Learned { factors, sums: Some(sums) }
+    }
+
+    fn base(&self) -> Option<&Table> {
+        Some(&self.base)
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn kept(options: &Checked, n_items: u64) -> u64 {
 
 fn fit(
     data: &Dataset,
-    _: &SideData,
+    side: &SideData,
     options: &ModelOptions,
     _: u64,
     work: &Work,
@@ -91,7 +91,7 @@ fn fit(
     if data.n_pairs() == 0 {
         return Err(Error::EmptyTraining { algorithm: NAME, why: "there are no interactions" });
     }
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let capped = capped(data, checked.int("history_limit") as usize);
     let data = capped.as_ref().unwrap_or(data);
     let by_item = weigh(data, &checked)?;

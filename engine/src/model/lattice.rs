@@ -71,7 +71,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let (k, n) = (checked.int("neighbours") as usize, data.n_items());
@@ -94,7 +94,7 @@ fn fit(
         layers: checked.int("layers") as usize,
         share: checked.real("frozen") as f32,
         how: Comparing::new(&checked),
-        settings: Settings::new(&checked, seed),
+        settings: Settings::new(&checked, seed).continuing(side, data),
     };
     let learner = |data: &Dataset| Lattice::new(data, &frozen);
     let model = frozen.settings.learn(NAME, data, learner, work)?;
@@ -253,5 +253,9 @@ impl Learner for Lattice<'_> {
         let values = factors.data_mut().iter_mut().zip(near.data());
         values.for_each(|(value, near)| *value += near);
         Learned { factors, sums: Some(sums) }
+    }
+
+    fn base(&self) -> Option<&Table> {
+        Some(&self.base)
     }
 }

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use super::Embeddings;
 use super::continuing::{Beginning, Continued};
 use super::counted::counted;
 use super::estimate::dataset_bytes;
 use super::factors::{Factors, Fold, MOST_FACTORS};
 use super::file::Array;
 use super::holdout::{Case, holdouts};
+use super::{Algorithm, Embeddings, Size};
 use crate::Estimate;
 use crate::kernels::LANES;
 use crate::options::Checked;
@@ -64,9 +64,11 @@ pub(super) const RETRAIN: OptionSpec = OptionSpec {
     help: "whether to train again on all pairs, those hidden to stop by included",
 };
 
+const LAYERS: &str = "layers";
+
 pub(super) const fn layers(default: i64) -> OptionSpec {
     OptionSpec {
-        name: "layers",
+        name: LAYERS,
         kind: OptionKind::Int { default, min: 1, max: 8 },
         help: "how often vectors are smoothed over the graph",
     }
@@ -108,23 +110,54 @@ pub(super) const fn validate_every(default: i64) -> OptionSpec {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
     /// How often vectors are smoothed, if they are.
-    pub(super) layers: Option<u64>,
+    layers: Option<u64>,
     /// The items that a pair is compared with.
-    pub(super) negatives: i64,
+    negatives: i64,
     /// The numbers of a vector over the option `factors`.
-    pub(super) width: u64,
+    width: u64,
+    /// The seconds that each node takes in a step beside its smoothing, and those of contrasts in a step.
+    each: f64,
+    contrast: f64,
+    /// The seconds that each pair of items takes in an epoch, where neighbours are looked for in it.
+    compared: f64,
+    looks_at_embeddings: bool,
+}
+
+/// The algorithms that are trained in this way.
+pub(super) const NAMES: [&str; 10] =
+    ["bpr", "vbpr", "lightgcn", "ngcf", "freedom", "lattice", "bm3", "mmhcl", "lirdrec", "cm3"];
+
+impl Effort {
+    /// That of one of them.
+    pub(super) fn of(algorithm: &Algorithm, checked: &Checked) -> Effort {
+        let given = |name: &str| algorithm.options.iter().any(|option| option.name == name);
+        let layers = given(LAYERS).then(|| checked.int(LAYERS) as u64);
+        let negatives = if given(NEGATIVES.name) { checked.int(NEGATIVES.name) } else { 1 };
+        let (width, each) = match algorithm.name {
+            "vbpr" => (2, 0.0),
+            "ngcf" => (1 + layers.unwrap_or(0), 2.5e-6),
+            // The views of two modalities and of both.
+            "lirdrec" | "cm3" => (3, 8e-6),
+            "mmhcl" => (1, 1e-6),
+            _ => (1, 0.0),
+        };
+        let contrast = match algorithm.name {
+            "mmhcl" => 0.01,
+            "cm3" => 0.02,
+            _ => 0.0,
+        };
+        // Of two modalities.
+        let compared = if algorithm.name == "lattice" { 6e-9 } else { 0.0 };
+        let looks_at_embeddings = algorithm.embeddings != Embeddings::Unused;
+        Effort { layers, negatives, width, each, contrast, compared, looks_at_embeddings }
+    }
 }
 
 /// What a training takes, once on a part of the pairs and once on all. How many epochs it goes on for
 /// is not known before; the usual number is taken.
-pub(super) fn estimate(
-    checked: &Checked,
-    Effort { layers, negatives, width }: Effort,
-    n_users: u64,
-    n_items: u64,
-    n_pairs: u64,
-    threads: f64,
-) -> Estimate {
+pub(super) fn estimate(checked: &Checked, effort: Effort, size: &Size, threads: f64) -> Estimate {
+    let Effort { layers, negatives, width, each, contrast, compared, looks_at_embeddings } = effort;
+    let Size { users: n_users, items: n_items, pairs: n_pairs, embeddings } = *size;
     let dim = width * checked.int("factors") as u64;
     let row = 4 * dim.next_multiple_of(LANES as u64);
     let nodes = n_users + n_items;
@@ -138,7 +171,17 @@ pub(super) fn estimate(
         let edges = 2.0 * n_pairs as f64 * (2.0 * layers as f64 - 1.3);
         batches * dims * (edges * 10e-9 + nodes as f64 * 80e-9) / threads
     });
-    let epoch = pairs * 0.7e-6 * dims + smoothing;
+    let beside = batches * (nodes as f64 * each * dims + contrast) / threads
+        + (n_items as f64).powi(2) * compared * dims / threads;
+    // Embeddings go through maps, pair by pair, and are compared once for their neighbours.
+    let (mapped, neighbours) = match looks_at_embeddings {
+        true => {
+            let each = embeddings as f64 / n_items.max(1) as f64;
+            (pairs * each * dims * 7e-9, n_items as f64 * embeddings as f64 / 20e9)
+        }
+        false => (0.0, 0.0),
+    };
+    let epoch = pairs * 0.7e-6 * dims + smoothing + beside + mapped / threads;
     let epochs = (checked.int("epochs") as f64).min(USUAL_EPOCHS);
     // Those who are asked about, at each validation and for each way to read a history.
     let users = n_users as f64;
@@ -148,14 +191,21 @@ pub(super) fn estimate(
     // The pairs that count and what is left of them; the scores of those who are asked about.
     let pairs_twice = 2 * dataset_bytes(n_users, n_items, n_pairs);
     let scores = 4 * 16 * n_items * threads as u64;
+    // Embeddings without their mean, twice for a moment, and what is computed of a batch of them; the
+    // products that neighbours are looked for by.
+    let content = match looks_at_embeddings {
+        true => embeddings.saturating_mul(24).saturating_add(512 * n_items * threads as u64),
+        false => 0,
+    };
     Estimate {
         bytes: tables.saturating_mul(rows)
             + 44 * n_pairs
             + 3 * n_items * row
             + pairs_twice
-            + scores,
+            + scores
+            + content.min(u64::MAX / 2),
         model_bytes: n_items * (8 + 3 * row),
-        seconds: 2.0 * epochs * epoch + (ranked + solved) / threads,
+        seconds: 2.0 * epochs * epoch + (ranked + solved + neighbours) / threads,
     }
 }
 

@@ -58,7 +58,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let settings = Settings::new(&checked, seed).continuing(side, data);
     let layers = checked.int("layers") as usize;
     let how = Comparing::new(&checked);

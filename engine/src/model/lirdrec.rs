@@ -63,7 +63,7 @@ fn fit(
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let matrices: Vec<_> = modalities.iter().map(|(matrix, _)| *matrix).collect();

@@ -49,7 +49,7 @@ use crate::{
 };
 
 pub(crate) use continuing::Continued;
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, Size, estimate};
 pub use file::Bytes;
 pub use news::{Changed, News, Pairs, Refreshed};
 pub(crate) use on_catalogue::{Layout, Lie, OnCatalogue};

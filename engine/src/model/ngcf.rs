@@ -57,13 +57,13 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
 
 fn fit(
     data: &Dataset,
-    _: &SideData,
+    side: &SideData,
     options: &ModelOptions,
     seed: u64,
     work: &Work,
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let given = Given {
         settings: Settings::new(&checked, seed),
         how: Comparing::new(&checked),

@@ -45,6 +45,10 @@ fn side() -> SideData {
     side
 }
 
+fn size(users: u64, items: u64, pairs: u64) -> Size {
+    Size { users, items, pairs, embeddings: 11 * 3 }
+}
+
 fn text(word: &str) -> OptionValue {
     OptionValue::Text(word.to_owned())
 }
@@ -656,7 +660,7 @@ fn what_cannot_be_trained_says_why() {
     let result = fit("graph_filter", &data, &side(), &little, 0, &Work::quiet()).map(drop);
     assert!(matches!(result, Err(Error::TooLarge { limit: 1000, .. })));
     let result = fit("ease", &data, &side(), &little, 0, &Work::quiet()).map(drop);
-    let needed = estimate("ease", 13, 11, 60, &little, 1).unwrap().bytes;
+    let needed = estimate("ease", &size(13, 11, 60), &little, 1).unwrap().bytes;
     match result {
         Err(Error::TooLarge { needed: said, limit: 1000, .. }) => assert_eq!(said, needed),
         other => panic!("{other:?}"),
@@ -671,7 +675,8 @@ fn ease_is_exact_while_that_fits_and_sparse_beyond() {
         let options = model.options();
         options.into_iter().find_map(|(name, value)| (name == "form").then_some(value)).unwrap()
     };
-    let bytes = |options: &ModelOptions| estimate("ease", 13, 11, 60, options, 1).unwrap().bytes;
+    let bytes =
+        |options: &ModelOptions| estimate("ease", &size(13, 11, 60), options, 1).unwrap().bytes;
     assert_eq!(form(&ModelOptions::new()), text("exact"));
     // Little memory, in which the sparse form still fits.
     let few = bytes(&sparse(1));
@@ -685,15 +690,16 @@ fn ease_is_exact_while_that_fits_and_sparse_beyond() {
     let result = fit("ease", &data, &side(), &forced, 0, &Work::quiet()).map(drop);
     assert!(matches!(result, Err(Error::TooLarge { needed, .. }) if needed == exact));
     // The catalogue decides, too.
-    let of = |items| estimate("ease", 1000, items, 20_000, &ModelOptions::new(), 2).unwrap();
+    let of = |items| estimate("ease", &size(1000, items, 20_000), &ModelOptions::new(), 2).unwrap();
     assert!(of(20_001).model_bytes < of(20_000).model_bytes);
 }
 
 #[test]
 fn estimates_grow_with_the_catalogue() {
     for algorithm in algorithms() {
-        let of =
-            |items| estimate(algorithm.name, 1000, items, 20_000, &ModelOptions::new(), 2).unwrap();
+        let of = |items| {
+            estimate(algorithm.name, &size(1000, items, 20_000), &ModelOptions::new(), 2).unwrap()
+        };
         let (small, large) = (of(1000), of(8000));
         assert!(small.bytes > 0 && small.seconds > 0.0);
         assert!(small.bytes < large.bytes && small.seconds <= large.seconds);

@@ -132,7 +132,7 @@ pub(super) fn peak_bytes(n_items: u64) -> u64 {
 
 fn fit(
     data: &Dataset,
-    _: &SideData,
+    side: &SideData,
     options: &ModelOptions,
     _: u64,
     work: &Work,
@@ -142,7 +142,7 @@ fn fit(
     if data.n_pairs() == 0 {
         return Err(Error::EmptyTraining { algorithm: NAME, why: "there are no interactions" });
     }
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let form = Form::of(&checked, data.n_items() as u64);
     let (lambda, exponent) = (checked.real("lambda"), checked.real("user_exponent"));
     let mut options = checked.into_list();

@@ -33,7 +33,7 @@ use super::counted::counted;
 use super::ease::{self, Ease};
 use super::entries::{merged, sign};
 use super::file::{Sections, Writer, corrupt};
-use super::ials::ItemFactors;
+use super::ials::{self, ItemFactors};
 use super::news::{News, Refreshed};
 use super::{Algorithm, Embeddings, Model, shares};
 use crate::item_graph::ItemGraph;
@@ -187,6 +187,10 @@ fn fit(
     let mut needed = 2 * count_bytes(data.n_items() as u64, squares);
     if given.ease.is_some_and(|share| share > 0.0) {
         needed = needed.saturating_add(ease::peak_bytes(data.n_items() as u64));
+    }
+    if given.ials != Some(0.0) {
+        let (users, items) = (data.n_users() as u64, data.n_items() as u64);
+        needed = needed.saturating_add(ials::peak_bytes(users, items, given.factors));
     }
     if needed > given.memory_limit {
         return Err(Error::TooLarge { algorithm: NAME, needed, limit: given.memory_limit });

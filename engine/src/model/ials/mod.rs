@@ -115,7 +115,7 @@ pub(super) fn peak_bytes(n_users: u64, n_items: u64, factors: usize) -> u64 {
 
 fn fit(
     data: &Dataset,
-    _: &SideData,
+    side: &SideData,
     options: &ModelOptions,
     seed: u64,
     work: &Work,
@@ -125,7 +125,7 @@ fn fit(
         return Err(Error::EmptyTraining { algorithm: NAME, why: "there are no interactions" });
     }
     let dim = checked.int("factors") as usize;
-    within_limit(NAME, data, options, &checked)?;
+    within_limit(NAME, data, side, options, &checked)?;
     let Choice { settings, why } = choose(data, Wanted::new(&checked), seed, work)?;
     let iterations = checked.int("iterations") as usize;
     let factors = solved(data, dim, iterations, settings, seed, work)?;

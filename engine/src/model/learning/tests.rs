@@ -271,11 +271,7 @@ fn options_have_limits() {
                 Err(Error::InvalidOption { option: own, .. }) => own == option,
                 Err(Error::NoSuchOption { option: own, .. }) => {
                     let layers = option == "layers" && matches!(name, "bpr" | "vbpr");
-                    let others = match name {
-                        "bm3" => option == "negatives",
-                        "cm3" => matches!(option, "negatives" | "regularization"),
-                        _ => false,
-                    };
+                    let others = option == "negatives" && matches!(name, "bm3" | "cm3");
                     own == option && (option == "seed" || layers || others)
                 }
                 _ => false,
@@ -343,12 +339,12 @@ fn a_refresh_goes_on_and_ranks_as_a_training_on_all_does() {
         part(&|user, item| user < 230 && item < 78 && !number(user, item).is_multiple_of(15), 78);
     let new = 1.0 - old.n_pairs() as f64 / data.n_pairs() as f64;
     assert!((0.08..0.2).contains(&new), "{new} is new");
-    for name in ["bpr", "lightgcn"] {
+    for name in ["bpr", "lightgcn", "freedom", "lattice"] {
         let first = train(name, &old, &small(), 0);
         let mut bytes = Vec::new();
         first.save(&mut bytes).unwrap();
         let first = load(Arc::new(bytes)).unwrap();
-        let side = SideData::default();
+        let side = side();
         let news = crate::model::News::new(data.items.clone(), &side, None, || Ok(data.clone()));
         let refreshed = crate::model::refresh(first.as_ref(), &news, 0, &Work::quiet()).unwrap();
         assert!(refreshed.how.ends_with(" epochs more, 2 new items"), "{}", refreshed.how);
