@@ -135,15 +135,15 @@ impl Effort {
         let negatives = if given(NEGATIVES.name) { checked.int(NEGATIVES.name) } else { 1 };
         let (width, each) = match algorithm.name {
             "vbpr" => (2, 0.0),
-            "ngcf" => (1 + layers.unwrap_or(0), 2.5e-6),
+            "ngcf" => (1 + layers.unwrap_or(0), 4e-7),
             // The views of two modalities and of both.
-            "lirdrec" | "cm3" => (3, 8e-6),
+            "lirdrec" | "cm3" => (3, 8e-7),
             "mmhcl" => (1, 1e-6),
             _ => (1, 0.0),
         };
         let contrast = match algorithm.name {
             "mmhcl" => 0.01,
-            "cm3" => 0.02,
+            "cm3" => 0.04,
             _ => 0.0,
         };
         // Of two modalities.

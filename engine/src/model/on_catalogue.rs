@@ -120,11 +120,16 @@ impl<'a> OnCatalogue<'a> {
         self.layout.places.binary_search(&row).ok()
     }
 
-    /// A history in rows of the model, with the entry that each is of.
+    /// A history in rows of the model, with the entry that each is of. For what is new stands the known
+    /// item that it is most like.
     fn history(&self, entries: &[(u32, f32)]) -> (Vec<(u32, f32)>, Vec<usize>) {
         let (mut own, mut of) = (Vec::with_capacity(entries.len()), Vec::new());
         for (entry, (row, weight)) in entries.iter().enumerate() {
-            if let Some(row) = self.row(*row) {
+            let known = match self.newcomer(*row) {
+                Some(at) => self.layout.newcomers.near(at, 1).first().map(|(row, ..)| *row),
+                None => self.row(*row),
+            };
+            if let Some(row) = known {
                 own.push((row, *weight));
                 of.push(entry);
             }

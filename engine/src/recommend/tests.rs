@@ -353,6 +353,12 @@ fn a_new_item_is_served_by_its_embedding_from_its_insert_on() {
             assert!(!reasons.is_empty(), "{algorithm}");
             assert_eq!(place(answer, "m45").1, "popular (fallback)", "{algorithm}");
         }
+        // Who has met nothing else is taken for one who met what it is most like.
+        let session = Request::new(shop.movies, Context::Session(vec![shop.item("m25")]), 5);
+        let session = shop.ask(&session);
+        assert!(session.rows.iter().all(|row| &*row.source == "home"), "{algorithm}");
+        assert!(!keys(&session).contains(&"m25".to_string()), "it is seen");
+        assert!(number(&keys(&session)[0]) % 20 < 10, "{algorithm}: {:?}", keys(&session));
         // What is like a new item is what is like those that it is alike.
         let mut alike = Request::new(shop.movies, Context::Item(shop.item("m25")), 5);
         alike.seen.clear();
