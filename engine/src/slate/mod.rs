@@ -5,14 +5,18 @@
 //! function of its input. Caps always hold, and cost no rows while a row that fits is left; where a
 //! row has one value of each attribute that is also the most rows there can be.
 
+mod diversify;
 mod groups;
+mod likeness;
 mod repair;
 mod search;
 mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use diversify::{Method, diversify};
 pub use groups::{Groups, NONE};
+pub use likeness::Likeness;
 pub use repair::Repair;
 pub use tally::{Cap, Counted, Quota};
 

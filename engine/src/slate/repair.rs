@@ -54,7 +54,7 @@ pub(super) fn repair<'a>(
 
 /// Exchanges a member for the best ranked row that brings the quotas nearer; the member that helps
 /// most by going, and of those the one ranked lowest.
-fn swap(ranking: &[u32], tally: &mut Tally<'_>, members: &mut Vec<usize>) -> bool {
+fn swap(ranking: &[u32], tally: &mut Tally<'_>, members: &mut [usize]) -> bool {
     let before = tally.shortfall();
     let mut hopeless: HashSet<Vec<u32>> = HashSet::new();
     for (place, row) in ranking.iter().enumerate() {

@@ -3,7 +3,10 @@
 use fixedbitset::FixedBitSet;
 use proptest::prelude::*;
 
-use super::{Cap, Counted, Groups, Quota, choose};
+use tastedb_storage::ItemId;
+
+use super::{Cap, Counted, Groups, Likeness, Method, Quota, choose, diversify};
+use crate::EmbeddingMatrix;
 
 /// The least shortfall of all slates of `n` rows within the caps, by looking at each.
 fn least(rows: usize, n: usize, caps: &[Cap<'_>], quotas: &[Quota<'_>]) -> Option<u32> {
@@ -69,6 +72,92 @@ fn a_quota_costs_the_lowest_ranked_rows_and_takes_the_best_that_help() {
     let chosen = choose(&ranking, 5, &[], |_| quota(4));
     assert_eq!((chosen.repair.counts, chosen.repair.shortfall), (vec![3], 1));
     assert!(chosen.repair.proven);
+}
+
+#[test]
+fn strength_0_is_the_ranking_and_1_looks_at_likeness_alone() {
+    let brands = groups(&[vec![1], vec![1], vec![1], vec![2], vec![], vec![]]);
+    let pool = [0, 1, 2, 3, 4, 5];
+    let scores = [1.0, 0.9, 0.8, 0.3, 0.2, 0.1];
+    for method in [Method::Mmr, Method::Dpp] {
+        let of = |strength, caps: &[Cap<'_>]| {
+            diversify(&pool, &scores, Likeness::Values(&brands), (method, strength), caps, 3)
+        };
+        assert_eq!(of(0.0, &[]), [0, 1, 2]);
+        // Rows without a value are alike, too: one of them is enough.
+        assert_eq!(of(1.0, &[]), [0, 3, 4]);
+        assert_eq!(of(0.0, &[Cap { groups: &brands, most: 1 }]), [0, 3, 4]);
+    }
+}
+
+#[test]
+fn greedy_map_takes_the_row_that_adds_the_most_volume() {
+    let mut matrix = EmbeddingMatrix::new("text", 3);
+    let angles = [0.0_f32, 0.2, 0.7, 1.1, 1.5, 2.4];
+    let ids: Vec<ItemId> = (0..angles.len() as u64).map(ItemId).collect();
+    for (id, angle) in ids.iter().zip(angles) {
+        let vector = [angle.cos(), angle.sin(), angle / 4.0];
+        matrix.set(*id, &vector).expect("a finite vector");
+    }
+    let pool = [0, 1, 2, 3, 4, 5];
+    let scores = [0.9, 0.8, 0.7, 0.5, 0.4, 0.0];
+    let likeness = Likeness::Vectors { matrix: &matrix, ids: &ids };
+    let found = diversify(&pool, &scores, likeness, (Method::Dpp, 0.4), &[], 4);
+    // The same by determinants of the whole kernel: exp(alpha r) S exp(alpha r).
+    let alpha = 0.6 / 0.8;
+    let kernel = |a: usize, b: usize| {
+        let like = if a == b { 1.0 } else { 0.99 * f64::from(matrix.cosine(a, b)) };
+        (alpha * f64::from(scores[a] / 0.9 + scores[b] / 0.9)).exp() * like
+    };
+    let mut slow: Vec<usize> = Vec::new();
+    while slow.len() < 4 {
+        let volume = |place: &usize| {
+            let set: Vec<usize> = slow.iter().copied().chain([*place]).collect();
+            determinant(set.iter().map(|a| set.iter().map(|b| kernel(*a, *b)).collect()).collect())
+        };
+        let open = (0..6).filter(|place| !slow.contains(place));
+        slow.extend(open.max_by(|a, b| volume(a).total_cmp(&volume(b))));
+    }
+    assert_eq!(found, slow);
+    assert!(found != [0, 1, 2, 3], "diversity changes nothing");
+}
+
+/// By elimination; the matrix is positive definite.
+fn determinant(mut a: Vec<Vec<f64>>) -> f64 {
+    let mut product = 1.0;
+    for at in 0..a.len() {
+        let pivot = a[at].clone();
+        product *= pivot[at];
+        for row in &mut a[at + 1..] {
+            let factor = row[at] / pivot[at];
+            row.iter_mut().zip(&pivot).for_each(|(value, above)| *value -= factor * above);
+        }
+    }
+    product
+}
+
+proptest! {
+    #[test]
+    fn a_longer_slate_begins_with_the_shorter_one_and_caps_hold(
+        codes in prop::collection::vec(0u32..4, 12),
+        scores in prop::collection::vec(0f32..1.0, 12),
+        strength in 0f32..=1.0,
+        dpp: bool,
+        k in 0usize..8,
+    ) {
+        let brands = groups(&codes.iter().map(|code| vec![*code]).collect::<Vec<_>>());
+        let method = if dpp { Method::Dpp } else { Method::Mmr };
+        let caps = [Cap { groups: &brands, most: 2 }];
+        let pool: Vec<u32> = (0..12).collect();
+        let of = |k| {
+            diversify(&pool, &scores, Likeness::Values(&brands), (method, strength), &caps, k)
+        };
+        let (short, long) = (of(k), of(k + 1));
+        prop_assert_eq!(&long[..short.len()], &short[..]);
+        let bits = long.iter().fold(0, |bits, place| bits | 1u32 << pool[*place]);
+        prop_assert!(within(bits, &caps));
+        prop_assert!(long.len() == k + 1 || least(12, long.len() + 1, &caps, &[]).is_none());
+    }
 }
 
 proptest! {
