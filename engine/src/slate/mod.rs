@@ -8,6 +8,7 @@
 mod diversify;
 mod groups;
 mod likeness;
+mod posterior;
 mod repair;
 mod search;
 mod tally;
@@ -17,6 +18,7 @@ mod tests;
 pub use diversify::{Method, diversify};
 pub use groups::{Groups, NONE};
 pub use likeness::Likeness;
+pub use posterior::Posterior;
 pub use repair::Repair;
 pub use tally::{Cap, Counted, Quota};
 
