@@ -5,6 +5,7 @@
 //! greedy MAP inference of a determinantal point process with an incremental Cholesky factor (Chen,
 //! Zhang and Zhou 2018). Both are greedy: the slate of k + 1 rows begins with that of k.
 
+use super::explore::Explore;
 use super::likeness::Likeness;
 use super::tally::{Cap, Tally};
 
@@ -20,51 +21,79 @@ pub enum Method {
 /// The part of the kernel that is its diagonal, which keeps rows apart that are all alike.
 const RIDGE: f64 = 0.01;
 
-/// Takes up to `k` rows of a pool within the caps; their places in the pool, in the order taken.
-///
-/// `pool` holds rows in the order of their ranking, `scores` what each is worth (higher is better).
-/// `strength` goes from 0, the ranking itself, to 1, which asks for likeness alone.
-pub fn diversify(
-    pool: &[u32],
-    scores: &[f32],
-    likeness: Likeness<'_>,
-    (method, strength): (Method, f32),
-    caps: &[Cap<'_>],
-    k: usize,
-) -> Vec<usize> {
-    let relevance = scaled(scores);
-    let strength = f64::from(strength.clamp(0.0, 1.0));
-    let mut spread: Box<dyn Spread> = match method {
-        _ if strength == 0.0 => Box::new(Plain),
-        Method::Mmr => Box::new(Mmr { strength, likest: vec![0.0; pool.len()] }),
-        Method::Dpp => Box::new(Dpp {
-            // The trade-off of the paper: theta is what is left for relevance.
-            alpha: (1.0 - strength) / (2.0 * strength),
-            steps: Vec::new(),
-            left: vec![1.0; pool.len()],
-        }),
-    };
-    let mut tally = Tally::new(caps, &[]);
-    let mut taken = vec![false; pool.len()];
-    let mut places = Vec::with_capacity(k.min(pool.len()));
-    while places.len() < k {
-        let mut best: Option<(f64, usize)> = None;
-        for (place, row) in pool.iter().enumerate() {
-            if taken[place] || !tally.fits(*row) {
-                continue;
+/// What a slate is taken from, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool<'a> {
+    /// Rows in the order of their ranking.
+    pub rows: &'a [u32],
+    /// What each is worth; higher is better.
+    pub scores: &'a [f32],
+    /// What rows are compared by.
+    pub likeness: Likeness<'a>,
+    /// How likeness is weighed against worth.
+    pub method: Method,
+    /// From 0, the ranking itself, to 1, which asks for likeness alone.
+    pub strength: f32,
+    /// What the slate may have at most.
+    pub caps: &'a [Cap<'a>],
+    /// How places are given away.
+    pub explore: Option<Explore<'a>>,
+}
+
+/// One place of a slate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Taken {
+    /// The place in the pool.
+    pub place: usize,
+    /// The probability that this one stands here, given those before.
+    pub propensity: f64,
+}
+
+impl Pool<'_> {
+    /// Takes up to `k` rows within the caps, in order.
+    pub fn take(&self, k: usize) -> Vec<Taken> {
+        let relevance = scaled(self.scores);
+        let strength = f64::from(self.strength.clamp(0.0, 1.0));
+        let mut spread: Box<dyn Spread> = match self.method {
+            _ if strength == 0.0 => Box::new(Plain),
+            Method::Mmr => Box::new(Mmr { strength, likest: vec![0.0; self.rows.len()] }),
+            Method::Dpp => Box::new(Dpp {
+                // The trade-off of the paper: theta is what is left for relevance.
+                alpha: (1.0 - strength) / (2.0 * strength),
+                steps: Vec::new(),
+                left: vec![1.0; self.rows.len()],
+            }),
+        };
+        let mut tally = Tally::new(self.caps, &[]);
+        let mut left: Vec<usize> = (0..self.rows.len()).collect();
+        let mut slate = Vec::with_capacity(k.min(self.rows.len()));
+        while slate.len() < k {
+            // What does not fit now never will: counts only rise.
+            left.retain(|place| tally.fits(self.rows[*place]));
+            let mut best: Option<(f64, usize)> = None;
+            for place in &left {
+                let value = spread.value(*place, relevance[*place]);
+                if best.is_none_or(|(most, _)| value > most) {
+                    best = Some((value, *place));
+                }
             }
-            let value = spread.value(place, relevance[place]);
-            if best.is_none_or(|(most, _)| value > most) {
-                best = Some((value, place));
+            let Some((_, greedy)) = best else { break };
+            let (place, propensity) = match &self.explore {
+                None => (greedy, 1.0),
+                Some(explore) => {
+                    let place = explore.choose(slate.len(), greedy, &left);
+                    (place, explore.propensity(place, greedy, &left))
+                }
+            };
+            left.retain(|other| *other != place);
+            tally.add(self.rows[place]);
+            slate.push(Taken { place, propensity });
+            if strength > 0.0 {
+                spread.take(place, &self.likeness.to(self.rows[place], self.rows));
             }
         }
-        let Some((_, place)) = best else { break };
-        taken[place] = true;
-        tally.add(pool[place]);
-        places.push(place);
-        spread.take(place, &likeness.to(pool[place], pool));
+        slate
     }
-    places
 }
 
 /// Scores brought to 0..1; all 1 where they are the same, 0 where there is none.

@@ -1,11 +1,14 @@
-//! Choosing a slate from rows in the order of their ranking: the best that caps leave room for,
-//! mended until quotas are met.
+//! Choosing a slate from rows in the order of their ranking.
+//!
+//! [`choose`] takes the best that caps leave room for and mends them until quotas are met;
+//! [`Pool::take`] spreads a slate out and explores, within the caps, with the propensity of each row.
 //!
 //! It works on row numbers, codes and sets; it knows no SQL and no model. The choice is a pure
 //! function of its input. Caps always hold, and cost no rows while a row that fits is left; where a
 //! row has one value of each attribute that is also the most rows there can be.
 
 mod diversify;
+mod explore;
 mod groups;
 mod likeness;
 mod posterior;
@@ -15,7 +18,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use diversify::{Method, diversify};
+pub use diversify::{Method, Pool, Taken};
+pub use explore::{Draw, Explore};
 pub use groups::{Groups, NONE};
 pub use likeness::Likeness;
 pub use posterior::Posterior;

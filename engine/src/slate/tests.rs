@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use tastedb_storage::ItemId;
 
-use super::{Cap, Counted, Groups, Likeness, Method, Quota, choose, diversify};
+use super::{
+    Cap, Counted, Draw, Explore, Groups, Likeness, Method, Pool, Posterior, Quota, Taken, choose,
+};
 use crate::EmbeddingMatrix;
 
 /// The least shortfall of all slates of `n` rows within the caps, by looking at each.
@@ -44,6 +46,19 @@ fn shortfall(set: u32, quotas: &[Quota<'_>]) -> u32 {
         quota.low.saturating_sub(count as u32) + (count as u32).saturating_sub(quota.high)
     };
     quotas.iter().map(of).sum()
+}
+
+/// The places of a slate without exploration.
+fn diversify(
+    rows: &[u32],
+    scores: &[f32],
+    likeness: Likeness<'_>,
+    (method, strength): (Method, f32),
+    caps: &[Cap<'_>],
+    k: usize,
+) -> Vec<usize> {
+    let pool = Pool { rows, scores, likeness, method, strength, caps, explore: None };
+    pool.take(k).iter().map(|taken| taken.place).collect()
 }
 
 fn groups(rows: &[Vec<u32>]) -> Groups {
@@ -120,6 +135,43 @@ fn greedy_map_takes_the_row_that_adds_the_most_volume() {
     }
     assert_eq!(found, slow);
     assert!(found != [0, 1, 2, 3], "diversity changes nothing");
+}
+
+#[test]
+fn propensities_are_the_frequencies_over_seeds() {
+    let brands = groups(&[vec![1], vec![1], vec![2], vec![2], vec![3]]);
+    let posteriors = [(1.0, 30.0), (0.0, 5.0), (4.0, 20.0), (0.0, 0.0), (2.0, 90.0)]
+        .map(|(clicks, impressions)| Posterior::new(clicks, impressions, 0.1));
+    for draw in [Draw::Uniform, Draw::Thompson(&posteriors)] {
+        let slate = |seed| -> Vec<Taken> {
+            let pool = Pool {
+                rows: &[0, 1, 2, 3, 4],
+                scores: &[5.0, 4.0, 3.0, 2.0, 1.0],
+                likeness: Likeness::Values(&brands),
+                method: Method::Mmr,
+                strength: 0.5,
+                caps: &[Cap { groups: &brands, most: 1 }],
+                explore: Some(Explore { share: 0.4, draw, seed }),
+            };
+            pool.take(2)
+        };
+        assert_eq!(slate(3), slate(3));
+        // How often each pair of rows comes, against the product of its two propensities.
+        let rounds = 20_000;
+        let mut pairs = std::collections::HashMap::new();
+        for seed in 0..rounds {
+            let slate = slate(seed);
+            assert!(brands.of(slate[0].place as u32) != brands.of(slate[1].place as u32));
+            let expected = slate[0].propensity * slate[1].propensity;
+            pairs.entry((slate[0].place, slate[1].place)).or_insert((0.0, expected)).0 += 1.0;
+        }
+        assert!(pairs.len() > 10, "{pairs:?}");
+        for (pair, (count, expected)) in &pairs {
+            let found = count / rounds as f64;
+            let error = (expected * (1.0 - expected) / rounds as f64).sqrt();
+            assert!((found - expected).abs() < 5.0 * error, "{pair:?}: {found} {expected}");
+        }
+    }
 }
 
 /// By elimination; the matrix is positive definite.
