@@ -35,6 +35,7 @@ mod trainer;
 
 pub mod evaluate;
 pub mod model;
+pub mod slate;
 
 pub use tastedb_storage as storage;
 
