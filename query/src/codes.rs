@@ -284,6 +284,12 @@ codes! {
     LIMIT = "TD0705" "not a count":
         "LIMIT or OFFSET is not a whole number of 0 or more."
         -> "Write a count, such as LIMIT 10.";
+    SLATE = "TD0706" "slate clause does not fit":
+        "HAVING, DIVERSIFY BY, EXPLORE or LIMIT … BY asks for something that it does not take."
+        -> "The message says what the clause takes.";
+    NO_SUCH_SLATE = "TD0707" "no such slate":
+        "No slate was found that meets HAVING, and `WITH (strict = true)` asks for one."
+        -> "Ask for less, widen WHERE, or leave `strict` out and take the best there is.";
 
     IO = "TD0801" "input/output failed":
         "The operating system refused an operation on a file of the database."

@@ -106,6 +106,14 @@ impl Error {
         Error::new(&codes::CONTEXT, what)
     }
 
+    pub(crate) fn bad_slate(what: &str) -> Error {
+        Error::new(&codes::SLATE, what)
+    }
+
+    pub(crate) fn no_such_slate(what: &str) -> Error {
+        Error::new(&codes::NO_SUCH_SLATE, what)
+    }
+
     pub(crate) fn not_a_count(clause: &str, found: &str) -> Error {
         let what = format!("{clause} takes a whole number from 0 on, found {found}");
         Error::new(&codes::LIMIT, what)

@@ -186,7 +186,8 @@ fn wrong_requests_name_what_is_wrong() {
         ("RECOMMEND movies FOR USER 'u1' LIMIT -1", "TD0705"),
         ("RECOMMEND movies FOR USER 'u1' WHERE yaer > 1990", "TD0202"),
         ("RECOMMEND movies FOR USER 'u1' WHERE title", "TD0301"),
-        ("RECOMMEND movies FOR USER 'u1' EXPLORE 0.1", "TD0902"),
+        ("RECOMMEND movies FOR USER 'u1' EXPLORE 1.1", "TD0706"),
+        ("RECOMMEND movies FOR PROFILE (title => 'x')", "TD0902"),
         ("RECOMMEND movies FOR USER 'u1' WITH (sed = 1)", "TD0108"),
     ] {
         let error = fails(&mut session, sql);

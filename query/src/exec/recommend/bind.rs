@@ -1,8 +1,11 @@
 //! From the names and literals of a RECOMMEND to the ids and numbers of a request.
 
-use datafusion::sql::sqlparser::ast::Statement;
-use tastedb_engine::{Context as Asked, Request, Seen, Source};
+use std::sync::Arc;
 
+use datafusion::sql::sqlparser::ast::Statement;
+use tastedb_engine::{Context as Asked, EmbeddingMatrix, Request, Seen, Source};
+
+use super::slate::Slate;
 use super::{Bound, DEFAULT_LIMIT, Order, candidates, keys_of};
 use crate::ast::{
     Context, Expr, Name, NamedValue, Operand, OperandKind, OrderByExpr, Query, Recommend,
@@ -18,7 +21,8 @@ use crate::expr::params;
 use crate::provider::View;
 use crate::session::Session;
 use crate::storage::{
-    Catalog, ColumnType, Element, ItemId, Read, Role, Snapshot, Table, TableId, UserId, Value,
+    Catalog, Column, ColumnType, Element, ItemId, Read, Role, Snapshot, Table, TableId, UserId,
+    Value,
 };
 
 /// The users of a batch.
@@ -83,6 +87,7 @@ pub(super) fn bind<'a>(
     }
 
     let mut options = Options::new(&recommend.options, given);
+    let slate = Slate::bind(&here, &shape, recommend, &mut options)?;
     request.seed = options.number("seed")?.unwrap_or(0);
     let include = options.choice("seen", &["exclude", "include"])? == Some("include");
     if let Some((name, place)) = options.text("interactions")? {
@@ -107,6 +112,7 @@ pub(super) fn bind<'a>(
         shape,
         request,
         users,
+        slate,
         order: recommend.order_by.iter().map(order).collect::<Result<_>>()?,
         list,
         given,
@@ -137,15 +143,7 @@ fn refuse_unsupported(recommend: &Recommend) -> Result<()> {
         Context::Profile(pairs) => Some(("FOR PROFILE", pairs.span)),
         _ => None,
     });
-    let clause = recommend
-        .having
-        .as_ref()
-        .map(|having| ("HAVING", having.span))
-        .or(recommend.diversify.as_ref().map(|diversify| ("DIVERSIFY", diversify.span)))
-        .or(recommend.explore.as_ref().map(|explore| ("EXPLORE", explore.span)))
-        .or(recommend.limit_by.as_ref().map(|limit| ("LIMIT … BY", limit.span)))
-        .or(profile);
-    match clause {
+    match profile {
         Some((clause, place)) => Err(Error::clause_unsupported(clause).at(place)),
         None => Ok(()),
     }
@@ -159,14 +157,14 @@ fn order(order: &OrderByExpr) -> Result<Order<'_>> {
 }
 
 /// What resolving a name needs.
-struct Here<'a> {
+pub(super) struct Here<'a> {
     session: &'a Session,
     snapshot: &'a Snapshot,
     catalog: &'a Catalog,
     table: &'a Table,
     /// The items that the first model of USING knows.
     learnt: Option<TableId>,
-    given: Given<'a>,
+    pub(super) given: Given<'a>,
 }
 
 impl Here<'_> {
@@ -324,7 +322,13 @@ impl Here<'_> {
         value.map_err(|error| error.at(operand.span))
     }
 
-    fn count(&self, clause: &str, operand: Option<&Operand>, default: usize) -> Result<usize> {
+    /// A whole number from 0 on.
+    pub(super) fn count(
+        &self,
+        clause: &str,
+        operand: Option<&Operand>,
+        default: usize,
+    ) -> Result<usize> {
         let Some(operand) = operand else { return Ok(default) };
         match self.value(operand)? {
             Cell::Value(Value::Int(count)) if count >= 0 => {
@@ -332,6 +336,27 @@ impl Here<'_> {
             }
             other => Err(Error::not_a_count(clause, &describe(&other)).at(operand.span)),
         }
+    }
+
+    /// A number from 0 to 1.
+    pub(super) fn fraction(&self, clause: &str, operand: &Operand) -> Result<f64> {
+        let fraction = match self.value(operand)? {
+            Cell::Value(Value::Int(number)) => number as f64,
+            Cell::Value(Value::Real(number)) => number,
+            _ => f64::NAN,
+        };
+        if !(0.0..=1.0).contains(&fraction) {
+            let what = format!("{clause} takes a number from 0 to 1");
+            return Err(Error::bad_slate(&what).at(operand.span));
+        }
+        Ok(fraction)
+    }
+
+    /// The vectors of a column of the table.
+    pub(super) fn embeddings(&self, column: &Column) -> Result<Arc<EmbeddingMatrix>> {
+        let engine = self.session.engine();
+        let live = engine.live();
+        Ok(live.embeddings(engine.store(), self.snapshot, self.table.id, column)?)
     }
 
     fn weight(&self, operand: &Operand) -> Result<f32> {

@@ -90,7 +90,7 @@ pub(super) fn find(
 }
 
 /// The parts of a chain of AND.
-fn split<'a>(expr: &'a Expr, out: &mut Vec<&'a Expr>) {
+pub(super) fn split<'a>(expr: &'a Expr, out: &mut Vec<&'a Expr>) {
     match expr {
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
             split(left, out);

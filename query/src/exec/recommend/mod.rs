@@ -9,6 +9,7 @@ mod bind;
 mod candidates;
 mod function;
 mod output;
+mod slate;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,6 +51,8 @@ struct Bound<'a> {
     request: Request,
     /// For USERS: the name of the added column, and each user's key and request context.
     users: Option<bind::Users>,
+    /// The clauses that look at the slate as a whole.
+    slate: Option<slate::Slate<'a>>,
     order: Vec<Order<'a>>,
     list: &'a [SelectItem],
     given: Given<'a>,
@@ -125,24 +128,38 @@ fn answer(
     bound.answer(session)
 }
 
+/// What one context got.
+struct Answer {
+    response: Response,
+    window: output::Window,
+    notices: Vec<String>,
+    stage: Option<Stage>,
+}
+
 impl Bound<'_> {
     fn answer(mut self, session: &Session) -> Result<(Rows, Vec<String>, Vec<Stage>)> {
         let wanted = (self.request.offset, self.request.k);
-        if !self.order.is_empty() {
+        self.request.offset = 0;
+        self.request.k = match (self.order.is_empty(), &self.slate) {
             // Re-scoring looks at every candidate.
-            self.request.offset = 0;
-            self.request.k = usize::MAX;
-        }
+            (false, _) => usize::MAX,
+            (true, Some(_)) => slate::Slate::pool(wanted.0.saturating_add(wanted.1)),
+            (true, None) => {
+                self.request.offset = wanted.0;
+                wanted.1
+            }
+        };
         let mut stages = std::mem::take(&mut self.stages);
         let mut notices: Vec<String> = Vec::new();
         let mut output = output::Output::new(session, &self)?;
         match self.users.take() {
             None => {
-                let response = self.ask(session)?;
-                notices.extend(response.notices.iter().cloned());
-                stages.extend(response.trace.iter().cloned());
+                let answer = self.slate(session, &output, wanted)?;
+                notices.extend(answer.notices);
+                stages.extend(answer.response.trace.iter().cloned());
+                stages.extend(answer.stage);
                 let start = Instant::now();
-                output.add(session, &self, &response, wanted, None)?;
+                output.add(session, &self, &answer.response, &answer.window, None)?;
                 stages.push(stage("output", &format!("{} rows", output.len()), start));
             }
             Some(users) => {
@@ -151,20 +168,52 @@ impl Bound<'_> {
                 for (done, (key, user)) in users.keys.iter().enumerate() {
                     session.work().check()?;
                     self.request.contexts = vec![tastedb_engine::Context::User(*user)];
-                    let response = self.ask(session)?;
-                    for notice in &response.notices {
+                    let answer = self.slate(session, &output, wanted)?;
+                    for notice in &answer.notices {
                         let notice = format!("user `{key}`: {notice}");
                         if notices.len() < 5 && !notices.contains(&notice) {
                             notices.push(notice);
                         }
                     }
-                    output.add(session, &self, &response, wanted, Some(key))?;
+                    output.add(session, &self, &answer.response, &answer.window, Some(key))?;
                     session.progress().report("recommend", done as u64 + 1, total, "");
                 }
                 stages.push(stage("users", &format!("{total} users"), start));
             }
         }
         Ok((output.finish()?, notices, stages))
+    }
+
+    /// The answer for the contexts of the request, and which of its rows are returned.
+    fn slate(
+        &mut self,
+        session: &Session,
+        output: &output::Output,
+        (offset, limit): (usize, usize),
+    ) -> Result<Answer> {
+        let mut response = self.ask(session)?;
+        let mut notices = response.notices.clone();
+        let start = Instant::now();
+        let Some(clauses) = &self.slate else {
+            let window = output.window(session, self, &response, offset, limit)?;
+            return Ok(Answer { response, window, notices, stage: None });
+        };
+        let rows = offset.saturating_add(limit);
+        let first = self.request.k;
+        let mut picked = output.pick(session, self, clauses, &response, rows)?;
+        if picked.short && response.rows.len() == first {
+            // What the best rows cannot give, all of them may.
+            self.request.k = usize::MAX;
+            let all = self.ask(session);
+            self.request.k = first;
+            response = all?;
+            picked = output.pick(session, self, clauses, &response, rows)?;
+        }
+        clauses.refuse(&picked)?;
+        let stage = stage("slate", &picked.detail, start);
+        notices.append(&mut picked.notices);
+        let window = output::Window::of(&response, &picked.places, offset);
+        Ok(Answer { response, window, notices, stage: Some(stage) })
     }
 
     fn ask(&self, session: &Session) -> Result<Response> {

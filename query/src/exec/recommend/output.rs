@@ -4,40 +4,46 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, Float32Array, Float32Builder, Int32Array, Int64Array, ListBuilder,
-    RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
+    Array, ArrayRef, AsArray, Float32Array, Float32Builder, Float64Array, Int32Array, Int64Array,
+    ListBuilder, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
 use datafusion::arrow::compute::{
     SortColumn, SortOptions, concat_batches, lexsort_to_indices, take,
 };
 use datafusion::arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use datafusion::sql::sqlparser::ast::Spanned;
+use fixedbitset::FixedBitSet;
 use tastedb_engine::{Recommendation, Response};
 
+use super::slate::{self, Picked, Slate, What};
 use super::{Bound, Order};
 use crate::ast::{Expr, SelectItem};
 use crate::batch::{Field, Shape};
 use crate::candidates::Condition;
 use crate::error::{Error, Result};
+use crate::exec::failure;
 use crate::exec::returning::{expand, name_of};
 use crate::expr::{Compiled, Scope, params};
 use crate::outcome::Rows;
 use crate::session::Session;
 use crate::span::Span;
-use crate::storage::Read;
+use crate::storage::{ItemId, Read};
 
 /// What a recommendation has besides the columns of its row.
-const SPECIAL: [(&str, DataType); 5] = [
+const SPECIAL: [(&str, DataType); 6] = [
     ("rank", DataType::Int32),
     ("score", DataType::Float32),
     ("source", DataType::Utf8),
     ("reason", DataType::Utf8),
     ("model_version", DataType::Int64),
+    ("propensity", DataType::Float64),
 ];
 const RANK: usize = 0;
 const SCORE: usize = 1;
 const SOURCE: usize = 2;
 const REASON: usize = 3;
 const MODEL_VERSION: usize = 4;
+const PROPENSITY: usize = 5;
 
 /// The name of the special columns' table in expressions.
 const ANSWER: &str = "__answer";
@@ -57,8 +63,31 @@ enum Item {
 pub(super) struct Output {
     items: Vec<Item>,
     order: Vec<(Item, SortOptions)>,
+    /// The conditions of HAVING, in its order; `None` where one counts values.
+    having: Vec<Option<Item>>,
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
+}
+
+/// The rows that are returned, in order.
+pub(super) struct Window {
+    rows: Vec<Recommendation>,
+    /// The probability that each stands where it does, given those before; empty: all 1.
+    propensities: Vec<f64>,
+    /// The rank of the first row, less one.
+    first: usize,
+}
+
+impl Window {
+    /// Rows of an answer by their places, without the first `offset`.
+    pub(super) fn of(response: &Response, places: &[(usize, f64)], offset: usize) -> Window {
+        let places = places.get(offset..).unwrap_or_default();
+        Window {
+            rows: places.iter().map(|(place, _)| response.rows[*place].clone()).collect(),
+            propensities: places.iter().map(|(_, propensity)| *propensity).collect(),
+            first: offset,
+        }
+    }
 }
 
 impl Output {
@@ -84,8 +113,29 @@ impl Output {
             Ok((resolve(session, bound, expr)?, SortOptions { descending, nulls_first }))
         });
         let order = order.collect::<Result<Vec<_>>>()?;
+        let rules = bound.slate.iter().flat_map(|slate| &slate.rules);
+        let having = rules.map(|rule| match rule.counted {
+            What::Rows(condition) => match resolve(session, bound, condition)? {
+                Item::Expression(compiled) if compiled.compiled.is_condition() => {
+                    Ok(Some(Item::Expression(compiled)))
+                }
+                Item::Column(at) if column_type(shape, at) == DataType::Boolean => {
+                    Ok(Some(Item::Column(at)))
+                }
+                Item::Expression(compiled) => {
+                    let error = failure::not_a_condition(&compiled.compiled.ty);
+                    Err(error.at(Span::from(condition.span())))
+                }
+                Item::Column(at) => {
+                    let error = failure::not_a_condition(&column_type(shape, at));
+                    Err(error.at(Span::from(condition.span())))
+                }
+            },
+            What::Distinct(_) => Ok(None),
+        });
+        let having = having.collect::<Result<Vec<_>>>()?;
         let schema = Arc::new(Schema::new(fields));
-        Ok(Output { items, order, schema, batches: Vec::new() })
+        Ok(Output { items, order, having, schema, batches: Vec::new() })
     }
 
     /// How many reasons the engine must find.
@@ -99,22 +149,76 @@ impl Output {
         if list.iter().any(named) { REASONS } else { 0 }
     }
 
-    /// Adds an answer: of its rows, after re-scoring, those in the window.
+    /// The rows in the window of OFFSET and LIMIT, after re-scoring.
+    pub(super) fn window(
+        &self,
+        session: &Session,
+        bound: &Bound<'_>,
+        response: &Response,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Window> {
+        let rows = if self.order.is_empty() {
+            response.rows.clone()
+        } else {
+            let order = self.order(session, bound, response, offset.saturating_add(limit))?;
+            let window = order.iter().skip(offset).take(limit);
+            window.map(|at| response.rows[*at as usize].clone()).collect()
+        };
+        Ok(Window { rows, propensities: Vec::new(), first: offset })
+    }
+
+    /// Chooses a slate of `k` rows from an answer, after re-scoring. Places are those in the answer.
+    pub(super) fn pick(
+        &self,
+        session: &Session,
+        bound: &Bound<'_>,
+        slate: &Slate<'_>,
+        response: &Response,
+        k: usize,
+    ) -> Result<Picked> {
+        let order = match self.order.is_empty() {
+            true => None,
+            false => Some(self.order(session, bound, response, usize::MAX)?),
+        };
+        let ranked: Option<Vec<Recommendation>> = order
+            .as_ref()
+            .map(|order| order.iter().map(|at| response.rows[*at as usize].clone()).collect());
+        let rows = ranked.as_deref().unwrap_or(&response.rows);
+        let ids: Vec<ItemId> = rows.iter().map(|row| ItemId(row.id)).collect();
+        let scores: Vec<f32> = match &order {
+            None => rows.iter().map(|row| row.score).collect(),
+            // After re-scoring a row is worth its rank.
+            Some(_) => (0..rows.len()).map(|at| -(at as f32)).collect(),
+        };
+        let source = Source { session, bound, response, rows, propensities: &[], first: 0 };
+        let ranking = Ranking { output: self, source };
+        let seed = match bound.request.contexts.first() {
+            Some(tastedb_engine::Context::User(user)) => {
+                bound.request.seed ^ user.0.rotate_left(32)
+            }
+            _ => bound.request.seed,
+        };
+        let mut picked = slate.pick(&ids, &scores, &ranking, k, seed)?;
+        if let Some(order) = order {
+            for (place, _) in &mut picked.places {
+                *place = order[*place] as usize;
+            }
+        }
+        Ok(picked)
+    }
+
+    /// Adds the rows of a window.
     pub(super) fn add(
         &mut self,
         session: &Session,
         bound: &Bound<'_>,
         response: &Response,
-        (offset, limit): (usize, usize),
+        window: &Window,
         user: Option<&str>,
     ) -> Result<()> {
-        let picked;
-        let mut rows: &[Recommendation] = &response.rows;
-        if !self.order.is_empty() {
-            picked = self.reorder(session, bound, response, offset, limit)?;
-            rows = &picked;
-        }
-        let mut source = Source { session, bound, response, rows, first: offset };
+        let Window { rows, propensities, first } = window;
+        let source = Source { session, bound, response, rows, propensities, first: *first };
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         if let Some(user) = user {
             arrays.push(Arc::new(StringArray::from(vec![user; rows.len()])));
@@ -143,16 +247,16 @@ impl Output {
         Ok(Rows::single(batch))
     }
 
-    /// The rows in the order of ORDER BY; ties stay in the order of their scores.
-    fn reorder(
+    /// The first rows in the order of ORDER BY; ties stay in the order of their scores.
+    fn order(
         &self,
         session: &Session,
         bound: &Bound<'_>,
         response: &Response,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Vec<Recommendation>> {
-        let mut source = Source { session, bound, response, rows: &response.rows, first: 0 };
+        wanted: usize,
+    ) -> Result<Vec<u32>> {
+        let rows = &response.rows;
+        let source = Source { session, bound, response, rows, propensities: &[], first: 0 };
         let mut columns = Vec::with_capacity(self.order.len() + 1);
         for (item, options) in &self.order {
             let values = source.item(item)?;
@@ -160,11 +264,31 @@ impl Output {
         }
         let ranks: Vec<u32> = (0..response.rows.len() as u32).collect();
         columns.push(SortColumn { values: Arc::new(UInt32Array::from(ranks)), options: None });
-        let wanted = offset.saturating_add(limit);
         let sorted = lexsort_to_indices(&columns, Some(wanted))
             .map_err(|cause| Error::internal(cause.to_string()))?;
-        let picked = sorted.values().iter().skip(offset).take(limit);
-        Ok(picked.map(|at| response.rows[*at as usize].clone()).collect())
+        Ok(sorted.values().to_vec())
+    }
+}
+
+/// An answer in its order, as the slate looks at it.
+struct Ranking<'a> {
+    output: &'a Output,
+    source: Source<'a>,
+}
+
+impl slate::Rows for Ranking<'_> {
+    fn column(&self, position: usize) -> Result<ArrayRef> {
+        self.source.stored(position)
+    }
+
+    fn holds(&self, rule: usize) -> Result<FixedBitSet> {
+        let mut rows = FixedBitSet::with_capacity(self.source.rows.len());
+        if let Some(Some(item)) = self.output.having.get(rule) {
+            let truth = self.source.item(item)?;
+            let truth = truth.as_boolean_opt().ok_or_else(|| Error::internal("not a condition"))?;
+            rows.extend((0..truth.len()).filter(|at| truth.is_valid(*at) && truth.value(*at)));
+        }
+        Ok(rows)
     }
 }
 
@@ -209,9 +333,6 @@ fn resolve(session: &Session, bound: &Bound<'_>, expr: &Expr) -> Result<Item> {
         if let Some(at) = shape.position(&name) {
             return Ok(Item::Column(SPECIAL.len() + at));
         }
-        if name == "propensity" {
-            return Err(Error::not_supported("propensity").at(Span::from(ident.span)));
-        }
         let mut known: Vec<&str> = SPECIAL.iter().map(|(name, _)| *name).collect();
         known.extend(shape.names.iter().map(String::as_str));
         return Err(
@@ -243,12 +364,13 @@ struct Source<'a> {
     bound: &'a Bound<'a>,
     response: &'a Response,
     rows: &'a [Recommendation],
+    propensities: &'a [f64],
     /// The rank of the first row, less one.
     first: usize,
 }
 
 impl Source<'_> {
-    fn item(&mut self, item: &Item) -> Result<ArrayRef> {
+    fn item(&self, item: &Item) -> Result<ArrayRef> {
         match item {
             Item::Column(at) => self.column(*at),
             Item::Expression(condition) => {
@@ -285,6 +407,10 @@ impl Source<'_> {
                 let versions = rows.iter().map(|row| row.model_version);
                 let versions = versions.map(|v| v.and_then(|v| i64::try_from(v).ok()));
                 Arc::new(versions.collect::<Int64Array>())
+            }
+            PROPENSITY => {
+                let of = |at| self.propensities.get(at).copied().unwrap_or(1.0);
+                Arc::new(Float64Array::from_iter_values((0..rows.len()).map(of)))
             }
             REASON => {
                 let reasons = rows.iter().map(|row| self.reason(row));
