@@ -34,6 +34,7 @@ mod train;
 mod trainer;
 
 pub mod evaluate;
+pub mod index;
 pub mod model;
 pub mod slate;
 

@@ -1,0 +1,154 @@
+//! The vector index on made-up clustered vectors: seconds to build, recall@10 against the exact answer,
+//! and microseconds of one query, unfiltered and among 10 %, 1 % and 0.1 % of the rows.
+//!
+//! ```text
+//! vectors ROWS DIM CLUSTERS [NOISE [M [EF_CONSTRUCTION]]]
+//! ```
+//!
+//! `x = centre + NOISE · n`, all normal, of length one; queries are drawn the same way. With
+//! `SAVE=folder` the vectors, the queries and the exact answers are written there, for
+//! `benches/peers/vectors.py`, which runs other engines on the same.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for people")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use fixedbitset::FixedBitSet;
+use tastedb_engine::index::{IndexOptions, VectorIndex};
+use tastedb_engine::storage::ItemId;
+use tastedb_engine::{Allow, EmbeddingMatrix, Scored, Work};
+
+const K: usize = 10;
+const QUERIES: usize = 1000;
+/// Queries whose exact answer is looked up.
+const JUDGED: usize = 300;
+const SHARES: [f64; 4] = [1.0, 0.1, 0.01, 0.001];
+
+/// splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn fraction(&mut self) -> f64 {
+        (self.number() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f32 {
+        let radius = (-2.0 * (1.0 - self.fraction()).ln()).sqrt();
+        (radius * (std::f64::consts::TAU * self.fraction()).cos()) as f32
+    }
+}
+
+fn clustered(random: &mut Random, n: usize, centres: &[Vec<f32>], noise: f32) -> EmbeddingMatrix {
+    let dim = centres[0].len();
+    let mut matrix = EmbeddingMatrix::new("vectors", dim);
+    matrix.reserve(n);
+    for item in 0..n {
+        let centre = &centres[random.number() as usize % centres.len()];
+        let vector: Vec<f32> = centre.iter().map(|x| x + noise * random.normal()).collect();
+        matrix.set(ItemId(item as u64), &vector).unwrap();
+    }
+    matrix
+}
+
+fn exact(matrix: &EmbeddingMatrix, query: &[f32], allow: Option<&FixedBitSet>) -> Vec<u32> {
+    let dot = |row: usize| -> f32 { matrix.row(row).iter().zip(query).map(|(a, b)| a * b).sum() };
+    let rows = 0..matrix.len();
+    let mut all: Vec<(f32, u32)> = rows
+        .filter(|row| allow.is_none_or(|bits| bits.contains(*row)))
+        .map(|row| (dot(row), row as u32))
+        .collect();
+    if all.len() > K {
+        all.select_nth_unstable_by(K - 1, |a, b| b.0.total_cmp(&a.0));
+        all.truncate(K);
+    }
+    all.into_iter().map(|(_, row)| row).collect()
+}
+
+fn save(folder: &str, name: &str, bytes: Vec<u8>) {
+    std::fs::write(format!("{folder}/{name}"), bytes).unwrap();
+}
+
+fn floats(matrix: &EmbeddingMatrix) -> Vec<u8> {
+    (0..matrix.len()).flat_map(|row| matrix.row(row)).flat_map(|x| x.to_le_bytes()).collect()
+}
+
+fn main() {
+    let given: Vec<f64> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let number = |at: usize, default: f64| given.get(at).copied().unwrap_or(default);
+    let (rows, dim, clusters) =
+        (number(0, 20_000.0) as usize, number(1, 64.0) as usize, number(2, 500.0) as usize);
+    let noise = number(3, 0.7) as f32;
+    let options = IndexOptions {
+        m: number(4, 16.0) as usize,
+        ef_construction: number(5, 200.0) as usize,
+        seed: 0,
+    };
+    let mut random = Random(42);
+    let centres: Vec<Vec<f32>> =
+        (0..clusters).map(|_| (0..dim).map(|_| random.normal()).collect()).collect();
+    let matrix = Arc::new(clustered(&mut random, rows, &centres, noise));
+    let queries = clustered(&mut random, QUERIES, &centres, noise);
+
+    let start = Instant::now();
+    let index = VectorIndex::build(Arc::clone(&matrix), &options, &Work::quiet()).unwrap();
+    println!("{rows} × {dim}, {clusters} clusters, noise {noise}");
+    println!(
+        "built in {:.1} s, {:.0} MB besides {:.0} MB of vectors",
+        start.elapsed().as_secs_f64(),
+        index.memory() as f64 / 1e6,
+        matrix.memory() as f64 / 1e6,
+    );
+    let folder = std::env::var("SAVE").ok();
+    if let Some(folder) = &folder {
+        save(folder, "vectors.f32", floats(&matrix));
+        save(folder, "queries.f32", floats(&queries));
+    }
+    println!("share  ef   recall@10  p50 µs  p99 µs  path");
+    for share in SHARES {
+        let mut bits = FixedBitSet::with_capacity(rows);
+        bits.extend((0..rows).filter(|_| random.fraction() < share));
+        let among = (share < 1.0).then_some(&bits);
+        let truth: Vec<Vec<u32>> =
+            (0..JUDGED).map(|query| exact(&matrix, queries.row(query), among)).collect();
+        if let Some(folder) = &folder {
+            let rows = |of: &[u32]| of.iter().flat_map(|row| row.to_le_bytes()).collect();
+            let set: Vec<u32> = bits.ones().map(|row| row as u32).collect();
+            save(folder, &format!("truth.{share}.u32"), rows(&truth.concat()));
+            save(folder, &format!("allowed.{share}.u32"), rows(&set));
+        }
+        let allow = among.map_or(Allow::All, Allow::Bits);
+        for ef in [16, 32, 64, 128] {
+            let mut times = Vec::with_capacity(3 * QUERIES);
+            let (mut hits, mut path) = (0, None);
+            for round in 0..3 {
+                for query in 0..QUERIES {
+                    let start = Instant::now();
+                    let (found, by): (Vec<Scored>, _) =
+                        index.nearest(queries.row(query), K, ef, allow).unwrap();
+                    times.push(start.elapsed().as_nanos() as f64 / 1000.0);
+                    path = Some(by);
+                    if let (0, Some(truth)) = (round, truth.get(query)) {
+                        hits += found.iter().filter(|one| truth.contains(&one.row)).count();
+                    }
+                }
+            }
+            times.sort_by(f64::total_cmp);
+            println!(
+                "{share:<6} {ef:<4} {:<10.4} {:<7.1} {:<7.1} {}",
+                hits as f64 / truth.iter().map(Vec::len).sum::<usize>() as f64,
+                times[times.len() / 2],
+                times[times.len() * 99 / 100],
+                path.map_or_else(String::new, |path| format!("{path:?}")),
+            );
+        }
+    }
+}
