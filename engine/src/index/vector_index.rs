@@ -50,7 +50,7 @@ pub enum Path {
     Exact,
 }
 
-/// See the [module](self).
+/// A graph over the rows of one matrix.
 pub struct VectorIndex {
     matrix: Arc<EmbeddingMatrix>,
     graph: Hnsw,
