@@ -9,6 +9,9 @@ use super::tally::{Counted, Quota, Tally};
 /// Nodes that are visited at most; some tens of milliseconds.
 const BUDGET: usize = 50_000;
 
+/// Kinds of rows that are looked at, those ranked best: the search goes as deep as there are.
+const MOST_CLASSES: usize = 1000;
+
 struct Class {
     /// Places in the ranking, best first, no more than the slate has.
     places: Vec<usize>,
@@ -22,6 +25,8 @@ struct Rest {
     gain: u32,
     /// Rows that do not count.
     idle: u32,
+    /// The most values of one row.
+    widest: u32,
 }
 
 struct Search<'a> {
@@ -58,6 +63,8 @@ pub(super) fn search<'a>(
             classes[class].places.push(*place);
         }
     }
+    let all = classes.len() <= MOST_CLASSES;
+    classes.truncate(MOST_CLASSES);
     let rest = quotas.iter().map(|quota| rest(quota, &classes)).collect();
     let mut room = vec![0; classes.len() + 1];
     for at in (0..classes.len()).rev() {
@@ -75,7 +82,7 @@ pub(super) fn search<'a>(
         nodes: 0,
     };
     search.visit(0, left);
-    (search.best.map(|(_, places)| places), search.nodes < BUDGET)
+    (search.best.map(|(_, places)| places), all && search.nodes < BUDGET)
 }
 
 fn rest(quota: &Quota<'_>, classes: &[Class]) -> Vec<Rest> {
@@ -89,8 +96,9 @@ fn rest(quota: &Quota<'_>, classes: &[Class]) -> Vec<Rest> {
             Counted::Rows(rows) if rows.contains(class.row as usize) => rest[at].gain += size,
             Counted::Rows(_) => rest[at].idle += size,
             Counted::Distinct(groups) => {
-                let codes = groups.of(class.row).iter().filter(|code| **code != NONE);
-                rest[at].gain += codes.filter(|code| seen.insert(**code)).count() as u32;
+                let codes = || groups.of(class.row).iter().filter(|code| **code != NONE);
+                rest[at].gain += codes().filter(|code| seen.insert(**code)).count() as u32;
+                rest[at].widest = rest[at].widest.max(codes().count() as u32);
             }
         }
     }
@@ -108,7 +116,9 @@ impl Search<'_> {
                 Counted::Rows(_) => {
                     (count + left.saturating_sub(rest.idle), count + left.min(rest.gain))
                 }
-                Counted::Distinct(_) => (*count, count + rest.gain * u32::from(left > 0)),
+                Counted::Distinct(_) => {
+                    (*count, count + rest.gain.min(left.saturating_mul(rest.widest)))
+                }
             };
             quota.low.saturating_sub(most) + least.saturating_sub(quota.high)
         });

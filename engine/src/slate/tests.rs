@@ -89,6 +89,35 @@ fn a_quota_costs_the_lowest_ranked_rows_and_takes_the_best_that_help() {
     assert!(chosen.repair.proven);
 }
 
+/// Two of the set have one value, so three different ones and two of the set are too much for three
+/// rows, which no bound on either alone can see.
+#[test]
+fn as_many_kinds_of_rows_as_rows_neither_overflow_the_stack_nor_take_forever() {
+    let n = 60_000;
+    let ranking: Vec<u32> = (0..n).collect();
+    let values =
+        groups(&ranking.iter().map(|row| vec![1 + row / 2 * (row % 2)]).collect::<Vec<_>>());
+    let own = groups(&ranking.iter().map(|row| vec![1 + row]).collect::<Vec<_>>());
+    let mut set = FixedBitSet::with_capacity(n as usize);
+    set.extend((0..n as usize).filter(|row| row % 2 == 0));
+    let quota = |counted, low| Quota { counted, low, high: u32::MAX };
+    let chosen = choose(&ranking, 3, &[], |_| {
+        vec![
+            quota(Counted::Distinct(&values), 3),
+            quota(Counted::Rows(&set), 2),
+            quota(Counted::Distinct(&own), 0),
+        ]
+    });
+    assert_eq!(chosen.places.len(), 3);
+    assert_eq!((chosen.repair.shortfall, chosen.repair.proven), (1, false));
+    // More different values than rows: proven at a glance.
+    let chosen = choose(&ranking, 3, &[], |_| vec![quota(Counted::Distinct(&own), 50)]);
+    assert_eq!((chosen.repair.shortfall, chosen.repair.proven), (47, false));
+    let few = &ranking[..900];
+    let chosen = choose(few, 3, &[], |_| vec![quota(Counted::Distinct(&own), 50)]);
+    assert_eq!((chosen.repair.shortfall, chosen.repair.proven), (47, true));
+}
+
 #[test]
 fn strength_0_is_the_ranking_and_1_looks_at_likeness_alone() {
     let brands = groups(&[vec![1], vec![1], vec![1], vec![2], vec![], vec![]]);
