@@ -87,7 +87,8 @@ pub(super) fn bind<'a>(
     }
 
     let mut options = Options::new(&recommend.options, given);
-    let slate = Slate::bind(&here, &shape, recommend, &mut options)?;
+    let rows = request.offset.saturating_add(request.k);
+    let slate = Slate::bind(&here, &shape, recommend, rows, &mut options)?;
     request.seed = options.number("seed")?.unwrap_or(0);
     let include = options.choice("seen", &["exclude", "include"])? == Some("include");
     if let Some((name, place)) = options.text("interactions")? {

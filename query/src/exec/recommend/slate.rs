@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, make_array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -33,6 +33,13 @@ const POOL: usize = 1000;
 
 /// The least rows of the pool for each row of a slate.
 const POOL_PER_ROW: usize = 10;
+
+/// The places that are spread out or explored; behind them the ranking goes on. Each is compared with the
+/// whole pool.
+const MOST_SPREAD: usize = 500;
+
+/// The longest slate that HAVING mends.
+const MOST_MENDED: usize = 10_000;
 
 /// The slate clauses of one statement.
 pub(super) struct Slate<'a> {
@@ -104,11 +111,12 @@ pub(super) struct Picked {
 }
 
 impl<'a> Slate<'a> {
-    /// Binds the clauses; `None` where there are none.
+    /// Binds the clauses of a slate of so many rows; `None` where there are none.
     pub(super) fn bind(
         here: &Here<'_>,
         shape: &Shape,
         recommend: &'a Recommend,
+        rows: usize,
         options: &mut Options<'_>,
     ) -> Result<Option<Slate<'a>>> {
         let strict = options.truth("strict", false)?;
@@ -137,6 +145,10 @@ impl<'a> Slate<'a> {
         };
         let mut rules = Vec::new();
         if let Some(having) = &recommend.having {
+            if rows > MOST_MENDED {
+                let what = format!("HAVING takes slates of up to {MOST_MENDED} rows, found {rows}");
+                return Err(Error::bad_slate(&what).at(having.span));
+            }
             let mut conjuncts = Vec::new();
             super::candidates::split(&having.node, &mut conjuncts);
             for conjunct in conjuncts {
@@ -272,6 +284,8 @@ impl<'a> Slate<'a> {
         if self.spread.is_none() && self.explore.is_none() {
             return Ok((None, Vec::new()));
         }
+        let k = k.min(MOST_SPREAD);
+        let pool = pool.min(Slate::pool(k));
         let none = Groups::new();
         let values = match &self.spread {
             Some(Spread { by: By::Values(at), .. }) => Some(groups(&[rows.column(*at)?])?),
@@ -464,7 +478,7 @@ fn groups(columns: &[ArrayRef]) -> Result<Groups> {
         _ => None,
     };
     let flat: Vec<ArrayRef> = match list {
-        Some(list) => vec![make_array(list.values().to_data())],
+        Some(list) => vec![Arc::clone(list.values())],
         None => columns.to_vec(),
     };
     let fields = flat.iter().map(|array| SortField::new(array.data_type().clone())).collect();
