@@ -141,11 +141,11 @@ fn misfit(role: Role, contexts: &[Asked]) -> Option<&'static str> {
 /// Clauses that are parsed but not carried out yet.
 fn refuse_unsupported(recommend: &Recommend) -> Result<()> {
     let profile = recommend.contexts.iter().find_map(|context| match context {
-        Context::Profile(pairs) => Some(("FOR PROFILE", pairs.span)),
+        Context::Profile(pairs) => Some(pairs.span),
         _ => None,
     });
     match profile {
-        Some((clause, place)) => Err(Error::clause_unsupported(clause).at(place)),
+        Some(place) => Err(Error::clause_unsupported("FOR PROFILE").at(place)),
         None => Ok(()),
     }
 }

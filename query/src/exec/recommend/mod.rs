@@ -195,7 +195,7 @@ impl Bound<'_> {
         let mut notices = response.notices.clone();
         let start = Instant::now();
         let Some(clauses) = &self.slate else {
-            let window = output.window(session, self, &response, offset, limit)?;
+            let window = output.window(session, self, &mut response, offset, limit)?;
             return Ok(Answer { response, window, notices, stage: None });
         };
         let rows = offset.saturating_add(limit);

@@ -149,17 +149,17 @@ impl Output {
         if list.iter().any(named) { REASONS } else { 0 }
     }
 
-    /// The rows in the window of OFFSET and LIMIT, after re-scoring.
+    /// The rows in the window of OFFSET and LIMIT, after re-scoring, taken out of the answer.
     pub(super) fn window(
         &self,
         session: &Session,
         bound: &Bound<'_>,
-        response: &Response,
+        response: &mut Response,
         offset: usize,
         limit: usize,
     ) -> Result<Window> {
         let rows = if self.order.is_empty() {
-            response.rows.clone()
+            std::mem::take(&mut response.rows)
         } else {
             let order = self.order(session, bound, response, offset.saturating_add(limit))?;
             let window = order.iter().skip(offset).take(limit);

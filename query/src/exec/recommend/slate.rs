@@ -226,13 +226,7 @@ impl<'a> Slate<'a> {
         };
         let caps: Vec<Cap<'_>> =
             groups.iter().map(|(most, groups)| Cap { groups, most: *most }).collect();
-        let ranking: Vec<u32> = (0..ids.len() as u32).collect();
-        let pool = ids.len().min(Slate::pool(k));
-        let (order, propensities) = self.order(ids, scores, rows, &caps, pool, k, seed)?;
-        let order: Vec<u32> = match order {
-            None => ranking,
-            Some(order) => order,
-        };
+        let (order, propensities) = self.order(ids, scores, rows, &caps, k, seed)?;
 
         let counted = self.counted(rows)?;
         let chosen = choose(&order, k, &caps, |length| {
@@ -247,8 +241,9 @@ impl<'a> Slate<'a> {
         let notices = self.missed(&counted, &chosen.repair, places.len())?;
         let short = places.len() < k || chosen.repair.shortfall > 0;
         let detail = format!(
-            "{} of a pool of {pool}, {} swapped, {} short of HAVING",
+            "{} of a pool of {}, {} swapped, {} short of HAVING",
             places.len(),
+            ids.len(),
             chosen.repair.swaps,
             chosen.repair.shortfall
         );
@@ -270,22 +265,20 @@ impl<'a> Slate<'a> {
     }
 
     /// The ranking with what DIVERSIFY and EXPLORE take in front, and the propensities of those.
-    #[expect(clippy::too_many_arguments, reason = "all of the ranking, and what it is for")]
     fn order(
         &self,
         ids: &[ItemId],
         scores: &[f32],
         rows: &dyn Rows,
         caps: &[Cap<'_>],
-        pool: usize,
         k: usize,
         seed: u64,
-    ) -> Result<(Option<Vec<u32>>, Vec<f64>)> {
+    ) -> Result<(Vec<u32>, Vec<f64>)> {
         if self.spread.is_none() && self.explore.is_none() {
-            return Ok((None, Vec::new()));
+            return Ok(((0..ids.len() as u32).collect(), Vec::new()));
         }
         let k = k.min(MOST_SPREAD);
-        let pool = pool.min(Slate::pool(k));
+        let pool = ids.len().min(Slate::pool(k));
         let none = Groups::new();
         let values = match &self.spread {
             Some(Spread { by: By::Values(at), .. }) => Some(groups(&[rows.column(*at)?])?),
@@ -317,7 +310,7 @@ impl<'a> Slate<'a> {
             order.push(taken.place as u32);
         }
         order.extend((0..ids.len() as u32).filter(|place| !front.contains(*place as usize)));
-        Ok((Some(order), taken.iter().map(|taken| taken.propensity).collect()))
+        Ok((order, taken.iter().map(|taken| taken.propensity).collect()))
     }
 
     fn counted(&self, rows: &dyn Rows) -> Result<Vec<Held>> {
