@@ -14,7 +14,6 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
 use crate::kernels::{dot, dot_rows};
@@ -131,6 +130,9 @@ impl Newcomers {
     /// The latest of some items, which ascend, that have an embedding, with what they are alike.
     /// `before` has those that were, and the items of which something has changed since, ascending;
     /// what is known must be as it was.
+    ///
+    /// On one thread: the caller holds the lock of a cache, and a thread of a pool that waits for others
+    /// may meanwhile take on work that asks for the same lock.
     pub(crate) fn of(
         new: &[ItemId],
         among: &Among<'_>,
@@ -156,7 +158,7 @@ impl Newcomers {
             let kept = before.and_then(|(before, changed)| before.list(*item, changed));
             (*item, kept.cloned().unwrap_or_else(|| alike(among, &known, *item, None)))
         };
-        let lists: Vec<(ItemId, Alike)> = newest.par_iter().map(listed).collect();
+        let lists: Vec<(ItemId, Alike)> = newest.iter().map(listed).collect();
         let modalities = among.matrices.iter().map(|m| m.modality().to_owned()).collect();
         if let Some((before, _)) = before.filter(|(before, _)| !before.sample.is_empty()) {
             return Newcomers { modalities, lists, sample: before.sample.clone() };
@@ -169,7 +171,7 @@ impl Newcomers {
         rows.truncate(within(SAMPLE, EFFORT[1]));
         let sampled =
             |row: &u32| (*row, alike(among, &known, among.items[*row as usize], Some(*row)));
-        let sample = rows.par_iter().map(sampled).collect();
+        let sample = rows.iter().map(sampled).collect();
         Newcomers { modalities, lists, sample }
     }
 

@@ -393,3 +393,22 @@ fn what_is_new_does_not_depend_on_who_asked_before() {
     let patched = ask(&shop.engine);
     assert_eq!(patched, ask(&Engine::new(shop.engine.store().clone(), None)));
 }
+
+#[test]
+fn an_application_may_ask_from_the_threads_that_answers_share() {
+    use rayon::prelude::*;
+    let shop = Shop::new();
+    let old: Vec<String> = (0..20).map(|at| format!("m{at}")).collect();
+    embed(&shop, &old.iter().map(String::as_str).collect::<Vec<_>>());
+    shop.train("home", "ease");
+    let new: Vec<String> = (20..60).map(|at| format!("m{at}")).collect();
+    let new: Vec<&str> = new.iter().map(String::as_str).collect();
+    insert(&shop, &new);
+    embed(&shop, &new);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().expect("a pool");
+    let answers: Vec<Vec<String>> = pool.install(|| {
+        let asked = (0..400).into_par_iter().with_max_len(1);
+        asked.map(|_| keys(&shop.ask(&shop.for_user("u0", 30)))).collect()
+    });
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.len() == 30));
+}
