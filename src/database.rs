@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tastedb_engine::Engine;
-use tastedb_engine::{ModelInfo, TextEmbedding};
+use tastedb_engine::index::IndexInfo;
+use tastedb_engine::{Engine, ModelInfo, TextEmbedding};
 use tastedb_storage::check::{self, Report};
 use tastedb_storage::{Catalog, Read, Store, backup};
 
 use crate::error::Result;
 use crate::evaluate::Evaluate;
+use crate::index::CreateIndex;
 use crate::model::{CreateModel, Train};
 use crate::options::Options;
 use crate::recommend::Recommend;
@@ -185,6 +186,39 @@ impl Database {
     /// Where a record of the catalogue is damaged.
     pub fn embeddings(&self) -> Result<Vec<TextEmbedding>> {
         Ok(self.engine.embeddings(&self.engine.snapshot(), None)?)
+    }
+
+    /// Creates an index of a vector column of a table of items, which makes looking for what is near
+    /// to a vector quick among very many items. The database keeps it current by itself.
+    pub fn create_index(
+        &self,
+        name: impl Into<String>,
+        table: impl Into<String>,
+        column: impl Into<String>,
+    ) -> CreateIndex {
+        let (name, table, column) = (name.into(), table.into(), column.into());
+        CreateIndex::new(self.engine.clone(), Arc::clone(&self.worker), name, table, column)
+    }
+
+    /// Drops an index; false where there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// Where the change cannot be committed.
+    pub fn drop_index(&self, name: &str) -> Result<bool> {
+        let mut txn = self.engine.store().begin()?;
+        let dropped = self.engine.drop_index(&mut txn, name)?;
+        txn.commit()?;
+        Ok(dropped)
+    }
+
+    /// Every index, by name, with how much of what is there it covers.
+    ///
+    /// # Errors
+    ///
+    /// Where a record of the catalogue is damaged.
+    pub fn indexes(&self) -> Result<Vec<IndexInfo>> {
+        Ok(self.engine.index_infos(&self.engine.snapshot())?)
     }
 
     /// Measures models on the interactions of a held-out table.

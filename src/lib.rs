@@ -81,6 +81,7 @@ mod database;
 mod error;
 mod evaluate;
 mod fields;
+mod index;
 mod model;
 mod options;
 mod recommend;
@@ -96,6 +97,7 @@ pub use database::Database;
 pub use error::{Error, ErrorKind, Place, Result};
 pub use evaluate::Evaluate;
 pub use fields::{Fields, IntoValue};
+pub use index::CreateIndex;
 pub use model::{CreateModel, IntoOption, Train};
 pub use options::Options;
 pub use recommend::{Because, Recommend, Recommendation, Recommendations};
@@ -107,6 +109,7 @@ pub use table::NewTable;
 pub use write::Write;
 
 pub use tastedb_engine::evaluate::Metric;
+pub use tastedb_engine::index::{Built, IndexDefinition, IndexInfo, IndexOf, IndexOptions};
 pub use tastedb_engine::{
     CancelToken, CurvePoint, Evaluation, EvaluationRow, GraphInfo, LearningCurve, Lineage,
     ModelDefinition, ModelInfo, ModelVersion, OptionValue, Progress, RefreshPolicy, Refreshment,

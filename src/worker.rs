@@ -1,10 +1,12 @@
-//! The thread that refreshes the models whose policy is `refresh = 'auto'`.
+//! The thread that refreshes the models whose policy is `refresh = 'auto'`, and builds indexes.
 //!
-//! It is started when there is such a model and ends with the database. It sleeps until something is
-//! committed, counts the new interactions of each such model, and refreshes one when they are as
-//! many, or the first of them is as old, as the policy says. A refresh reads a snapshot and takes
-//! the writer lock only to publish, so nobody waits for it. What fails is remembered with the model
-//! and tried again later; nothing is printed.
+//! It is started when there is such a model, an index, or a model of a large catalogue, and ends with
+//! the database. It sleeps until
+//! something is committed, counts the new interactions of each such model, and refreshes one when they
+//! are as many, or the first of them is as old, as the policy says; an index is built when it is not,
+//! when its file is lost, or when it covers too little of what is there. Both read a snapshot and take
+//! the writer lock only to publish, so nobody waits for them. What fails is remembered with the model
+//! or index and tried again later; nothing is printed.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tastedb_engine::{
     Automatic, CancelToken, Engine, Error, ModelDefinition, ModelOptions, ModelVersion, Progress,
-    RefreshRequest, Work,
+    RefreshRequest, Work, index::Stale,
 };
 use tastedb_storage::Snapshot;
 
@@ -56,7 +58,7 @@ impl Worker {
 
     /// Starts the thread if a model wants it and it does not run.
     pub(crate) fn ensure(&self) {
-        if !self.engine.has_automatic()
+        if !self.engine.has_work()
             || self.engine.store().is_read_only()
             || self.started.swap(true, Ordering::Relaxed)
         {
@@ -90,11 +92,13 @@ impl Drop for Worker {
 
 fn run(engine: &Engine, stop: &CancelToken) {
     let mut pending = HashMap::new();
+    let mut failed = HashMap::new();
     let stopped = || stop.is_cancelled();
     while !stopped() {
         let snapshot = engine.snapshot();
         let generation = snapshot.generation();
         let wait = look(engine, &snapshot, &mut pending, stop);
+        let wait = wait.min(build(engine, &snapshot, &mut failed, stop));
         // A snapshot that is held keeps what was deleted since.
         drop(snapshot);
         engine.store().wait_beyond(u64::MAX, PAUSE, &stopped);
@@ -142,21 +146,64 @@ fn look(
     wait
 }
 
+/// When building an index failed: how often, and when to try again.
+type Failed = HashMap<Stale, (u32, Instant)>;
+
+/// Builds the indexes that are due, and tells when the next one that failed will be tried again.
+fn build(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    failed: &mut Failed,
+    stop: &CancelToken,
+) -> Duration {
+    // A record that cannot be read is told to whoever lists the indexes.
+    let stale = engine.stale_indexes(snapshot).unwrap_or_default();
+    failed.retain(|which, _| stale.contains(which));
+    let mut wait = LONG;
+    for stale in stale {
+        let before = failed.get(&stale).copied();
+        let left = before.map(|(_, again)| again.saturating_duration_since(Instant::now()));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            wait = wait.min(left);
+            continue;
+        }
+        if stop.is_cancelled() {
+            break;
+        }
+        let built = run_quietly(stop, |work| engine.build_stale_index(&stale, work));
+        engine.remember_index_failure(&stale, built.clone());
+        match built {
+            None => wait = Duration::ZERO,
+            Some(_) => {
+                let failures = before.map_or(0, |(failures, _)| failures);
+                let delay = Duration::from_secs(1 << failures.min(11));
+                failed.insert(stale, (failures + 1, Instant::now() + delay));
+                wait = wait.min(delay);
+            }
+        }
+    }
+    wait
+}
+
 /// Refreshes a model; why that failed.
 fn refresh(engine: &Engine, model: &str, stop: &CancelToken) -> Option<String> {
-    // Half of the cores are left to those who ask and write.
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let progress: Arc<dyn Progress> = Arc::new(tastedb_engine::Silent);
-    let work = Work { progress, cancel: stop.clone(), threads: (cores / 2).max(1) };
     let request = RefreshRequest {
         model: model.to_owned(),
         options: ModelOptions::new(),
         seed: None,
         statement: "automatic refresh".to_owned(),
     };
-    match catch_unwind(AssertUnwindSafe(|| engine.refresh(&request, &work))) {
-        // Another version came first, or the database is being closed.
-        Ok(Ok(_) | Err(Error::Conflict { .. } | Error::Cancelled)) => None,
+    run_quietly(stop, |work| engine.refresh(&request, work).map(drop))
+}
+
+/// Runs long work on half of the cores: the others are left to those who ask and write. Why it failed.
+fn run_quietly(stop: &CancelToken, run: impl FnOnce(&Work) -> Result<(), Error>) -> Option<String> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let progress: Arc<dyn Progress> = Arc::new(tastedb_engine::Silent);
+    let work = Work { progress, cancel: stop.clone(), threads: (cores / 2).max(1) };
+    match catch_unwind(AssertUnwindSafe(|| run(&work))) {
+        // Another came first, or the database is being closed.
+        Ok(Ok(()) | Err(Error::Conflict { .. } | Error::Cancelled)) => None,
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some("it panicked, which is a bug".to_owned()),
     }

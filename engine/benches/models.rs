@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p tastedb-engine --bench models -- [DATASET ALGORITHM [OPTION=VALUE …]]`; without
 //! arguments a fixed list. Latencies are of one thread, for histories of several lengths. HELD_OUT=valid
-//! in the environment measures on another file than `test`, SEED=1 trains with another seed than 0.
+//! in the environment measures on another file than `test`, SEED=1 trains with another seed than 0, WALK=1
+//! says what an index of a model's factors finds.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report to")]
@@ -14,9 +15,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tastedb_engine::evaluate::{Metric, evaluate};
-use tastedb_engine::model::{Model, Size, estimate, fit, load};
+use fixedbitset::FixedBitSet;
+use tastedb_engine::index::{CurrentIndex, IndexOptions, VectorIndex, Vectors};
+use tastedb_engine::model::{ItemVectors, Model, Size, estimate, fit, load};
+use tastedb_engine::storage::ItemId;
 use tastedb_engine::{
-    Allow, History, ModelOptions, OptionValue, ScoreInput, SideData, Work, top_k,
+    Allow, Dataset, History, ModelOptions, OptionValue, ScoreInput, SideData, Work, top_k,
 };
 
 fn main() {
@@ -87,6 +91,92 @@ fn measure(dataset: &str, algorithm: &str, options: &[(&str, &str)]) {
     for length in [1, 10, 50, 165, 500, 1000] {
         latency(model.as_ref(), length);
     }
+    if std::env::var_os("WALK").is_some() {
+        walk(model.as_ref(), train);
+    }
+}
+
+/// The factors of a model as an index sees them.
+struct Factors<'a> {
+    items: &'a [ItemId],
+    of: ItemVectors<'a>,
+}
+
+impl Vectors for Factors<'_> {
+    fn name(&self) -> &str {
+        "factors"
+    }
+
+    fn ids(&self) -> &[ItemId] {
+        self.items
+    }
+
+    fn dim(&self) -> usize {
+        self.of.dim
+    }
+
+    fn padded(&self, at: usize) -> &[f32] {
+        let stride = self.of.rows.len() / self.items.len();
+        &self.of.rows[at * stride..][..stride]
+    }
+
+    fn is_unit(&self) -> bool {
+        false
+    }
+}
+
+/// How much of the exact top 20 of people, without what they have seen, a walk over the factors finds,
+/// and the time of both.
+fn walk(model: &dyn Model, train: &Dataset) {
+    let Some(of) = model.factors() else { return };
+    let (items, n) = (model.items(), model.items().len());
+    let vectors: Arc<dyn Vectors> = Arc::new(Factors { items: items.to_vec().leak(), of: leaked(of) });
+    let start = Instant::now();
+    let options = IndexOptions::default();
+    let index = VectorIndex::build(vectors.as_ref(), &options, &Work::quiet()).unwrap();
+    println!("  index of {n} built in {:.1} s", start.elapsed().as_secs_f64());
+    let current = CurrentIndex::new(Arc::new(index), vectors, items);
+    let (side, mut out) = (SideData::default(), vec![0f32; n]);
+    for ef in [32, 64, 128, 256] {
+        let (mut hits, mut all, mut times) = (0, 0, Vec::new());
+        for user in (0..train.n_users()).step_by((train.n_users() / 1000).max(1)) {
+            let (rows, weights) = train.by_user.row(user);
+            let entries: Vec<(u32, f32)> = rows.iter().copied().zip(weights.iter().copied()).collect();
+            let history = History::new(&entries);
+            let input = ScoreInput { history, items, side: &side, vectors: &[] };
+            let mut allowed = FixedBitSet::with_capacity(n);
+            allowed.insert_range(..);
+            rows.iter().for_each(|row| allowed.set(*row as usize, false));
+            let start = Instant::now();
+            model.score(&input, &mut out);
+            let exact = top_k(&out, 20, Allow::Bits(&allowed));
+            let scan = start.elapsed().as_secs_f64() * 1e6;
+            let start = Instant::now();
+            let Some(vector) = model.vector(history, None) else { continue };
+            let fold = start.elapsed().as_secs_f64() * 1e6;
+            let vector = &vector[..of.dim];
+            let found = current.nearest(items, vector, 20, ef, Allow::Bits(&allowed)).unwrap();
+            times.push([scan, fold, start.elapsed().as_secs_f64() * 1e6 - fold]);
+            all += exact.len();
+            hits += exact.iter().filter(|one| found.rows.iter().any(|o| o.row == one.row)).count();
+        }
+        let median = |at: usize| {
+            let mut own: Vec<f64> = times.iter().map(|time| time[at]).collect();
+            own.sort_by(f64::total_cmp);
+            own[own.len() / 2]
+        };
+        println!(
+            "  ef {ef}: {:.4} of the top 20; all scored {:.0} µs, folded in {:.0} µs, walked {:.0} µs",
+            f64::from(hits as u32) / f64::from(all.max(1) as u32),
+            median(0),
+            median(1),
+            median(2),
+        );
+    }
+}
+
+fn leaked(of: ItemVectors<'_>) -> ItemVectors<'static> {
+    ItemVectors { dim: of.dim, rows: of.rows.to_vec().leak() }
 }
 
 /// The time that all threads of the process have run, where the system says so. A shared machine

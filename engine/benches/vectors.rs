@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fixedbitset::FixedBitSet;
-use tastedb_engine::index::{IndexOptions, VectorIndex};
+use tastedb_engine::index::{CurrentIndex, IndexOptions, Path, VectorIndex};
 use tastedb_engine::storage::ItemId;
-use tastedb_engine::{Allow, EmbeddingMatrix, Scored, Work};
+use tastedb_engine::{Allow, EmbeddingMatrix, Work};
 
 const K: usize = 10;
 const QUERIES: usize = 1000;
@@ -50,7 +50,6 @@ impl Random {
 fn clustered(random: &mut Random, n: usize, centres: &[Vec<f32>], noise: f32) -> EmbeddingMatrix {
     let dim = centres[0].len();
     let mut matrix = EmbeddingMatrix::new("vectors", dim);
-    matrix.reserve(n);
     for item in 0..n {
         let centre = &centres[random.number() as usize % centres.len()];
         let vector: Vec<f32> = centre.iter().map(|x| x + noise * random.normal()).collect();
@@ -90,7 +89,7 @@ fn main() {
     let options = IndexOptions {
         m: number(4, 16.0) as usize,
         ef_construction: number(5, 200.0) as usize,
-        seed: 0,
+        ..IndexOptions::default()
     };
     let mut random = Random(42);
     let centres: Vec<Vec<f32>> =
@@ -99,7 +98,7 @@ fn main() {
     let queries = clustered(&mut random, QUERIES, &centres, noise);
 
     let start = Instant::now();
-    let index = VectorIndex::build(Arc::clone(&matrix), &options, &Work::quiet()).unwrap();
+    let index = VectorIndex::build(matrix.as_ref(), &options, &Work::quiet()).unwrap();
     println!("{rows} × {dim}, {clusters} clusters, noise {noise}");
     println!(
         "built in {:.1} s, {:.0} MB besides {:.0} MB of vectors",
@@ -107,6 +106,11 @@ fn main() {
         index.memory() as f64 / 1e6,
         matrix.memory() as f64 / 1e6,
     );
+    let mut file = Vec::new();
+    index.save(&mut file).unwrap();
+    println!("file of {:.0} MB", file.len() as f64 / 1e6);
+    drop(file);
+    let index = CurrentIndex::new(Arc::new(index), matrix.clone(), matrix.ids());
     let folder = std::env::var("SAVE").ok();
     if let Some(folder) = &folder {
         save(folder, "vectors.f32", floats(&matrix));
@@ -128,16 +132,16 @@ fn main() {
         let allow = among.map_or(Allow::All, Allow::Bits);
         for ef in [16, 32, 64, 128] {
             let mut times = Vec::with_capacity(3 * QUERIES);
-            let (mut hits, mut path) = (0, None);
+            let (mut hits, mut path): (usize, Option<Path>) = (0, None);
             for round in 0..3 {
                 for query in 0..QUERIES {
                     let start = Instant::now();
-                    let (found, by): (Vec<Scored>, _) =
-                        index.nearest(queries.row(query), K, ef, allow).unwrap();
+                    let found =
+                        index.nearest(matrix.ids(), queries.row(query), K, ef, allow).unwrap();
                     times.push(start.elapsed().as_nanos() as f64 / 1000.0);
-                    path = Some(by);
+                    path = Some(found.path);
                     if let (0, Some(truth)) = (round, truth.get(query)) {
-                        hits += found.iter().filter(|one| truth.contains(&one.row)).count();
+                        hits += found.rows.iter().filter(|one| truth.contains(&one.row)).count();
                     }
                 }
             }

@@ -1,59 +1,110 @@
 //! The embeddings of one modality as a dense matrix, ready for cosine similarity.
 //!
 //! Rows ascend by item id and have length one (or are all zero, where the embedding is). It is a
-//! cache of what storage holds, so it can be patched in place when an embedding changes.
+//! cache of what storage holds. A copy shares the rows, in pieces: changing a row, or adding one behind
+//! the last, copies its piece only.
+
+use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
-use crate::kernels::{LANES, Line, dot, stride};
+use crate::kernels::{LANES, Line, dot, dot_rows, max_dot_rows, stride};
 use crate::{Error, Result};
+
+/// Rows of a piece.
+const PIECE: usize = 1024;
 
 /// Normalised embeddings of items, ascending by item.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmbeddingMatrix {
     modality: String,
     dim: usize,
-    ids: Vec<ItemId>,
-    lines: Vec<Line>,
+    ids: Arc<Vec<ItemId>>,
+    /// [`PIECE`] rows each, but for the last.
+    pieces: Vec<Arc<Vec<Line>>>,
 }
 
 impl EmbeddingMatrix {
     /// An empty matrix for a modality of `dim` dimensions.
     pub fn new(modality: impl Into<String>, dim: usize) -> EmbeddingMatrix {
-        EmbeddingMatrix { modality: modality.into(), dim, ids: Vec::new(), lines: Vec::new() }
-    }
-
-    /// Sets aside room for more rows.
-    pub fn reserve(&mut self, rows: usize) {
-        self.ids.reserve(rows);
-        self.lines.reserve(rows * self.lines_per_row());
+        EmbeddingMatrix { modality: modality.into(), dim, ..EmbeddingMatrix::default() }
     }
 
     /// Sets the embedding of an item, new or known. Ids that ascend are appended cheaply.
     pub fn set(&mut self, item: ItemId, vector: &[f32]) -> Result<()> {
-        let row = self.normalised(vector)?;
-        let width = row.len();
         if self.ids.last().is_none_or(|last| *last < item) {
-            self.ids.push(item);
-            self.lines.extend_from_slice(&row);
+            let row = self.normalised(vector)?;
+            self.push(item, &row);
             return Ok(());
         }
-        match self.ids.binary_search(&item) {
-            Ok(at) => self.lines[at * width..(at + 1) * width].copy_from_slice(&row),
-            Err(at) => {
-                self.ids.insert(at, item);
-                self.lines.splice(at * width..at * width, row);
+        self.apply([(item, Some(vector.to_vec()))])
+    }
+
+    /// Takes an item's embedding out, if it has one.
+    pub fn remove(&mut self, item: ItemId) {
+        // Nothing can be wrong with a vector that is not there.
+        drop(self.apply([(item, None)]));
+    }
+
+    /// Sets the embeddings of items, which ascend, or takes them out. One pass over all rows at most.
+    pub fn apply(
+        &mut self,
+        changes: impl IntoIterator<Item = (ItemId, Option<Vec<f32>>)>,
+    ) -> Result<()> {
+        let row = |(item, vector): (ItemId, Option<Vec<f32>>)| {
+            Ok((item, vector.map(|vector| self.normalised(&vector)).transpose()?))
+        };
+        let changes: Vec<(ItemId, Option<Vec<Line>>)> =
+            changes.into_iter().map(row).collect::<Result<_>>()?;
+        let last = self.ids.last().copied();
+        let moves = |(item, row): &(ItemId, Option<Vec<Line>>)| match row {
+            None => self.row_of(*item).is_some(),
+            Some(_) => last.is_some_and(|last| *item < last) && self.row_of(*item).is_none(),
+        };
+        if changes.iter().any(moves) {
+            self.merge(changes);
+            return Ok(());
+        }
+        for (item, row) in changes {
+            let Some(row) = row else { continue };
+            match self.row_of(item) {
+                None => self.push(item, &row),
+                Some(at) => {
+                    let lines = Arc::make_mut(&mut self.pieces[at / PIECE]);
+                    lines[at % PIECE * row.len()..][..row.len()].copy_from_slice(&row);
+                }
             }
         }
         Ok(())
     }
 
-    /// Takes an item's embedding out, if it has one.
-    pub fn remove(&mut self, item: ItemId) {
-        if let Ok(at) = self.ids.binary_search(&item) {
-            let width = self.lines_per_row();
-            self.ids.remove(at);
-            self.lines.drain(at * width..(at + 1) * width);
+    /// Lays rows and changes, both by ascending item, into a new matrix.
+    fn merge(&mut self, changes: Vec<(ItemId, Option<Vec<Line>>)>) {
+        let mut merged = EmbeddingMatrix::new(std::mem::take(&mut self.modality), self.dim);
+        let mut changes = changes.into_iter().peekable();
+        for (at, item) in self.ids.iter().enumerate() {
+            while let Some((new, row)) = changes.next_if(|(changed, _)| changed < item) {
+                row.into_iter().for_each(|row| merged.push(new, &row));
+            }
+            match changes.next_if(|(changed, _)| changed == item) {
+                Some((_, row)) => row.into_iter().for_each(|row| merged.push(*item, &row)),
+                None => merged.push(*item, self.lines_of(at)),
+            }
+        }
+        for (new, row) in changes {
+            row.into_iter().for_each(|row| merged.push(new, &row));
+        }
+        *self = merged;
+    }
+
+    /// Adds a row behind the last.
+    fn push(&mut self, item: ItemId, row: &[Line]) {
+        if self.ids.len().is_multiple_of(PIECE) {
+            self.pieces.push(Arc::new(Vec::with_capacity(row.len() * PIECE.min(64))));
+        }
+        Arc::make_mut(&mut self.ids).push(item);
+        if let Some(piece) = self.pieces.last_mut() {
+            Arc::make_mut(piece).extend_from_slice(row);
         }
     }
 
@@ -84,7 +135,7 @@ impl EmbeddingMatrix {
 
     /// The row of an item.
     pub fn row_of(&self, item: ItemId) -> Option<usize> {
-        self.ids.binary_search(&item).ok()
+        crate::ascending::find(&self.ids, item, item.0.wrapping_sub(self.ids.first()?.0))
     }
 
     /// A row, `dim` long.
@@ -104,17 +155,35 @@ impl EmbeddingMatrix {
 
     /// The memory it takes, in bytes.
     pub fn memory(&self) -> u64 {
-        (size_of_val(self.lines.as_slice()) + size_of_val(self.ids.as_slice())) as u64
+        let lines: usize = self.pieces.iter().map(|piece| size_of_val(piece.as_slice())).sum();
+        (lines + size_of_val(self.ids.as_slice())) as u64
     }
 
     /// A row with its padding of zeros.
+    #[inline(always)]
     pub(crate) fn padded(&self, row: usize) -> &[f32] {
-        &self.data()[row * self.stride()..(row + 1) * self.stride()]
+        bytemuck::cast_slice(self.lines_of(row))
     }
 
-    /// All rows, each [`EmbeddingMatrix::stride`] long.
-    pub(crate) fn data(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.lines)
+    #[inline(always)]
+    fn lines_of(&self, row: usize) -> &[Line] {
+        let width = self.lines_per_row();
+        &self.pieces[row / PIECE][row % PIECE * width..][..width]
+    }
+
+    /// The inner products of a padded vector with all rows, into `out`.
+    pub(crate) fn dot_rows(&self, query: &[f32], out: &mut [f32]) {
+        for (piece, out) in self.pieces.iter().zip(out.chunks_mut(PIECE)) {
+            dot_rows(bytemuck::cast_slice(piece), self.stride(), query, out);
+        }
+    }
+
+    /// For each row the largest inner product with one of some padded vectors, where that is above what
+    /// `out` holds.
+    pub(crate) fn max_dot_rows(&self, queries: &[&[f32]], out: &mut [f32]) {
+        for (piece, out) in self.pieces.iter().zip(out.chunks_mut(PIECE)) {
+            max_dot_rows(bytemuck::cast_slice(piece), self.stride(), queries, out);
+        }
     }
 
     /// The length of a padded row.
@@ -176,6 +245,45 @@ mod tests {
         assert_eq!(matrix.row(0), [0.0, 0.0, 1.0]);
         assert_eq!(matrix.row(2), [0.0, 1.0, 0.0]);
         assert_eq!(matrix.len(), 3);
+    }
+
+    #[test]
+    fn changes_at_once_are_changes_one_by_one_and_a_copy_stays_as_it_was() {
+        let number = |at: u64| crate::seeded::number(7, at);
+        let vector = |at: u64| vec![1.0, crate::seeded::fraction(3, at), -2.0];
+        let mut matrix = EmbeddingMatrix::new("text", 3);
+        let all = (0..3000).map(|item| (ItemId(item * 2), Some(vector(item))));
+        matrix.apply(all).unwrap();
+        for round in 0..20 {
+            let mut changes: Vec<(ItemId, Option<Vec<f32>>)> = (0..round * 2)
+                .map(|at| number(round * 100 + at))
+                .map(|what| (ItemId(what % 7000), (what % 3 > 0).then(|| vector(what))))
+                .collect();
+            changes.sort_by_key(|(item, _)| *item);
+            changes.dedup_by_key(|(item, _)| *item);
+            let before = matrix.clone();
+            let rows = |matrix: &EmbeddingMatrix| -> Vec<(ItemId, Vec<f32>)> {
+                let rows = matrix.ids().iter().enumerate();
+                rows.map(|(at, item)| (*item, matrix.row(at).to_vec())).collect()
+            };
+            let kept = rows(&before);
+            let mut one_by_one = matrix.clone();
+            for (item, vector) in &changes {
+                match vector {
+                    Some(vector) => one_by_one.set(*item, vector).unwrap(),
+                    None => one_by_one.remove(*item),
+                }
+            }
+            matrix.apply(changes).unwrap();
+            assert_eq!(matrix, one_by_one);
+            assert_eq!(rows(&before), kept);
+            assert!(matrix.ids().is_sorted());
+            let query = crate::kernels::lines(&[0.5, 0.25, 1.0]);
+            let query: &[f32] = bytemuck::cast_slice(&query);
+            let mut products = vec![0.0; matrix.len()];
+            matrix.dot_rows(query, &mut products);
+            assert!((0..matrix.len()).all(|row| products[row] == dot(matrix.padded(row), query)));
+        }
     }
 
     #[test]

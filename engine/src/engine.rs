@@ -5,11 +5,13 @@
 //! changes; dropping it costs time, never rows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tastedb_storage::{Read, Snapshot, Store, Table, TableId, WriteTxn};
+use tastedb_storage::{Catalog, Read, Snapshot, Store, Table, TableId, WriteTxn};
 
 use crate::error::Result;
 use crate::evaluate_run::{self, Evaluation, EvaluationRequest};
+use crate::index::kept::{self, FittedIndex, IndexDefinition, IndexInfo, NewIndex, Stale};
 use crate::live::{self, GraphInfo, Live};
 use crate::progress::Work;
 use crate::projection::ProjectionCompiler;
@@ -30,20 +32,30 @@ struct Inner {
     live: Live,
     registry: Registry,
     embedders: text::Loaded,
+    has_indexes: AtomicBool,
 }
 
 impl Engine {
     /// An engine over `store`. `compiler` turns the SQL text of a model's `WEIGHT` and `WHERE`
     /// into code; without one, models that have such text are refused with an error.
     pub fn new(store: Store, compiler: Option<Arc<dyn ProjectionCompiler>>) -> Engine {
-        Engine {
+        // A database that cannot be read says so to whoever asks it something.
+        let snapshot = store.snapshot();
+        let has_indexes = kept::list(&snapshot).is_ok_and(|all| !all.is_empty());
+        let registry = Registry::new(compiler);
+        let models = registry.list(&snapshot).unwrap_or_default();
+        drop(snapshot);
+        let engine = Engine {
             inner: Arc::new(Inner {
+                has_indexes: has_indexes.into(),
                 store,
                 live: Live::new(),
-                registry: Registry::new(compiler),
+                registry,
                 embedders: text::Loaded::default(),
             }),
-        }
+        };
+        models.iter().filter_map(|model| model.serving.as_ref()).for_each(|v| engine.notice(v));
+        engine
     }
 
     /// The store underneath.
@@ -109,7 +121,9 @@ impl Engine {
     /// Trains a model from the current snapshot and publishes the result as its next version.
     /// Readers and writers go on; a cancelled or failed run leaves the old version serving.
     pub fn train(&self, request: &TrainRequest, work: &Work) -> Result<ModelVersion> {
-        train::train(self, request, work)
+        let version = train::train(self, request, work)?;
+        self.notice(&version);
+        Ok(version)
     }
 
     /// Brings a trained model up to date with the current snapshot and publishes the result as its
@@ -136,12 +150,6 @@ impl Engine {
         Ok(counts.iter().map(|count| u64::from(*count)).sum())
     }
 
-    /// Whether a model was created or listed since the open that the database is to refresh by
-    /// itself. Costs a look at a flag.
-    pub fn has_automatic(&self) -> bool {
-        self.registry().has_automatic()
-    }
-
     /// Remembers why an automatic refresh of a model failed, to be shown with the model.
     pub fn remember_failure(&self, model: &str, failure: String) {
         self.registry().set_failure(model, Some(failure));
@@ -150,6 +158,97 @@ impl Engine {
     /// What a training run on all cores would read, cost and hold, before any of it is spent.
     pub fn plan_training(&self, request: &TrainRequest) -> Result<TrainPlan> {
         train::plan(self, request)
+    }
+
+    // ---- indexes --------------------------------------------------------------------------
+
+    /// Every index of a vector column, by name.
+    pub fn indexes(&self, read: &dyn Read) -> Result<Vec<IndexDefinition>> {
+        kept::list(read)
+    }
+
+    /// The same with how far each covers what is there.
+    pub fn index_infos(&self, read: &dyn Read) -> Result<Vec<IndexInfo>> {
+        kept::infos(self, read)
+    }
+
+    /// Fails where [`Engine::create_index`] would, with these `indexes` there.
+    pub fn check_index(
+        &self,
+        catalog: &Catalog,
+        indexes: &[IndexDefinition],
+        new: &NewIndex,
+    ) -> Result<()> {
+        kept::check(catalog, indexes, new)
+    }
+
+    /// Builds the file of a new index from a snapshot; nothing is changed yet.
+    pub fn fit_index(
+        &self,
+        snapshot: &Snapshot,
+        new: &NewIndex,
+        work: &Work,
+    ) -> Result<FittedIndex> {
+        kept::fit_new(self, snapshot, new, work)
+    }
+
+    /// A large catalogue is to have an index of the model's factors.
+    fn notice(&self, version: &ModelVersion) {
+        if version.items >= kept::factors::LARGE {
+            self.inner.has_indexes.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Creates an index within `txn`, with its file if that was built; without one it is built later,
+    /// by [`Engine::rebuild_index`]. False where there is one of that name, which is to be kept.
+    pub fn create_index(
+        &self,
+        txn: &mut WriteTxn,
+        new: &NewIndex,
+        fitted: Option<FittedIndex>,
+    ) -> Result<bool> {
+        let created = kept::create(txn, new, fitted)?;
+        self.inner.has_indexes.store(true, Ordering::Relaxed);
+        Ok(created)
+    }
+
+    /// Drops an index within `txn`; false where there is none of that name.
+    pub fn drop_index(&self, txn: &mut WriteTxn, name: &str) -> Result<bool> {
+        kept::drop_index(txn, name)
+    }
+
+    /// Drops, within `txn`, the indexes of columns that are gone.
+    pub fn drop_indexes_of_gone(&self, txn: &mut WriteTxn) -> Result<()> {
+        kept::remove_gone(txn)
+    }
+
+    /// Builds an index again from the current snapshot and publishes it. Readers and writers go on; a
+    /// cancelled or failed run leaves the old file.
+    pub fn rebuild_index(&self, name: &str, work: &Work) -> Result<IndexDefinition> {
+        kept::rebuild(self, name, work)
+    }
+
+    /// The indexes that are to be built: those without a file, or whose file covers too little of what
+    /// is there.
+    pub fn stale_indexes(&self, snapshot: &Snapshot) -> Result<Vec<Stale>> {
+        kept::stale(self, snapshot)
+    }
+
+    /// Builds an index that is to be built, and publishes it; see [`Engine::rebuild_index`].
+    pub fn build_stale_index(&self, stale: &Stale, work: &Work) -> Result<()> {
+        kept::bring_up_to_date(self, stale, work)
+    }
+
+    /// Remembers why building an index failed, or that it did not, to be shown with the index.
+    pub fn remember_index_failure(&self, stale: &Stale, failure: Option<String>) {
+        self.live().indexes().set_failure(stale, failure);
+    }
+
+    /// Whether there is, or was since the open, something for the database to do by itself: a model to
+    /// refresh, an index to keep current, a model of a large catalogue that is to have one. Costs a look
+    /// at flags.
+    pub fn has_work(&self) -> bool {
+        self.inner.has_indexes.load(Ordering::Relaxed) || self.registry().has_automatic()
     }
 
     // ---- text embeddings ------------------------------------------------------------------
@@ -224,7 +323,8 @@ impl Engine {
     /// Drops a table, with its text embeddings.
     pub fn drop_table(&self, txn: &mut WriteTxn, table: TableId) -> Result<()> {
         txn.drop_table(table)?;
-        text::remove_all(txn, table)
+        text::remove_all(txn, table)?;
+        kept::remove_gone(txn)
     }
 
     /// Brings the computed vectors of the rows up to date that `txn` has put. Whoever writes rows

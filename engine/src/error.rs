@@ -196,6 +196,28 @@ pub enum Error {
         /// Models and built-in sources.
         known: Vec<String>,
     },
+    /// No index is called that.
+    #[error("no index `{name}`")]
+    NoSuchIndex {
+        /// The name asked for.
+        name: String,
+    },
+    /// The column has an index already, and one is enough.
+    #[error("column `{column}` has an index already: `{index}`")]
+    AlreadyIndexed {
+        /// The column.
+        column: String,
+        /// Its index.
+        index: String,
+    },
+    /// A column of vectors is needed.
+    #[error("column `{column}` of table `{table}` holds no vectors")]
+    NotAVector {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// The name is taken.
     #[error("{what} `{name}` exists already")]
     AlreadyExists {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
+use crate::index::CurrentIndex;
 use crate::item_graph::{ItemGraph, Near, Neighbours, neighbours};
 use crate::model::Continued;
 use crate::{EmbeddingMatrix, Error, Result, Work};
@@ -42,6 +43,8 @@ pub struct SideData {
     pub embeddings: BTreeMap<String, Arc<EmbeddingMatrix>>,
     /// When items came to be, where that is not the order of their ids: ascending by item.
     pub created: Vec<(ItemId, i64)>,
+    /// The indexes of the modalities that have one, as they lie in the live catalogue.
+    pub(crate) indexes: BTreeMap<String, Arc<CurrentIndex>>,
     /// Where the neighbour graphs of the modalities are kept, if they are.
     pub(crate) graphs: Option<KeptGraphs>,
     /// What an earlier training of the model left to begin from, if it goes on.

@@ -7,6 +7,7 @@
 //! and seed give the same model and the same rows. Dense positions are `u32` rows of one dataset or
 //! one model; what outlives them is an `ItemId` or a `UserId`.
 
+mod ascending;
 mod background;
 mod dataset;
 mod embedding_matrix;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
-use crate::kernels::{dot, dot_rows};
+use crate::kernels::dot;
 use crate::seeded::number;
 use crate::topk::{Allow, top_k};
 use crate::{EmbeddingMatrix, UNSCORED};
@@ -92,7 +92,7 @@ impl Known {
         let vector = off(vector, &self.mean);
         let (length, along) = (over(&vector), dot(&self.mean, &vector));
         let mut products = vec![0f32; matrix.len()];
-        dot_rows(matrix.data(), matrix.stride(), &vector, &mut products);
+        matrix.dot_rows(&vector, &mut products);
         let cosine = |(row, at, over): &(u32, u32, f32)| match own == Some(*row) {
             true => f32::NAN,
             false => (products[*at as usize] - along) * over * length,
@@ -205,34 +205,41 @@ impl Newcomers {
     }
 
     /// The scores of the new items, in their order, from those of the model's rows; [`UNSCORED`] where no
-    /// neighbour has any. `seen` are the rows of the history, ascending.
-    pub(crate) fn scores(&self, scores: &mut [f32], seen: &[u32]) -> Vec<f32> {
-        cap(scores, seen);
+    /// neighbour has any. `seen` are the rows of the history, ascending; see [`capped`].
+    pub(crate) fn scores(&self, score: impl Fn(u32) -> f32, seen: &[u32]) -> Vec<f32> {
         let (mut known, mut foretold) = (Moments::default(), Moments::default());
         for (row, alike) in &self.sample {
             if seen.binary_search(row).is_err() && !alike.near.is_empty() {
-                known.add(or_zero(scores[*row as usize]));
-                foretold.add(or_zero(alike.mean(scores)));
+                known.add(or_zero(score(*row)));
+                foretold.add(or_zero(alike.mean(&score)));
             }
         }
         let (known, foretold) = (known.finish(), foretold.finish());
         let scale = BOLDNESS * if foretold.1 > 0.0 { known.1 / foretold.1 } else { 1.0 };
         let place = |(_, alike): &(ItemId, Alike)| {
-            (known.0 + scale * (f64::from(alike.mean(scores)) - foretold.0)) as f32
+            (known.0 + scale * (f64::from(alike.mean(&score)) - foretold.0)) as f32
         };
         self.lists.iter().map(place).collect()
     }
 }
 
-/// Cuts the scores of what is in a history to the best of what is not.
-fn cap(scores: &mut [f32], seen: &[u32]) {
-    let mut rest = seen.iter().peekable();
-    let unseen = (0u32..).zip(&*scores).filter(|(row, _)| rest.next_if_eq(&row).is_none());
-    let most = unseen.map(|(_, score)| *score).fold(f32::NEG_INFINITY, f32::max);
-    for row in seen {
-        let score = &mut scores[*row as usize];
-        *score = if *score > most { most } else { *score };
+/// The scores of rows where what is in a history counts as much as the best that is not, at most.
+pub(crate) fn capped(
+    score: impl Fn(u32) -> f32,
+    seen: &[u32],
+    most: f32,
+) -> impl Fn(u32) -> f32 {
+    move |row| {
+        let own = score(row);
+        if own > most && seen.binary_search(&row).is_ok() { most } else { own }
     }
+}
+
+/// The best of some scores, by row, of what is not in a history.
+pub(crate) fn best_unseen(scores: &[f32], seen: &[u32]) -> f32 {
+    let mut rest = seen.iter().peekable();
+    let unseen = (0u32..).zip(scores).filter(|(row, _)| rest.next_if_eq(&row).is_none());
+    unseen.map(|(_, score)| *score).fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// Nothing speaks for what a model does not score.
@@ -242,10 +249,10 @@ fn or_zero(score: f32) -> f32 {
 
 impl Alike {
     /// The mean score of the neighbours, each by its weight; [`UNSCORED`] where none has any.
-    fn mean(&self, scores: &[f32]) -> f32 {
+    fn mean(&self, score: impl Fn(u32) -> f32) -> f32 {
         let (mut sum, mut weights, mut scored) = (0f32, 0f32, false);
         for (_, row, weight) in &self.near {
-            let score = scores[*row as usize];
+            let score = score(*row);
             scored |= !score.is_nan();
             sum += weight * or_zero(score);
             weights += weight;

@@ -86,6 +86,15 @@ pub(crate) fn better_first(a: &Scored, b: &Scored) -> Ordering {
     b.score.total_cmp(&a.score).then(a.row.cmp(&b.row))
 }
 
+/// Leaves the `k` best, in the order of a result.
+pub(crate) fn keep_best(rows: &mut Vec<Scored>, k: usize) {
+    if rows.len() > k && k > 0 {
+        rows.select_nth_unstable_by(k - 1, better_first);
+    }
+    rows.truncate(k);
+    rows.sort_unstable_by(better_first);
+}
+
 /// Candidates for the best k of rows offered in ascending order. It holds up to twice k and is cut
 /// back to k when full, which also raises the threshold that later rows must beat.
 struct Best {

@@ -228,7 +228,7 @@ pub(crate) fn side_data(
     Ok(SideData { graphs: Some(KeptGraphs(Arc::clone(graphs) as Arc<dyn Graphs>)), ..side })
 }
 
-/// The embeddings that a trained model looks at when it answers, as they are now.
+/// The embeddings that a trained model looks at when it answers, as they are now, and their indexes.
 pub(crate) fn live_side_data(
     engine: &Engine,
     snapshot: &Snapshot,
@@ -237,7 +237,8 @@ pub(crate) fn live_side_data(
     if model::algorithm(&definition.algorithm)?.embeddings != Embeddings::Always {
         return Ok(SideData::default());
     }
-    embeddings(engine, snapshot, definition)
+    let table = item_table(snapshot, definition)?;
+    engine.live().side_with_indexes(engine.store(), snapshot, table)
 }
 
 /// The embeddings of a model's items, as they are now.

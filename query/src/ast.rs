@@ -52,6 +52,8 @@ pub enum StatementKind {
     CreateEmbedding(CreateEmbedding),
     /// `REFRESH EMBEDDING`
     RefreshEmbedding(RefreshEmbedding),
+    /// `REFRESH INDEX name`
+    RefreshIndex(Name),
     /// `ALTER TABLE`
     AlterTable(AlterTable),
     /// `DROP TABLE | MODEL | INDEX | EMBEDDING`
@@ -116,6 +118,7 @@ impl StatementKind {
             StatementKind::CreateModel(_) => "CREATE MODEL",
             StatementKind::CreateEmbedding(_) => "CREATE EMBEDDING",
             StatementKind::RefreshEmbedding(_) => "REFRESH EMBEDDING",
+            StatementKind::RefreshIndex(_) => "REFRESH INDEX",
             StatementKind::AlterTable(_) => "ALTER TABLE",
             StatementKind::Drop(drop) => match drop.kind {
                 ObjectKind::Table => "DROP TABLE",

@@ -20,6 +20,9 @@ pub(crate) fn check(path: &Path) -> Result<(), Stop> {
     for leftover in &report.leftovers {
         say(&format!("note: {leftover} belongs to nothing; the next open removes it"));
     }
+    for lost in &report.lost {
+        say(&format!("note: {lost} is missing or damaged; the database makes it again"));
+    }
     let took = duration(began.elapsed());
     if report.is_sound() {
         say(&format!("{}: sound; {} ({took})", path.display(), what_was_checked(&report)));

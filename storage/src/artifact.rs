@@ -30,6 +30,10 @@ use crate::staged::{FileRef, StagedFile, StagedWriter};
 /// The directory of all artifacts.
 pub const MODELS_DIR: &str = "models";
 
+/// What the names of artifacts begin with that can be made again from what else is there. A database
+/// opens without them.
+pub const DERIVED: &str = "derived/";
+
 const HEADER: usize = 64;
 const CHECKED: usize = 56;
 const VERSION: u32 = 1;

@@ -61,7 +61,7 @@ mod txn;
 mod value;
 mod varint;
 
-pub use artifact::{Staged, StagedArtifact};
+pub use artifact::{DERIVED, Staged, StagedArtifact};
 pub use catalog::{
     Catalog, Column, ColumnSpec, KeyType, Link, LinkSpec, OnUnknown, Role, Table, TableSpec,
 };

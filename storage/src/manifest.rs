@@ -7,14 +7,17 @@
 //!
 //! Invariants: an embedding is in one live row of one segment, or pending, never in two places.
 //! A file is removed only when a durable commit no longer names it and no snapshot holds it.
+//!
+//! An artifact that can be made again ([`DERIVED`]) and whose file is missing or damaged is noted as
+//! lost: the name stays until it is published or removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use roaring::RoaringBitmap;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, DERIVED};
 use crate::codec::{Decoder, Encoder, Place};
 use crate::directory::Directory;
 use crate::error::Result;
@@ -30,6 +33,8 @@ pub(crate) struct Manifest {
     /// The segments of each column by ascending number; no entry is empty.
     columns: BTreeMap<(TableId, ColumnId), Vec<Arc<Segment>>>,
     artifacts: BTreeMap<String, Arc<PublishedArtifact>>,
+    /// Artifacts that are named and could not be opened, and that can be made again.
+    lost: BTreeSet<String>,
 }
 
 /// A segment in one generation.
@@ -142,7 +147,15 @@ impl Manifest {
             let name = key::artifact_name(key)
                 .ok_or_else(|| place.corrupted("an artifact's name that is not text"))?;
             let guard = FileGuard::committed(dir, decode_file(bytes, place)?);
-            manifest.artifacts.insert(name.to_owned(), Arc::new(PublishedArtifact::open(guard)?));
+            match PublishedArtifact::open(guard) {
+                Ok(artifact) => {
+                    manifest.artifacts.insert(name.to_owned(), Arc::new(artifact));
+                }
+                Err(error) if error.is_corruption() && name.starts_with(DERIVED) => {
+                    manifest.lost.insert(name.to_owned());
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(manifest)
     }
@@ -164,6 +177,11 @@ impl Manifest {
     /// All artifacts by name.
     pub(crate) fn artifacts(&self) -> impl Iterator<Item = (&str, &FileRef)> {
         self.artifacts.iter().map(|(name, artifact)| (name.as_str(), &artifact.guard.file))
+    }
+
+    /// All artifacts, opened.
+    pub(crate) fn opened(&self) -> impl Iterator<Item = &Artifact> {
+        self.artifacts.values().map(|artifact| &artifact.artifact)
     }
 
     /// Every file that the manifest names.
@@ -200,11 +218,18 @@ impl Manifest {
     }
 
     pub(crate) fn set_artifact(&mut self, name: &str, artifact: PublishedArtifact) {
+        self.lost.remove(name);
         self.artifacts.insert(name.to_owned(), Arc::new(artifact));
     }
 
+    /// Takes the name of an artifact away; tells whether there was one.
     pub(crate) fn remove_artifact(&mut self, name: &str) -> bool {
-        self.artifacts.remove(name).is_some()
+        self.lost.remove(name) | self.artifacts.remove(name).is_some()
+    }
+
+    /// Whether an artifact of that name is there, or should be.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.artifacts.contains_key(name) || self.lost.contains(name)
     }
 
     pub(crate) fn remove_table(&mut self, table: TableId) {
@@ -219,7 +244,7 @@ impl Manifest {
     /// files that are named no longer: they are doomed once the batch is durable.
     pub(crate) fn write(&self, old: &Manifest, batch: &mut Batch) -> Vec<Arc<FileGuard>> {
         let mut retired = Vec::new();
-        let columns: std::collections::BTreeSet<_> =
+        let columns: BTreeSet<_> =
             self.columns.keys().chain(old.columns.keys()).copied().collect();
         for (table, column) in columns {
             let by_number = |manifest: &Manifest| -> BTreeMap<u64, Arc<Segment>> {
@@ -263,6 +288,9 @@ impl Manifest {
                     retired.push(Arc::clone(&artifact.guard));
                 }
             }
+        }
+        for name in old.lost.iter().filter(|name| !self.names(name)) {
+            batch.delete(Cf::Manifest, key::artifact(name));
         }
         retired
     }

@@ -65,6 +65,16 @@ impl Snapshot {
         self.0.manifest.artifacts().map(|(name, _)| name.to_owned()).collect()
     }
 
+    /// The number of an artifact, which no other file ever has. Costs a look at a map.
+    pub fn artifact_number(&self, name: &str) -> Option<u64> {
+        Some(self.0.manifest.artifact(name)?.artifact.number())
+    }
+
+    /// The numbers of all artifacts.
+    pub fn artifact_numbers(&self) -> Vec<u64> {
+        self.0.manifest.opened().map(|artifact| artifact.number()).collect()
+    }
+
     pub(crate) fn manifest(&self) -> &Arc<Manifest> {
         &self.0.manifest
     }

@@ -45,7 +45,8 @@ fn schema() -> &'static str {
      INSERT INTO movies (id, title) VALUES ('m0', 'zero'), ('m1', 'one'), ('m2', 'two');
      INSERT INTO clicks VALUES ('u0', 'm0', -1), ('u0', 'm1', -1), ('u1', 'm1', -1), ('u1', 'm2', -1);
      TRAIN MODEL k;
-     CREATE EMBEDDING words ON movies FROM (title) WITH (dim = 3, min_df = 1, max_df = 1);"
+     CREATE EMBEDDING words ON movies FROM (title) WITH (dim = 3, min_df = 1, max_df = 1);
+     CREATE INDEX near ON movies (text) WITH (m = 4, ef_construction = 8, ef = 4);"
 }
 
 /// A small generator, so that each round does and is killed at something else.
@@ -72,7 +73,7 @@ fn the_process_that_is_killed() {
     let mut state = 0x9e37_79b9_7f4a_7c15 ^ (round + 1);
     for step in 0..1_000_000u64 {
         let n = round * 1_000_000 + step;
-        let (kind, statements) = work(&folder, n, next(&mut state) % 11);
+        let (kind, statements) = work(&folder, n, next(&mut state) % 13);
         writeln!(log, "begin {kind} {n}").expect("the log is written");
         session.execute(&statements).unwrap_or_else(|e| panic!("{}", e.render(&statements)));
         writeln!(log, "done {kind} {n}").expect("the log is written");
@@ -114,6 +115,13 @@ fn work(folder: &Path, n: u64, choice: u64) -> (&'static str, String) {
             ),
         ),
         9 => ("refresh", "REFRESH EMBEDDING words ON movies".to_string()),
+        10 => ("index", "REFRESH INDEX near".to_string()),
+        11 => (
+            "replace",
+            "CREATE OR REPLACE INDEX near ON movies (text) \
+             WITH (m = 4, ef_construction = 8, ef = 4)"
+                .to_string(),
+        ),
         _ => ("update", format!("UPDATE movies SET title = 'n{n}' WHERE id = 'm1'")),
     }
 }
@@ -139,7 +147,7 @@ fn killed_at_random_points_nothing_acknowledged_is_lost() {
         interrupted.insert(killed_in);
         verify(folder.path(), round);
     }
-    for kind in ["insert", "copy", "train", "seal"] {
+    for kind in ["insert", "copy", "train", "seal", "index"] {
         assert!(
             interrupted.contains(kind),
             "no kill fell into {kind} (round seed {state:#x}): {counts:?}"
@@ -244,6 +252,13 @@ fn verify(folder: &Path, round: u64) {
         "RECOMMEND movies FOR USER 'u0' USING k LIMIT 3 WITH (seen = 'include')",
     );
     assert_eq!(served.len(), 3, "round {round}: the model serves");
+    let near = cells(
+        &mut session,
+        "RECOMMEND id FROM movies FOR VECTOR (text => '[1, 1, 1, 1, 1, 1, 1, 2]') LIMIT 7",
+    );
+    assert_eq!(near.len(), 7, "round {round}: all rows that there are");
+    let state = &cells(&mut session, "SELECT state FROM indexes")[0][0];
+    assert_eq!(state, "ready", "round {round}: an index without its file");
 }
 
 /// An update that an earlier kill interrupted may stand, if no later one was acknowledged.

@@ -1,198 +1,242 @@
-//! The index as it is used: the nearest rows of a matrix, exactly scored, always as many as there are.
+//! An index as it was built: a graph, and the item that each node is. It can be kept in a file.
+//!
+//! It is of embeddings as they were; [`CurrentIndex`](super::CurrentIndex) asks it about those of now.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::beam::MOST_NODES;
-use super::build::BuildOptions;
-use super::codes::Query;
-use super::hnsw::Hnsw;
-use super::walk::{MOST_LINKS, Scratch, Search};
-use crate::embedding_matrix::EmbeddingMatrix;
-use crate::error::{Error, Result};
-use crate::kernels::dot;
-use crate::progress::Work;
-use crate::topk::{Allow, Scored, better_first};
+use tastedb_storage::ItemId;
 
-const NAME: &str = "hnsw";
+use super::Vectors;
+use super::graph::{BuildOptions, Hnsw, MOST_LINKS, MOST_NODES, Query, Scratch, Search};
+use crate::error::{Error, Result};
+use crate::model::Bytes;
+use crate::model::file::{Array, Sections, Writer, corrupt};
+use crate::progress::Work;
+
+/// The method, as it is named in statements and files.
+pub(super) const HNSW: &str = "hnsw";
+const FORMAT: u32 = 1;
 
 /// The most near nodes that a new one, or a search, looks at.
-const MOST_EF: usize = 4096;
+pub(super) const MOST_EF: usize = 4096;
 
-/// So many nodes more than rows asked for, and as many again, are scored with their vectors: codes are
-/// too coarse to tell the last ones apart.
-const RESCORED: usize = 10;
-
-/// How a graph is built.
+/// How a graph is built, and how it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexOptions {
     /// Links of a node in each layer; the lowest has room for twice as many. 4 to 128.
     pub m: usize,
     /// How many near nodes a new one looks at, `m` to 4096: more is slower to build and finds more.
     pub ef_construction: usize,
+    /// How many near nodes a question looks at, unless it asks for more rows. 1 to 4096.
+    pub ef: usize,
     /// Which nodes are in the upper layers.
     pub seed: u64,
 }
 
 impl Default for IndexOptions {
     fn default() -> IndexOptions {
-        IndexOptions { m: 16, ef_construction: 200, seed: 0 }
+        IndexOptions { m: 16, ef_construction: 200, ef: 64, seed: 0 }
     }
 }
 
-/// How an answer was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
-    /// By a walk over the graph.
-    Graph,
-    /// By a walk that only kept allowed rows.
-    FilteredGraph,
-    /// By comparing all allowed rows.
-    Exact,
-}
-
-/// A graph over the rows of one matrix.
-pub struct VectorIndex {
-    matrix: Arc<EmbeddingMatrix>,
-    graph: Hnsw,
-    /// The row of each node.
-    rows: Vec<u32>,
-    /// What finished searches left for the next ones.
-    scratch: Mutex<Vec<Scratch>>,
-}
-
-impl std::fmt::Debug for VectorIndex {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VectorIndex").field("rows", &self.rows.len()).finish_non_exhaustive()
-    }
-}
-
-impl VectorIndex {
-    /// Builds the graph of a matrix, on threads that give way. Cancelled or not, the result is the
-    /// same on any number of them.
-    pub fn build(
-        matrix: Arc<EmbeddingMatrix>,
-        options: &IndexOptions,
-        work: &Work,
-    ) -> Result<VectorIndex> {
-        let refuse = |option: &str, value: usize, range: &str| Error::InvalidOption {
-            algorithm: NAME.to_owned(),
-            option: option.to_owned(),
-            why: format!("cannot be {value}"),
-            known: vec![range.to_owned()],
-        };
-        let IndexOptions { m, ef_construction, seed } = *options;
+impl IndexOptions {
+    /// Fails with what an option may be, if one is not.
+    pub fn check(&self) -> Result<()> {
+        let IndexOptions { m, ef_construction, ef, .. } = *self;
         if !(4..=MOST_LINKS / 2).contains(&m) {
             return Err(refuse("m", m, "4 to 128"));
         }
         if !(m..=MOST_EF).contains(&ef_construction) {
             return Err(refuse("ef_construction", ef_construction, "m to 4096"));
         }
-        if matrix.len() > MOST_NODES {
-            return Err(refuse("rows", matrix.len(), "up to 2147483647"));
+        if !(1..=MOST_EF).contains(&ef) {
+            return Err(refuse("ef", ef, "1 to 4096"));
         }
-        let options = BuildOptions { m, ef_construction, seed };
-        let row = |at: usize| matrix.row(at);
-        let built = work.install(|| Hnsw::build(matrix.dim(), matrix.len(), row, &options, work));
+        Ok(())
+    }
+}
+
+fn refuse(option: &str, value: usize, range: &str) -> Error {
+    Error::InvalidOption {
+        algorithm: HNSW.to_owned(),
+        option: option.to_owned(),
+        why: format!("cannot be {value}"),
+        known: vec![range.to_owned()],
+    }
+}
+
+/// A graph over the vectors that items had.
+pub struct VectorIndex {
+    options: IndexOptions,
+    graph: Hnsw,
+    /// The item of each node.
+    items: Array<u64>,
+    /// The nodes by ascending item.
+    by_item: Vec<u32>,
+    /// What finished searches left for the next ones.
+    scratch: Mutex<Vec<Scratch>>,
+}
+
+impl std::fmt::Debug for VectorIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VectorIndex").field("nodes", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl VectorIndex {
+    /// Builds the graph of some vectors, on threads that give way. The result is the same on any number
+    /// of them.
+    pub fn build(
+        vectors: &dyn Vectors,
+        options: &IndexOptions,
+        work: &Work,
+    ) -> Result<VectorIndex> {
+        options.check()?;
+        let n = vectors.ids().len();
+        if n > MOST_NODES {
+            return Err(refuse("rows", n, "up to 2147483647"));
+        }
+        let IndexOptions { m, ef_construction, seed, .. } = *options;
+        let build = BuildOptions { m, ef_construction, seed };
+        let row = |at: usize| vectors.row(at);
+        let built = work.install(|| Hnsw::build(vectors.dim(), n, row, &build, work));
         let (graph, rows) = built?;
-        Ok(VectorIndex { matrix, graph, rows, scratch: Mutex::default() })
+        let items: Vec<u64> = rows.iter().map(|row| vectors.ids()[*row as usize].0).collect();
+        Ok(VectorIndex::new(*options, graph, items.into()))
     }
 
-    /// The matrix that it is of.
-    pub fn matrix(&self) -> &Arc<EmbeddingMatrix> {
-        &self.matrix
+    fn new(options: IndexOptions, graph: Hnsw, items: Array<u64>) -> VectorIndex {
+        let mut by_item: Vec<u32> = (0..items.len() as u32).collect();
+        by_item.sort_unstable_by_key(|node| items[*node as usize]);
+        VectorIndex { options, graph, items, by_item, scratch: Mutex::default() }
     }
 
-    /// The memory it takes besides the matrix, in bytes.
+    /// The number of vectors.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether it is of nothing.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The number of dimensions.
+    pub fn dim(&self) -> usize {
+        self.graph.dim()
+    }
+
+    /// How it was built and is asked.
+    pub fn options(&self) -> &IndexOptions {
+        &self.options
+    }
+
+    /// The bytes it takes besides the embeddings, in memory or mapped.
     pub fn memory(&self) -> u64 {
-        self.graph.memory() + size_of_val(self.rows.as_slice()) as u64
+        self.graph.memory() + (self.items.len() * (size_of::<u64>() + size_of::<u32>())) as u64
     }
 
-    /// The `k` allowed rows with the highest cosine to a vector, best first and equal ones by row, and
-    /// how they were found. `ef`: how many near nodes a walk keeps, at least `k`; more is slower and
-    /// finds more. Rows are told apart by their number: with [`Allow::Bits`], those of the matrix.
-    ///
-    /// Fails if the vector has another length than the matrix, or is not finite.
-    pub fn nearest(
+    /// Writes it to a file.
+    pub fn save(&self, out: &mut dyn Write) -> Result<()> {
+        let mut writer = Writer::new(HNSW, FORMAT);
+        let IndexOptions { m, ef_construction, ef, seed } = self.options;
+        writer.owned("options", vec![m as u64, ef_construction as u64, ef as u64, seed]);
+        writer.array("items", &self.items);
+        self.graph.save(&mut writer);
+        writer.write(out)
+    }
+
+    /// The index of a file, which stays where it is.
+    pub fn load(bytes: Arc<dyn Bytes>) -> Result<VectorIndex> {
+        let sections = Sections::read(bytes)?;
+        if sections.algorithm() != HNSW || sections.format() > FORMAT {
+            return Err(corrupt("it is not an index"));
+        }
+        let options = sections.array_of::<u64>("options", 4)?;
+        let size = |at: usize| usize::try_from(options[at]).unwrap_or(usize::MAX);
+        let seed = options[3];
+        let options = IndexOptions { m: size(0), ef_construction: size(1), ef: size(2), seed };
+        options.check().map_err(|_| corrupt("its options make no sense"))?;
+        let graph = Hnsw::load(&sections)?;
+        let items = sections.array_of::<u64>("items", graph.len())?;
+        let index = VectorIndex::new(options, graph, items);
+        let item = |node: &u32| index.items[*node as usize];
+        if !index.by_item.is_sorted_by(|a, b| item(a) < item(b)) {
+            return Err(corrupt("its items are not different"));
+        }
+        Ok(index)
+    }
+
+    /// The item of each node.
+    pub(super) fn items(&self) -> &[u64] {
+        &self.items
+    }
+
+    /// The node of an item.
+    pub(super) fn node_of(&self, item: ItemId) -> Option<u32> {
+        let items = self.items();
+        let at = self.by_item.binary_search_by_key(&item.0, |node| items[*node as usize]).ok()?;
+        Some(self.by_item[at])
+    }
+
+    /// The nodes by ascending item.
+    pub(super) fn by_item(&self) -> &[u32] {
+        &self.by_item
+    }
+
+    /// Whether a node stands for a vector of length one: whether it has its code.
+    pub(super) fn is_of(&self, node: u32, vector: &[f32], room: &mut Vec<u8>) -> bool {
+        self.graph.is_of(node, vector, room)
+    }
+
+    /// Hands the nodes nearest to a vector to `take`, best first.
+    pub(super) fn walk<R>(
         &self,
         vector: &[f32],
-        k: usize,
         ef: usize,
-        allow: Allow<'_>,
-    ) -> Result<(Vec<Scored>, Path)> {
-        let query = self.matrix.normalised(vector)?;
-        let query: &[f32] = bytemuck::cast_slice(&query);
-        let ef = ef.max(k).min(MOST_EF);
-        let allowed = match allow {
-            Allow::All => self.rows.len(),
-            Allow::Bits(bits) => bits.count_ones(..),
-            Allow::Bitmap(bitmap) => usize::try_from(bitmap.len()).unwrap_or(usize::MAX),
-        };
-        let wanted = k.min(allowed);
-        // Codes of half the matrix are not worth a walk; neither are rows that are rarer than the
-        // walk is long: it compares as many more as the filter lets fewer through.
-        let among = allowed < self.rows.len();
-        let few = 2 * ef >= self.rows.len()
-            || (among && allowed.saturating_mul(allowed) <= 4 * ef * self.rows.len());
-        if few {
-            return Ok((self.exact(query, wanted, allow), Path::Exact));
-        }
-        let codes = Query::new(&query[..self.matrix.dim()]);
-        let mut scratch =
-            self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let (done, path) = if among {
-            let search = Search { ef, most: allowed };
-            let is_allowed = |node: u32| {
-                let row = self.rows[node as usize];
-                match allow {
-                    Allow::All => true,
-                    Allow::Bits(bits) => bits.contains(row as usize),
-                    Allow::Bitmap(bitmap) => bitmap.contains(row),
-                }
-            };
-            let done = self.graph.search_among(&codes, search, is_allowed, &mut scratch);
-            (done, Path::FilteredGraph)
-        } else {
-            self.graph.search(&codes, ef, &mut scratch);
-            (true, Path::Graph)
-        };
-        let rescored = wanted.saturating_mul(2).saturating_add(RESCORED);
-        let mut best: Vec<Scored> = scratch
-            .beam
-            .iter()
-            .take(rescored)
-            .map(|(node, _)| {
-                let row = self.rows[node as usize];
-                Scored { row, score: dot(query, self.matrix.padded(row as usize)) }
-            })
-            .collect();
-        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        if !done || best.len() < wanted {
-            return Ok((self.exact(query, wanted, allow), Path::Exact));
-        }
-        best.sort_unstable_by(better_first);
-        best.truncate(wanted);
-        Ok((best, path))
+        take: impl FnOnce(&mut dyn Iterator<Item = u32>) -> R,
+    ) -> R {
+        self.with_scratch(|scratch| {
+            self.graph.search(&Query::new(vector), ef, scratch);
+            take(&mut scratch.beam.iter().map(|(node, _)| node))
+        })
     }
 
-    /// The same by comparing all allowed rows.
-    fn exact(&self, query: &[f32], k: usize, allow: Allow<'_>) -> Vec<Scored> {
-        let score = |row: u32| {
-            let known = (row as usize) < self.rows.len();
-            known.then(|| Scored { row, score: dot(query, self.matrix.padded(row as usize)) })
-        };
-        let mut best: Vec<Scored> = match allow {
-            Allow::All => (0..self.rows.len() as u32).filter_map(score).collect(),
-            Allow::Bits(bits) => bits.ones().filter_map(|row| score(row as u32)).collect(),
-            Allow::Bitmap(bitmap) => bitmap.iter().filter_map(score).collect(),
-        };
-        if k == 0 {
-            return Vec::new();
-        }
-        if best.len() > k {
-            best.select_nth_unstable_by(k - 1, better_first);
-            best.truncate(k);
-        }
-        best.sort_unstable_by(better_first);
-        best
+    /// The same among the nodes that are `allowed`; `None` where that takes more than `most`
+    /// comparisons.
+    pub(super) fn walk_among<R>(
+        &self,
+        vector: &[f32],
+        search: Search,
+        allowed: impl Fn(u32) -> bool,
+        take: impl FnOnce(&mut dyn Iterator<Item = u32>) -> R,
+    ) -> Option<R> {
+        self.with_scratch(|scratch| {
+            let done = self.graph.search_among(&Query::new(vector), search, allowed, scratch);
+            done.then(|| take(&mut scratch.beam.iter().map(|(node, _)| node)))
+        })
+    }
+
+    /// Hands the `width` best of some nodes to `take`, best first, by comparing the codes of all.
+    pub(super) fn compare<R>(
+        &self,
+        vector: &[f32],
+        nodes: impl Iterator<Item = u32>,
+        width: usize,
+        take: impl FnOnce(&mut dyn Iterator<Item = u32>) -> R,
+    ) -> R {
+        self.with_scratch(|scratch| {
+            self.graph.compare(&Query::new(vector), nodes, width, scratch);
+            take(&mut scratch.beam.iter().map(|(node, _)| node))
+        })
+    }
+
+    fn with_scratch<R>(&self, run: impl FnOnce(&mut Scratch) -> R) -> R {
+        let kept = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = kept().pop().unwrap_or_default();
+        let result = run(&mut scratch);
+        kept().push(scratch);
+        result
     }
 }

@@ -115,12 +115,7 @@ impl EntityIndex {
 
     /// The row of an id.
     pub fn row_of(&self, id: EntityId) -> Option<u32> {
-        // Ids are handed out one after the other, so without deletions the row is a subtraction.
-        let first = *self.ids.first()?;
-        let guess = id.checked_sub(first)? as usize;
-        if self.ids.get(guess) == Some(&id) {
-            return Some(guess as u32);
-        }
-        self.ids.binary_search(&id).ok().map(|row| row as u32)
+        let from = id.wrapping_sub(*self.ids.first()?);
+        crate::ascending::find(&self.ids, id, from).map(|row| row as u32)
     }
 }

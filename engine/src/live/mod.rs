@@ -7,6 +7,7 @@ mod cached;
 mod counts;
 mod entity_index;
 mod graphs;
+mod indexes;
 mod trend;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ pub struct Live {
     trends: Keyed<TableId, trend::Trend>,
     embeddings: Keyed<(TableId, ColumnId), EmbeddingMatrix>,
     graphs: graphs::Kept,
+    indexes: indexes::Current,
 }
 
 /// One cache per key, made when first asked for.
@@ -173,12 +175,8 @@ impl Live {
                     return bad.map_or(Ok(matrix), Err);
                 };
                 let mut matrix = matrix.clone();
-                for item in touched {
-                    match snapshot.embedding(table, id, item.0)? {
-                        Some(vector) => matrix.set(item, &vector)?,
-                        None => matrix.remove(item),
-                    }
-                }
+                let now = |item: ItemId| Ok((item, snapshot.embedding(table, id, item.0)?));
+                matrix.apply(touched.into_iter().map(now).collect::<Result<Vec<_>>>()?)?;
                 Ok(matrix)
             },
         )

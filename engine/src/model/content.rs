@@ -14,10 +14,12 @@ use std::io::Write;
 use tastedb_storage::ItemId;
 
 use super::file::{Sections, Writer, corrupt};
-use super::{Algorithm, Embeddings, Model, modalities, shares};
+use super::{Algorithm, Embeddings, Model, Retrieved, Wanted, modalities, shares};
 use crate::embedding_matrix::normalise;
-use crate::kernels::{Line, add_rows, dot, dot_rows, lines, max_dot_rows};
+use crate::index::{Path, nearest_exactly};
+use crate::kernels::{Line, add_rows, dot, lines};
 use crate::options::Checked;
+use crate::topk::{Allow, Scored, keep_best};
 use crate::{
     Dataset, EmbeddingMatrix, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason,
     Result, ScoreInput, Served, SideData, UNSCORED, Work,
@@ -25,6 +27,11 @@ use crate::{
 
 const NAME: &str = "content";
 const FORMAT: u32 = 1;
+
+/// With more vectors to look near to than this, all rows are compared with all of them at once.
+const MOST_WALKS: usize = 8;
+/// Where a filter leaves more than one row in so many, reading all in order is quicker than picking.
+const SCANNED: usize = 8;
 
 pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: NAME,
@@ -89,6 +96,12 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
     Ok(Box::new(Content { items: sections.items()?, modalities, by_max, options }))
 }
 
+/// What is near in some modalities, all alike, and nothing else: a model of no table.
+pub(crate) fn near(modalities: impl Iterator<Item = String>) -> impl Model {
+    let modalities = modalities.map(|name| (name, 1.0)).collect();
+    Content { items: Vec::new(), modalities, by_max: false, options: Vec::new() }
+}
+
 impl Content {
     /// The modalities of the model that the live items have.
     fn live<'a>(
@@ -112,8 +125,8 @@ impl Content {
     ) {
         let mut near = vec![f32::NEG_INFINITY; matrix.len()];
         match queries {
-            [query] => dot_rows(matrix.data(), matrix.stride(), query, &mut near),
-            _ => max_dot_rows(matrix.data(), matrix.stride(), queries, &mut near),
+            [query] => matrix.dot_rows(query, &mut near),
+            _ => matrix.max_dot_rows(queries, &mut near),
         }
         let add = |score: &mut f32, near: f32| {
             *score = if score.is_nan() { weight * near } else { *score + weight * near };
@@ -209,6 +222,57 @@ impl Model for Content {
         }
         out[item_row as usize] = UNSCORED;
         served
+    }
+
+    fn retrieve(&self, input: &ScoreInput<'_>, wanted: &Wanted<'_>) -> Option<Retrieved> {
+        // Nearest in the sum of several modalities is nearest in none of them.
+        let mut live = self.live(input);
+        let ((matrix, weight), None) = (live.next()?, live.next()) else { return None };
+        let queries = match wanted.similar {
+            None => queries(matrix, input, self.by_max),
+            Some(row) => {
+                let at = matrix.row_of(*input.items.get(row as usize)?)?;
+                vec![lines(matrix.padded(at))]
+            }
+        };
+        if queries.is_empty() || queries.len() > MOST_WALKS || weight <= 0.0 {
+            return None;
+        }
+        let index = input.side.indexes.get(matrix.modality());
+        if index.is_none() && wanted.n_allowed > matrix.len() / SCANNED {
+            return None;
+        }
+        // The item itself is among the nearest, and may be allowed.
+        let k = wanted.k + usize::from(wanted.similar.is_some());
+        let allow = Allow::Bits(wanted.allowed);
+        let mut rows: Vec<Scored> = Vec::new();
+        let mut path = Path::Exact;
+        for query in &queries {
+            let query: &[f32] = bytemuck::cast_slice(query);
+            match index {
+                None => rows.extend(nearest_exactly(matrix, input.items, query, k, allow)),
+                Some(index) => {
+                    let ef = index.index().options().ef;
+                    let vector = &query[..matrix.dim()];
+                    let near = index.nearest(input.items, vector, k, ef, allow).ok()?;
+                    rows.extend(near.rows);
+                    path = near.path;
+                }
+            }
+        }
+        rows.retain(|near| wanted.similar != Some(near.row));
+        if queries.len() > 1 {
+            // The best by the nearest of several are the best of one of them.
+            rows.sort_unstable_by_key(|near| near.row);
+            rows.dedup_by(|next, kept| {
+                let same = next.row == kept.row;
+                kept.score = if same { kept.score.max(next.score) } else { kept.score };
+                same
+            });
+        }
+        rows.iter_mut().for_each(|near| near.score *= weight);
+        keep_best(&mut rows, wanted.k);
+        Some(Retrieved { rows, path })
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {

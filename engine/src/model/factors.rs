@@ -21,11 +21,11 @@ use super::continuing::{Beginning, Earlier};
 use super::entries::{merged, sign};
 use super::file::{Array, Sections, Writer, corrupt};
 use super::news::{News, Refreshed};
-use super::{Model, algorithm, refitted, shares};
+use super::{ItemVectors, Model, algorithm, refitted, shares};
 use crate::kernels::{dot, dot_rows, stride};
 use crate::linalg::Cholesky;
 use crate::{
-    LearningCurve, OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED, Work,
+    History, LearningCurve, OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED, Work,
 };
 
 /// How a history becomes a vector.
@@ -169,7 +169,7 @@ impl Factors {
         merged(entries, self.items.len(), true)
     }
 
-    fn vector(&self, x: &[(u32, f32)]) -> Vec<f32> {
+    fn folded(&self, x: &[(u32, f32)]) -> Vec<f32> {
         let mut vector = vec![0f32; stride(self.dim)];
         self.fold.vector(&self.factors, self.dim, x, &mut vector);
         vector
@@ -180,7 +180,7 @@ impl Factors {
             out.fill(UNSCORED);
             return Served::No;
         }
-        dot_rows(&self.factors, stride(self.dim), &self.vector(x), out);
+        dot_rows(&self.factors, stride(self.dim), &self.folded(x), out);
         Served::Dense
     }
 }
@@ -208,7 +208,7 @@ impl Model for Factors {
         if x.is_empty() || item_row as usize >= self.items.len() {
             return None;
         }
-        Some(dot(row(&self.factors, stride(self.dim), item_row), &self.vector(&x)))
+        Some(dot(row(&self.factors, stride(self.dim), item_row), &self.folded(&x)))
     }
 
     fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
@@ -219,6 +219,18 @@ impl Model for Factors {
                 Served::Touched
             }
         }
+    }
+
+    fn factors(&self) -> Option<ItemVectors<'_>> {
+        Some(ItemVectors { dim: self.dim, rows: &self.factors })
+    }
+
+    fn vector(&self, history: History<'_>, similar: Option<u32>) -> Option<Vec<f32>> {
+        let x = match similar {
+            Some(item_row) => self.history(&[(item_row, 1.0)]),
+            None => self.history(history.entries),
+        };
+        (!x.is_empty()).then(|| self.folded(&x))
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {

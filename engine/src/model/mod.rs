@@ -41,13 +41,18 @@ mod views;
 use std::io::Write;
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use tastedb_storage::ItemId;
 
+use crate::index::Path;
+use crate::kernels::stride;
+use crate::topk::Scored;
 use crate::{
-    Dataset, Error, LearningCurve, ModelOptions, OptionSpec, OptionValue, Reason, Result,
+    Dataset, Error, History, LearningCurve, ModelOptions, OptionSpec, OptionValue, Reason, Result,
     ScoreInput, Served, SideData, UNSCORED, Work,
 };
 
+pub(crate) use content::near;
 pub(crate) use continuing::Continued;
 pub use estimate::{Estimate, Size, estimate};
 pub use file::Bytes;
@@ -89,6 +94,23 @@ pub trait Model: Send + Sync {
     /// history in the input is ignored.
     fn similar(&self, input: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served;
 
+    /// The best of the allowed rows where they can be found without scoring all; `None` where all have
+    /// to be scored. Only live models can.
+    fn retrieve(&self, _: &ScoreInput<'_>, _: &Wanted<'_>) -> Option<Retrieved> {
+        None
+    }
+
+    /// The factors of the items, where a score is an inner product of theirs with one vector.
+    fn factors(&self) -> Option<ItemVectors<'_>> {
+        None
+    }
+
+    /// That vector, padded as rows are: of what goes with one item, or of a history; `None` where there is nothing
+    /// to go on, or what is asked is not such a score.
+    fn vector(&self, _: History<'_>, _similar: Option<u32>) -> Option<Vec<f32>> {
+        None
+    }
+
     /// The up to `k` entries of the history that speak most for an item, best first. It is empty
     /// for models that do not look at the history.
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason>;
@@ -126,6 +148,45 @@ pub trait Model: Send + Sync {
 
     /// Writes it so that [`load`] can read it.
     fn save(&self, out: &mut dyn Write) -> Result<()>;
+}
+
+/// The factors of a model's items, in its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct ItemVectors<'a> {
+    /// The number of factors.
+    pub dim: usize,
+    /// Row after row, each padded with zeros to a whole number of cache lines.
+    pub rows: &'a [f32],
+}
+
+impl<'a> ItemVectors<'a> {
+    /// The padded factors of an item row.
+    pub(crate) fn padded(self, row: usize) -> &'a [f32] {
+        let stride = stride(self.dim);
+        &self.rows[row * stride..][..stride]
+    }
+}
+
+/// What is wanted of [`Model::retrieve`].
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The item that others should be similar to, which is none of them; else what the input says.
+    pub similar: Option<u32>,
+    /// How many rows.
+    pub k: usize,
+    /// The rows that may be returned, and how many there are.
+    pub allowed: &'a FixedBitSet,
+    /// See `allowed`.
+    pub n_allowed: usize,
+}
+
+/// The best rows, as [`Model::score`] would score them up to rounding, and how they were found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retrieved {
+    /// Best first, equal ones by row.
+    pub rows: Vec<Scored>,
+    /// How.
+    pub path: Path,
 }
 
 /// How an algorithm makes a model of data.
@@ -249,7 +310,7 @@ pub fn on_catalogue<'a>(
     let lie = Lie::new(model, model.untouched().as_deref(), items);
     let matrices: Vec<_> = side.embeddings.values().cloned().collect();
     let layout = lie.layout(model, items, &matrices, None);
-    Box::new(OnCatalogue::new(model, Arc::new(layout)))
+    Box::new(OnCatalogue::new(model, Arc::new(layout), None))
 }
 
 /// The built-in `random` as a model, to be measured like one: the scores that RECOMMEND gives it.

@@ -7,10 +7,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use tastedb_storage::ItemId;
 
-use super::{Model, shares};
-use crate::newcomers::{Among, Newcomers};
+use super::{Model, Retrieved, Wanted, shares};
+use crate::index::CurrentIndex;
+use crate::kernels::dot;
+use crate::newcomers::{Among, Newcomers, best_unseen, capped};
+use crate::topk::{Allow, Scored, keep_best};
 use crate::{EmbeddingMatrix, History, OptionValue, Reason, Result, ScoreInput, Served, UNSCORED};
 
 /// The items that a new one is taken for where it is asked about itself.
@@ -31,6 +35,8 @@ pub(crate) struct Layout {
 pub(crate) struct OnCatalogue<'a> {
     model: &'a dyn Model,
     layout: Arc<Layout>,
+    /// Of the model's factors, where there is one.
+    index: Option<Arc<CurrentIndex>>,
 }
 
 /// What there is to know of a model and the items of now before embeddings are looked at.
@@ -99,8 +105,12 @@ impl Lie {
 }
 
 impl<'a> OnCatalogue<'a> {
-    pub(crate) fn new(model: &'a dyn Model, layout: Arc<Layout>) -> OnCatalogue<'a> {
-        OnCatalogue { model, layout }
+    pub(crate) fn new(
+        model: &'a dyn Model,
+        layout: Arc<Layout>,
+        index: Option<Arc<CurrentIndex>>,
+    ) -> OnCatalogue<'a> {
+        OnCatalogue { model, layout, index }
     }
 
     fn is_plain(&self) -> bool {
@@ -112,6 +122,14 @@ impl<'a> OnCatalogue<'a> {
         match &self.layout.maps {
             None => Some(row),
             Some((_, to_model)) => to_model.get(row as usize).copied().filter(|row| *row != NONE),
+        }
+    }
+
+    /// The live row of a row of the model.
+    fn live(&self, row: u32) -> Option<u32> {
+        match &self.layout.maps {
+            None => Some(row),
+            Some((to_live, _)) => to_live.get(row as usize).copied().filter(|row| *row != NONE),
         }
     }
 
@@ -138,7 +156,7 @@ impl<'a> OnCatalogue<'a> {
     }
 
     /// Brings scores of the model's rows to the live ones, and scores what is new.
-    fn spread(&self, served: Served, own: &mut [f32], seen: &[u32], out: &mut [f32]) -> Served {
+    fn spread(&self, served: Served, own: &[f32], seen: &[u32], out: &mut [f32]) -> Served {
         if served == Served::No {
             out.fill(UNSCORED);
             return Served::No;
@@ -154,7 +172,8 @@ impl<'a> OnCatalogue<'a> {
                 }
             }
         }
-        let found = self.layout.newcomers.scores(own, seen);
+        let score = capped(|row| own[row as usize], seen, best_unseen(own, seen));
+        let found = self.layout.newcomers.scores(score, seen);
         for (row, score) in self.layout.places.iter().zip(found) {
             if !score.is_nan() {
                 out[*row as usize] = score;
@@ -196,7 +215,7 @@ impl Model for OnCatalogue<'_> {
         let mut seen: Vec<u32> = history.iter().map(|(row, _)| *row).collect();
         seen.sort_unstable();
         seen.dedup();
-        self.spread(served, &mut own, &seen, out)
+        self.spread(served, &own, &seen, out)
     }
 
     fn score_one(&self, input: &ScoreInput<'_>, item_row: u32) -> Option<f32> {
@@ -224,11 +243,57 @@ impl Model for OnCatalogue<'_> {
                 self.asked(input, &near, |input| self.model.score(input, &mut own))
             }
         };
-        let served = self.spread(served, &mut own, &[], out);
+        let served = self.spread(served, &own, &[], out);
         if let Some(own) = out.get_mut(item_row as usize) {
             *own = UNSCORED;
         }
         if served == Served::No { served } else { Served::Touched }
+    }
+
+    fn retrieve(&self, input: &ScoreInput<'_>, wanted: &Wanted<'_>) -> Option<Retrieved> {
+        if self.model.is_live() {
+            return self.model.retrieve(input, wanted);
+        }
+        let (index, factors) = self.index.as_ref().zip(self.model.factors())?;
+        // What is new is asked about through several known items.
+        let similar = match wanted.similar {
+            None => None,
+            Some(row) if self.newcomer(row).is_some() => return None,
+            Some(row) => Some(self.row(row)?),
+        };
+        let (history, _) = self.history(input.history.entries);
+        let vector = self.model.vector(History::new(&history), similar)?;
+        let vector = vector.as_slice();
+        let nearest = |k: usize, allowed: &FixedBitSet| {
+            let (ef, of) = (index.index().options().ef, &vector[..factors.dim]);
+            index.nearest(input.items, of, k, ef, Allow::Bits(allowed)).ok()
+        };
+        let found = nearest(wanted.k + usize::from(similar.is_some()), wanted.allowed)?;
+        let (mut rows, path) = (found.rows, found.path);
+        rows.retain(|near| wanted.similar != Some(near.row));
+        if !self.layout.newcomers.is_empty() {
+            let mut seen: Vec<u32> = match similar {
+                None => history.iter().map(|(row, _)| *row).collect(),
+                Some(_) => Vec::new(),
+            };
+            seen.sort_unstable();
+            seen.dedup();
+            let mut unseen = FixedBitSet::with_capacity(input.items.len());
+            unseen.insert_range(..);
+            let live = seen.iter().filter_map(|row| self.live(*row));
+            live.for_each(|row| unseen.set(row as usize, false));
+            let most = nearest(1, &unseen)?.rows.first().map_or(f32::NEG_INFINITY, |best| best.score);
+            let score = |row: u32| dot(factors.padded(row as usize), vector);
+            let new = self.layout.newcomers.scores(capped(score, &seen, most), &seen);
+            let places = self.layout.places.iter().zip(new);
+            let allowed = |row: u32| {
+                wanted.allowed.contains(row as usize) && wanted.similar != Some(row)
+            };
+            let new = places.filter(|(row, score)| allowed(**row) && !score.is_nan());
+            rows.extend(new.map(|(row, score)| Scored { row: *row, score }));
+        }
+        keep_best(&mut rows, wanted.k);
+        Some(Retrieved { rows, path })
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {

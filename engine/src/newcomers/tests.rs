@@ -27,9 +27,9 @@ fn a_new_item_is_scored_as_those_that_it_is_alike() {
     let listed: Vec<ItemId> = new.items().collect();
     assert_eq!(listed, items(60..64), "without an embedding there is nothing to go by");
     // Even items are liked, more or less.
-    let mut scores: Vec<f32> =
+    let scores: Vec<f32> =
         (0..60u32).map(|row| if row % 2 == 0 { 1.0 + row as f32 / 60.0 } else { 0.1 }).collect();
-    let found = new.scores(&mut scores, &[]);
+    let found = new.scores(|row| scores[row as usize], &[]);
     assert!(found[0] > 1.0 && found[2] > 1.0, "{found:?}");
     assert!(found[1] < 0.5 && found[3] < 0.5, "{found:?}");
     assert!(found[0] < 2.0, "what is new is not placed above all: {found:?}");
@@ -39,10 +39,13 @@ fn a_new_item_is_scored_as_those_that_it_is_alike() {
 
 #[test]
 fn a_history_counts_as_the_best_of_the_others_at_most() {
-    let mut scores = [9.0, 0.5, UNSCORED, 0.25, 7.0];
-    cap(&mut scores, &[0, 3]);
-    assert_eq!(scores[0], 7.0);
-    assert_eq!(scores[3], 0.25);
+    let scores = [9.0, 0.5, UNSCORED, 0.25, 7.0];
+    let seen = [0, 3];
+    let most = best_unseen(&scores, &seen);
+    assert_eq!(most, 7.0);
+    let score = capped(|row| scores[row as usize], &seen, most);
+    assert_eq!((score(0), score(3), score(4)), (7.0, 0.25, 7.0));
+    assert!(score(2).is_nan());
 }
 
 #[test]
@@ -50,9 +53,9 @@ fn where_no_neighbour_is_scored_nothing_is() {
     let (known, matrices) = (items(0..60), [matrix(0..62)]);
     let among = Among { items: &known, unknown: &[], matrices: &matrices };
     let new = Newcomers::of(&items(60..62), &among, None);
-    let mut scores: Vec<f32> =
+    let scores: Vec<f32> =
         (0..60).map(|row| if row % 2 == 0 { 1.0 } else { UNSCORED }).collect();
-    let found = new.scores(&mut scores, &[]);
+    let found = new.scores(|row| scores[row as usize], &[]);
     assert!(!found[0].is_nan() && found[1].is_nan(), "{found:?}");
 }
 

@@ -4,22 +4,24 @@
 //! over the candidates (its lowest candidate 0, its highest 1; an item that it does not know 0) and
 //! then counted by its weight. One source alone keeps its own scores.
 
+use std::borrow::Cow;
+
 use fixedbitset::FixedBitSet;
 
 use super::source::{Resolved, Scores};
 use crate::history::{Served, UNSCORED};
 
 /// The blended scores, and each source's part in them.
-pub(super) struct Blend {
-    pub(super) scores: Vec<f32>,
+pub(super) struct Blend<'a> {
+    pub(super) scores: Cow<'a, [f32]>,
     parts: Vec<Vec<f32>>,
 }
 
-impl Blend {
+impl<'a> Blend<'a> {
     /// Blends the sources that had an answer.
-    pub(super) fn new(sources: &[(&Resolved, Scores)], allowed: &FixedBitSet) -> Blend {
+    pub(super) fn new(sources: &'a [(&Resolved, Scores)], allowed: &FixedBitSet) -> Blend<'a> {
         if let [(_, only)] = sources {
-            return Blend { scores: only.values.clone(), parts: Vec::new() };
+            return Blend { scores: Cow::Borrowed(&only.values), parts: Vec::new() };
         }
         let rows = sources.first().map_or(0, |(_, scores)| scores.values.len());
         let mut total = vec![UNSCORED; rows];
@@ -33,7 +35,7 @@ impl Blend {
             }
             parts.push(part);
         }
-        Blend { scores: total, parts }
+        Blend { scores: total.into(), parts }
     }
 
     /// Which source speaks most for a row: its position among those blended.
@@ -83,10 +85,8 @@ mod tests {
         let (a, b) = (source(0.75), source(0.25));
         let scores = |values: &[f32]| Scores { values: values.to_vec(), served: Served::Touched };
         let all = FixedBitSet::with_capacity_and_blocks(3, [0b111]);
-        let blend = Blend::new(
-            &[(&a, scores(&[0.0, 1000.0, 500.0])), (&b, scores(&[0.2, UNSCORED, 0.1]))],
-            &all,
-        );
+        let both = [(&a, scores(&[0.0, 1000.0, 500.0])), (&b, scores(&[0.2, UNSCORED, 0.1]))];
+        let blend = Blend::new(&both, &all);
         assert_eq!(blend.scores, vec![0.25, 0.75, 0.375]);
         assert_eq!(blend.strongest(0), 1);
         assert_eq!(blend.strongest(1), 0);

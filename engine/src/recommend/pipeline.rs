@@ -9,13 +9,13 @@ use tastedb_storage::{Read, Role, Snapshot, Table, TableId};
 use super::blend::Blend;
 use super::request::Request;
 use super::response::{Recommendation, Response, Stage};
-use super::source::{self, Asked, Kind, Resolved, Scores, Setting};
+use super::source::{self, Asked, Resolved, Scores, Setting};
 use super::{audience, seen};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::Served;
 use crate::live::EntityIndex;
-use crate::topk::{self, Allow};
+use crate::topk::{self, Allow, Scored};
 
 /// Answers a request.
 pub(crate) fn recommend(
@@ -88,42 +88,60 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
         entities: &entities,
         interactions: request.interactions.or_else(|| tables.first().copied()),
     };
-    let mut notices = Vec::new();
-    let mut answered: Vec<(&Resolved, Scores)> = Vec::new();
-    let mut asked: Vec<Option<Asked>> = Vec::new();
-    for source in &sources {
-        let (scores, input) = source.score(&setting)?;
-        trace.stage("score", || format!("{}: {:?}", source.name, scores.served));
-        if scores.served == Served::No {
-            notices.push(format!("`{}` has nothing to go on here", source.name));
-        } else {
-            answered.push((source, scores));
-            asked.push(input);
-        }
-    }
-
     let wanted = request.k.saturating_add(request.offset).min(candidates);
     let mut rows = Vec::with_capacity(wanted);
-    if !answered.is_empty() {
-        let blend = Blend::new(&answered, &allowed);
-        for best in topk::top_k(&blend.scores, wanted, Allow::Bits(&allowed)) {
-            let by = blend.strongest(best.row);
-            let (source, _) = &answered[by];
-            rows.push(Recommendation {
-                id: entities.id(best.row),
-                row: best.row,
-                score: best.score,
-                source: source.name.clone(),
-                model_version: source.version(),
-                reasons: match (&source.kind, &asked[by]) {
-                    (Kind::Model(serving), Some(asked)) if request.reasons > 0 => {
-                        source::reasons(serving, asked, &setting, best.row, request.reasons)?
-                    }
-                    _ => Vec::new(),
-                },
-            });
+    let row = |best: Scored, source: &Resolved, asked: Option<&Asked>| -> Result<Recommendation> {
+        let reasons = match asked {
+            Some(asked) if request.reasons > 0 => {
+                source.reasons(asked, &setting, best.row, request.reasons)?
+            }
+            _ => Vec::new(),
+        };
+        Ok(Recommendation {
+            id: entities.id(best.row),
+            row: best.row,
+            score: best.score,
+            source: source.name.clone(),
+            model_version: source.version(),
+            reasons,
+        })
+    };
+    let mut notices = Vec::new();
+    let retrieved = match sources.as_slice() {
+        [only] => {
+            let found = only.retrieve(&setting, wanted, &allowed, candidates)?;
+            found.map(|(found, asked)| (only, found, asked))
         }
-        trace.stage("rank", || format!("{} of {wanted} rows", rows.len()));
+        _ => None,
+    };
+    if let Some((source, found, asked)) = retrieved {
+        for best in &found.rows {
+            rows.push(row(*best, source, Some(&asked))?);
+        }
+        trace.stage("retrieve", || {
+            format!("{}: {} of {wanted} rows, {}", source.name, rows.len(), found.path)
+        });
+    } else {
+        let mut answered: Vec<(&Resolved, Scores)> = Vec::new();
+        let mut asked: Vec<Option<Asked>> = Vec::new();
+        for source in &sources {
+            let (scores, input) = source.score(&setting)?;
+            trace.stage("score", || format!("{}: {:?}", source.name, scores.served));
+            if scores.served == Served::No {
+                notices.push(format!("`{}` has nothing to go on here", source.name));
+            } else {
+                answered.push((source, scores));
+                asked.push(input);
+            }
+        }
+        if !answered.is_empty() {
+            let blend = Blend::new(&answered, &allowed);
+            for best in topk::top_k(&blend.scores, wanted, Allow::Bits(&allowed)) {
+                let by = blend.strongest(best.row);
+                rows.push(row(best, answered[by].0, asked[by].as_ref())?);
+            }
+            trace.stage("rank", || format!("{} of {wanted} rows", rows.len()));
+        }
     }
     if rows.len() < wanted {
         let before = rows.len();

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use tastedb_storage::{ItemId, Read, Snapshot, TableId};
 
 use super::context::Folded;
@@ -14,7 +15,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, Served, SideData, UNSCORED};
 use crate::live::EntityIndex;
-use crate::model::Model;
+use crate::model::{Model, OnCatalogue, Retrieved, Wanted, near};
 use crate::projection::Projected;
 use crate::registry::Serving;
 use crate::seeded::fraction;
@@ -29,6 +30,8 @@ pub(super) struct Resolved {
 
 pub(super) enum Kind {
     Model(Arc<Serving>),
+    /// What is near to the vectors of the request.
+    Vectors(Box<dyn Model>),
     Popular,
     Trending,
     Latest,
@@ -68,9 +71,12 @@ impl Resolved {
         request: &Request,
     ) -> Result<Vec<Resolved>> {
         if request.sources.is_empty() {
-            let kind = match engine.registry().default_for(snapshot, request.table)? {
-                Some(serving) => Kind::Model(serving),
-                None => Kind::Popular,
+            let kind = match vectors(snapshot, request) {
+                Some(near) => Kind::Vectors(near),
+                None => match engine.registry().default_for(snapshot, request.table)? {
+                    Some(serving) => Kind::Model(serving),
+                    None => Kind::Popular,
+                },
             };
             return Ok(vec![Resolved { name: kind.name().into(), weight: 1.0, kind }]);
         }
@@ -106,7 +112,7 @@ impl Resolved {
     pub(super) fn interactions(&self) -> impl Iterator<Item = TableId> + '_ {
         let sources = match &self.kind {
             Kind::Model(serving) => serving.sources.as_slice(),
-            Kind::Popular | Kind::Trending | Kind::Latest | Kind::Random => &[],
+            _ => &[],
         };
         sources.iter().map(|source| source.table)
     }
@@ -114,15 +120,69 @@ impl Resolved {
     pub(super) fn version(&self) -> Option<u64> {
         match &self.kind {
             Kind::Model(serving) => Some(serving.version.version),
-            Kind::Popular | Kind::Trending | Kind::Latest | Kind::Random => None,
+            _ => None,
         }
+    }
+
+    /// The model, asked about the live rows, if this source is one.
+    fn model(&self, setting: &Setting<'_>) -> Result<Option<Live<'_>>> {
+        Ok(match &self.kind {
+            Kind::Model(serving) => {
+                let (engine, snapshot) = (setting.engine, setting.snapshot);
+                Some(Live::Trained(serving.on_catalogue(engine, snapshot, setting.entities)?))
+            }
+            Kind::Vectors(near) => Some(Live::Near(near.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// The best `k` allowed rows, where this is a model that finds them without scoring all.
+    pub(super) fn retrieve(
+        &self,
+        setting: &Setting<'_>,
+        k: usize,
+        allowed: &FixedBitSet,
+        n_allowed: usize,
+    ) -> Result<Option<(Retrieved, Asked)>> {
+        let Some(model) = self.model(setting)? else { return Ok(None) };
+        if !model.get().is_live() {
+            return Ok(None);
+        }
+        let asked = Asked::new(&self.kind, setting)?;
+        let similar = match setting.similar_to() {
+            None => None,
+            Some(item) => match setting.entities.row_of(item.0) {
+                None => return Ok(None),
+                row => row,
+            },
+        };
+        let wanted = Wanted { similar, k, allowed, n_allowed };
+        let found = asked.with(setting, |input| model.get().retrieve(input, &wanted));
+        Ok(found.map(|found| (found, asked)))
+    }
+
+    /// What of the history speaks for a row, strongest first.
+    pub(super) fn reasons(
+        &self,
+        asked: &Asked,
+        setting: &Setting<'_>,
+        row: u32,
+        k: usize,
+    ) -> Result<Vec<ItemReason>> {
+        let Some(model) = self.model(setting)? else { return Ok(Vec::new()) };
+        let found = asked.with(setting, |input| model.get().explain(input, row, k));
+        let named = |reason: crate::history::Reason| {
+            let item = asked.history.get(reason.entry)?.0;
+            Some(ItemReason { item, share: reason.share, modality: reason.modality })
+        };
+        Ok(found.into_iter().filter_map(named).collect())
     }
 
     /// Scores every live row; with what was asked, where a model answered.
     pub(super) fn score(&self, setting: &Setting<'_>) -> Result<(Scores, Option<Asked>)> {
         let ids = setting.entities.ids();
         let values: Vec<f32> = match &self.kind {
-            Kind::Model(serving) => return score_model(serving, setting),
+            Kind::Model(_) | Kind::Vectors(_) => return self.score_model(setting),
             Kind::Popular => popularity(setting)?,
             Kind::Trending => {
                 let Some(table) = setting.interactions else { return Ok(nothing(ids.len())) };
@@ -138,12 +198,69 @@ impl Resolved {
         };
         Ok((Scores { values, served: Served::Dense }, None))
     }
+
+    fn score_model(&self, setting: &Setting<'_>) -> Result<(Scores, Option<Asked>)> {
+        let entities = setting.entities;
+        let Some(model) = self.model(setting)? else { return Ok(nothing(entities.len())) };
+        let model = model.get();
+        let asked = Asked::new(&self.kind, setting)?;
+        let mut values = vec![UNSCORED; entities.len()];
+        let served = match setting.similar_to() {
+            Some(item) => match entities.row_of(item.0) {
+                Some(row) => asked.with(setting, |input| model.similar(input, row, &mut values)),
+                None => Served::No,
+            },
+            None => asked.with(setting, |input| model.score(input, &mut values)),
+        };
+        if served == Served::No {
+            return Ok(nothing(entities.len()));
+        }
+        Ok((Scores { values, served }, Some(asked)))
+    }
+}
+
+/// A model as it is asked.
+enum Live<'a> {
+    Trained(OnCatalogue<'a>),
+    Near(&'a dyn Model),
+}
+
+impl Live<'_> {
+    fn get(&self) -> &dyn Model {
+        match self {
+            Live::Trained(model) => model,
+            Live::Near(model) => *model,
+        }
+    }
+}
+
+impl Setting<'_> {
+    /// The item that others should be similar to.
+    fn similar_to(&self) -> Option<ItemId> {
+        self.request.contexts.iter().find_map(|context| match context {
+            Context::Item(item) => Some(*item),
+            _ => None,
+        })
+    }
+}
+
+/// A model of what is near to the vectors of a request, if there is nothing else in it.
+fn vectors(snapshot: &Snapshot, request: &Request) -> Option<Box<dyn Model>> {
+    let table = snapshot.catalog().table_by_id(request.table)?;
+    let name = |context: &Context| match context {
+        Context::Vector(column, _) => Some(table.column_by_id(*column)?.name.clone()),
+        _ => None,
+    };
+    let mut names = request.contexts.iter().map(name).collect::<Option<Vec<String>>>()?;
+    names.dedup();
+    (!names.is_empty()).then(|| Box::new(near(names.into_iter())) as Box<dyn Model>)
 }
 
 impl Kind {
     fn name(&self) -> &str {
         match self {
             Kind::Model(serving) => &serving.definition.name,
+            Kind::Vectors(_) => "vector",
             Kind::Popular => "popular",
             Kind::Trending => "trending",
             Kind::Latest => "latest",
@@ -164,36 +281,20 @@ pub(super) fn popularity(setting: &Setting<'_>) -> Result<Vec<f32>> {
     Ok(ids.iter().map(|id| counts.get(*id as usize).copied().unwrap_or(0) as f32).collect())
 }
 
-fn score_model(serving: &Arc<Serving>, setting: &Setting<'_>) -> Result<(Scores, Option<Asked>)> {
-    let entities = setting.entities;
-    let model = serving.on_catalogue(setting.engine, setting.snapshot, entities)?;
-    let asked = Asked::new(serving, setting)?;
-    let mut values = vec![UNSCORED; entities.len()];
-    let similar = setting.request.contexts.iter().find_map(|context| match context {
-        Context::Item(item) => Some(*item),
-        _ => None,
-    });
-    let served = match similar {
-        Some(item) => match entities.row_of(item.0) {
-            Some(row) => asked.with(setting, |input| model.similar(input, row, &mut values)),
-            None => Served::No,
-        },
-        None => asked.with(setting, |input| model.score(input, &mut values)),
-    };
-    if served == Served::No {
-        return Ok(nothing(entities.len()));
-    }
-    Ok((Scores { values, served }, Some(asked)))
-}
-
 impl Asked {
-    fn new(serving: &Serving, setting: &Setting<'_>) -> Result<Asked> {
-        let request = setting.request;
-        // All of a model's tables are of the same users.
-        let about = |source: &Projected| request.is_about(setting.snapshot, source.table);
-        let sources = match serving.sources.iter().all(about) {
-            true => serving.sources.as_slice(),
-            false => &[],
+    fn new(kind: &Kind, setting: &Setting<'_>) -> Result<Asked> {
+        let (engine, snapshot, request) = (setting.engine, setting.snapshot, setting.request);
+        let (sources, side): (&[Projected], SideData) = match kind {
+            Kind::Model(serving) => {
+                // All of a model's tables are of the same users.
+                let about = |source: &Projected| request.is_about(snapshot, source.table);
+                let sources = match serving.sources.iter().all(about) {
+                    true => serving.sources.as_slice(),
+                    false => &[],
+                };
+                (sources, crate::train::live_side_data(engine, snapshot, &serving.definition)?)
+            }
+            _ => (&[], engine.live().side_with_indexes(engine.store(), snapshot, request.table)?),
         };
         let folded: Folded = super::context::fold(setting.snapshot, &request.contexts, sources)?;
         let mut history = Vec::with_capacity(folded.entries.len());
@@ -204,8 +305,6 @@ impl Asked {
                 entries.push((row, weight));
             }
         }
-        let side =
-            crate::train::live_side_data(setting.engine, setting.snapshot, &serving.definition)?;
         let table = setting.snapshot.catalog().table_by_id(request.table);
         let mut vectors = Vec::new();
         for context in &request.contexts {
@@ -233,21 +332,4 @@ impl Asked {
             vectors: &vectors,
         })
     }
-}
-
-/// What of the history speaks for a row, strongest first.
-pub(super) fn reasons(
-    serving: &Serving,
-    asked: &Asked,
-    setting: &Setting<'_>,
-    row: u32,
-    k: usize,
-) -> Result<Vec<ItemReason>> {
-    let model = serving.on_catalogue(setting.engine, setting.snapshot, setting.entities)?;
-    let found = asked.with(setting, |input| model.explain(input, row, k));
-    let named = |reason: crate::history::Reason| {
-        let item = asked.history.get(reason.entry)?.0;
-        Some(ItemReason { item, share: reason.share, modality: reason.modality })
-    };
-    Ok(found.into_iter().filter_map(named).collect())
 }

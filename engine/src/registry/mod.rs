@@ -21,6 +21,7 @@ pub use policy::{Automatic, RefreshPolicy};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::index::kept::factors;
 use crate::live::{Cached, EntityIndex};
 use crate::model::{self, Layout, Lie, Model, OnCatalogue};
 use crate::options::ModelOptions;
@@ -86,9 +87,14 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
+    /// The rows of items that the model learned nothing of, where it tells.
+    pub(crate) fn untouched(&self) -> Option<&[u32]> {
+        self.untouched.as_deref()
+    }
+
     /// The model, asked about the items of a snapshot, which `entities` are.
     pub(crate) fn on_catalogue(
-        &self,
+        self: &Arc<Self>,
         engine: &Engine,
         snapshot: &Snapshot,
         entities: &EntityIndex,
@@ -114,7 +120,8 @@ impl Serving {
                 old.map(|(layout, _)| layout).zip(changed.as_ref().and_then(Option::as_deref));
             Ok::<_, Error>(lie.layout(model, entities.items(), &matrices, before))
         })?;
-        Ok(OnCatalogue::new(model, layout))
+        let index = engine.live().factor_index(store, snapshot, self)?;
+        Ok(OnCatalogue::new(model, layout, index))
     }
 }
 
@@ -436,6 +443,7 @@ fn remove(txn: &mut WriteTxn, name: &str) -> Result<()> {
     if txn.record(&record)?.is_some() {
         txn.unpublish(name);
         txn.delete_record(&record);
+        factors::remove(txn, name);
     }
     txn.delete_record(&format!("{DEFINITIONS}{name}"));
     Ok(())

@@ -176,6 +176,7 @@ pub(crate) fn remove(txn: &mut WriteTxn, embedding: &TextEmbedding) -> Result<()
         txn.drop_column(embedding.table, &name)?;
     }
     forget(txn, embedding);
+    crate::index::kept::remove_gone(txn)?;
     Ok(())
 }
 

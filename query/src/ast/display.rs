@@ -68,6 +68,7 @@ impl Display for StatementKind {
             StatementKind::RefreshEmbedding(it) => {
                 write!(f, "REFRESH EMBEDDING {} ON {}", Ident(&it.name), Ident(&it.table))
             }
+            StatementKind::RefreshIndex(name) => write!(f, "REFRESH INDEX {}", Ident(name)),
             StatementKind::AlterTable(it) => it.fmt(f),
             StatementKind::Drop(it) => it.fmt(f),
             StatementKind::Show(Show::Tables) => f.write_str("SHOW TABLES"),

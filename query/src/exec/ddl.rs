@@ -380,7 +380,8 @@ fn drop_column(
             return Err(Error::column_needed(name, ("embedding", own)).at(place));
         }
     }
-    txn.drop_column(table, name).map_err(|cause| Error::from(cause).at(place))
+    txn.drop_column(table, name).map_err(|cause| Error::from(cause).at(place))?;
+    Ok(engine.drop_indexes_of_gone(txn)?)
 }
 
 /// Checks that no model's WEIGHT or WHERE needs a column that is gone.
@@ -391,15 +392,6 @@ fn needed(engine: &Engine, txn: &WriteTxn, table: TableId, column: &Name) -> Res
             Err(Error::column_needed(column.as_str(), ("model", &model)).at(column.span))
         }
     }
-}
-
-/// Runs a DROP INDEX: there are none yet, so it finds none.
-pub(crate) fn drop_index(drop: &Drop) -> Result<Outcome> {
-    if drop.if_exists {
-        let notice = format!("there is no index `{}`", drop.name);
-        return Ok(Outcome::done("DROP INDEX").notice(notice));
-    }
-    Err(Error::no_such_index(drop.name.as_str()).at(drop.name.span))
 }
 
 /// Runs a DROP TABLE.

@@ -32,6 +32,7 @@ use crate::session::Session;
 use crate::span::Span;
 use crate::storage::{Catalog, OnUnknown, Role, Table, Value};
 use tastedb_engine::TextEmbedding;
+use tastedb_engine::index::IndexDefinition;
 
 /// The file of statements.
 const SCHEMA: &str = "schema.sql";
@@ -95,6 +96,9 @@ fn write_into(
     for embedding in view.read(|read| Ok(session.engine().embeddings(read, None)?))? {
         sql.push_str(&create_embedding(&catalog, &embedding));
     }
+    for index in view.read(|read| Ok(session.engine().indexes(read)?))? {
+        sql.push_str(&create_index(&catalog, &index));
+    }
     let mut models = session.models()?;
     models.sort_by_key(|model| model.definition.created);
     for model in models {
@@ -143,7 +147,13 @@ pub(crate) fn import(session: &mut Session, import: &Folder, params: &[Value]) -
     // Its script may hold nothing but definitions: a COMMIT in it would end the transaction.
     let script = parser::parse(&sql).map_err(|error| in_script(&error, &file).at(place))?;
     let defines = |kind: &Kind| {
-        matches!(kind, Kind::CreateTable(_) | Kind::CreateModel(_) | Kind::CreateEmbedding(_))
+        matches!(
+            kind,
+            Kind::CreateTable(_)
+                | Kind::CreateModel(_)
+                | Kind::CreateEmbedding(_)
+                | Kind::CreateIndex(_)
+        )
     };
     if let Some(other) = script.iter().find(|statement| !defines(&statement.kind)) {
         let what = format!("{} does not belong into an export", other.kind.name());
@@ -181,7 +191,9 @@ fn statements(
 ) -> Result<u64> {
     let file = folder.join(SCHEMA);
     let (computed, defined): (Vec<&Statement>, Vec<&Statement>) =
-        script.iter().partition(|statement| matches!(statement.kind, Kind::CreateEmbedding(_)));
+        script.iter().partition(|statement| {
+            matches!(statement.kind, Kind::CreateEmbedding(_) | Kind::CreateIndex(_))
+        });
     let run = |session: &mut Session, statements: &[&Statement]| {
         statements.iter().try_for_each(|statement| {
             let ran = super::execute(session, statement, sql, &[]).map(|_| ());
@@ -258,6 +270,18 @@ fn create_embedding(catalog: &Catalog, embedding: &TextEmbedding) -> String {
         sources.join(", "),
         embedding.method,
         with(embedding.options.iter().map(|(name, value)| format!("{name} = {value}"))),
+    )
+}
+
+fn create_index(catalog: &Catalog, index: &IndexDefinition) -> String {
+    let Some(table) = catalog.table_by_id(index.table) else { return String::new() };
+    let column = table.column_by_id(index.column).map_or("", |column| column.name.as_str());
+    format!(
+        "CREATE INDEX {} ON {} USING hnsw ({}){};\n",
+        quoted(&index.name),
+        quoted(&table.name),
+        quoted(column),
+        with(index.given()),
     )
 }
 

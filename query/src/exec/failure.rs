@@ -56,8 +56,8 @@ impl Error {
         Error::near(&codes::NO_SUCH_MODEL, format!("no model `{name}`"), name, known)
     }
 
-    pub(crate) fn no_such_index(name: &str) -> Error {
-        Error::new(&codes::NO_SUCH_INDEX, format!("no index `{name}`"))
+    pub(crate) fn no_such_index(name: &str, known: Vec<&str>) -> Error {
+        Error::near(&codes::NO_SUCH_INDEX, format!("no index `{name}`"), name, known)
     }
 
     pub(crate) fn no_such_embedding(name: &str, table: &str, known: Vec<&str>) -> Error {
@@ -179,6 +179,11 @@ impl Error {
 
     pub(crate) fn option_value(name: &str, expected: &str) -> Error {
         Error::new(&codes::OPTION_VALUE, format!("option `{name}` takes {expected}"))
+    }
+
+    pub(crate) fn operator_class(name: &str, known: &str) -> Error {
+        let what = format!("no operator class `{name}`: embeddings are compared by cosine");
+        Error::near(&codes::OPTION_VALUE, what, name, vec![known])
     }
 
     pub(crate) fn not_a_literal() -> Error {

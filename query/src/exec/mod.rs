@@ -11,6 +11,7 @@ mod embedding;
 mod evaluate;
 mod export;
 pub(crate) mod failure;
+mod index;
 mod insert;
 mod model;
 mod names;
@@ -61,15 +62,17 @@ pub(crate) fn execute(
         StatementKind::CreateModel(create) => model::create(session, create, params, own()),
         StatementKind::CreateEmbedding(create) => embedding::create(session, create, params, own()),
         StatementKind::RefreshEmbedding(refresh) => embedding::refresh(session, refresh),
+        StatementKind::CreateIndex(create) => index::create(session, create, params),
+        StatementKind::RefreshIndex(name) => index::refresh(session, name),
         StatementKind::Drop(drop) => match drop.kind {
             ObjectKind::Table => ddl::drop_table(session, drop),
             ObjectKind::Model => model::drop_model(session, drop),
-            ObjectKind::Index => ddl::drop_index(drop),
+            ObjectKind::Index => index::drop(session, drop),
             ObjectKind::Embedding => embedding::drop(session, drop),
         },
         StatementKind::Show(Show::Tables) => show::tables(session),
         StatementKind::Show(Show::Models) => show::models(session),
-        StatementKind::Show(Show::Indexes) => show::indexes(),
+        StatementKind::Show(Show::Indexes) => show::indexes(session),
         StatementKind::Show(Show::Graphs) => show::graphs(session),
         StatementKind::Show(Show::Embeddings) => show::embeddings(session),
         StatementKind::Show(Show::Training(name)) => model::show_training(session, name),

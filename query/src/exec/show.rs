@@ -11,6 +11,7 @@ use crate::provider::View;
 use crate::session::Session;
 use crate::storage::{Catalog, ColumnId, ColumnType, OnUnknown, Read, Role, Table, Value};
 use datafusion::arrow::datatypes::{Field as ArrowField, Schema};
+use tastedb_engine::index::IndexOf;
 use tastedb_engine::{TextEmbedding, TrainingTable};
 
 /// Tables that every database has.
@@ -159,8 +160,8 @@ pub(crate) fn embeddings(session: &Session) -> Result<Outcome> {
 }
 
 /// SHOW INDEXES.
-pub(crate) fn indexes() -> Result<Outcome> {
-    Ok(Outcome::with_rows("SHOW", index_rows()?))
+pub(crate) fn indexes(session: &Session) -> Result<Outcome> {
+    Ok(Outcome::with_rows("SHOW", index_rows(session, &session.view())?))
 }
 
 fn model_rows(session: &Session, view: &View) -> Result<Rows> {
@@ -303,21 +304,63 @@ pub(crate) fn sources_of<'a>(table: &'a Table, embedding: &TextEmbedding) -> Vec
     columns.map(|column| column.name.as_str()).collect()
 }
 
-fn index_rows() -> Result<Rows> {
-    Grid::typed(&[
+fn index_rows(session: &Session, view: &View) -> Result<Rows> {
+    let mut grid = Grid::typed(&[
         ("name", ColumnType::Text),
         ("table_name", ColumnType::Text),
         ("column_name", ColumnType::Text),
+        ("model", ColumnType::Text),
         ("method", ColumnType::Text),
-    ])
-    .finish()
+        ("options", ColumnType::Text),
+        ("items", ColumnType::BigInt),
+        ("covered", ColumnType::BigInt),
+        ("recall", ColumnType::Double),
+        ("bytes", ColumnType::BigInt),
+        ("memory", ColumnType::BigInt),
+        ("build_seconds", ColumnType::Double),
+        ("state", ColumnType::Text),
+    ]);
+    let catalog = view.catalog()?;
+    for index in view.read(|read| Ok(session.engine().index_infos(read)?))? {
+        let Some(table) = catalog.table_by_id(index.table) else { continue };
+        let (name, column, model, options) = match &index.of {
+            IndexOf::Column(definition) => {
+                let Some(column) = table.column_by_id(definition.column) else { continue };
+                let options: Vec<String> = definition.given().collect();
+                (text(&definition.name), text(&column.name), Value::Null, options)
+            }
+            IndexOf::Factors(model) => (Value::Null, Value::Null, text(model), Vec::new()),
+        };
+        let built = index.built.as_ref();
+        let number = |value: Option<f64>| value.map_or(Value::Null, Value::Real);
+        grid.push(vec![
+            name,
+            text(&table.name),
+            column,
+            model,
+            text("hnsw"),
+            if options.is_empty() { Value::Null } else { text(options.join(", ")) },
+            count(index.items),
+            count(index.covered),
+            number(built.map(|built| built.recall)),
+            built.map_or(Value::Null, |built| count(built.bytes)),
+            count(index.memory),
+            number(built.map(|built| built.seconds)),
+            match (&index.trouble, built) {
+                (Some(why), _) => text(why),
+                (None, Some(_)) => text("ready"),
+                (None, None) => text("not built"),
+            },
+        ]);
+    }
+    grid.finish()
 }
 
 /// The rows of a system table, where the name is one.
 pub(crate) fn system_table(session: &Session, name: &str, view: &View) -> Result<Option<Rows>> {
     match name {
         "models" => model_rows(session, view).map(Some),
-        "indexes" => index_rows().map(Some),
+        "indexes" => index_rows(session, view).map(Some),
         "graphs" => graph_rows(session, view).map(Some),
         "embeddings" => embedding_rows(session, view).map(Some),
         _ => Ok(None),

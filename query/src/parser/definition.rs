@@ -54,11 +54,11 @@ impl Cursor<'_> {
             existing = Existing::Replace;
         }
         let kind = self.object("CREATE")?;
-        let computed = [ObjectKind::Model, ObjectKind::Embedding];
+        let computed = [ObjectKind::Model, ObjectKind::Embedding, ObjectKind::Index];
         if existing == Existing::Replace && !computed.contains(&kind) {
             return Err(Error::new(
                 &codes::CLAUSE_UNSUPPORTED,
-                "OR REPLACE is for models and embeddings: a table holds data that cannot be computed \
+                "OR REPLACE is for models, embeddings and indexes: a table holds data that cannot be computed \
                  again",
             )
             .at(replace));

@@ -13,14 +13,18 @@ impl Cursor<'_> {
         self.train_model("train").map(StatementKind::TrainModel)
     }
 
-    /// `REFRESH MODEL …` or `REFRESH EMBEDDING …`
+    /// `REFRESH MODEL …`, `REFRESH EMBEDDING …` or `REFRESH INDEX name`
     pub(super) fn refresh(&mut self) -> Result<StatementKind> {
+        if self.nth_is(1, "index") {
+            self.words(&["refresh", "index"])?;
+            return Ok(StatementKind::RefreshIndex(self.name("an index name")?));
+        }
         if self.nth_is(1, "embedding") {
             return self.refresh_embedding();
         }
         if !self.nth_is(1, "model") {
             self.expect("refresh")?;
-            self.expect_one_of(&["model", "embedding"])?;
+            self.expect_one_of(&["model", "embedding", "index"])?;
         }
         self.train_model("refresh").map(StatementKind::RefreshModel)
     }

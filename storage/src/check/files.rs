@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Examiner, ProblemKind, Report, record};
-use crate::artifact::{Artifact, MODELS_DIR};
+use crate::artifact::{Artifact, DERIVED, MODELS_DIR};
 use crate::codec::Place;
 use crate::directory::{Blob, Directory, TMP_DIR, walk};
 use crate::key;
@@ -28,12 +28,19 @@ impl Examiner<'_> {
             this.report.checked.artifacts += 1;
             this.report.checked.file_bytes += file.len;
             let place = this.dir.path(&file.name);
+            let derived = key::artifact_name(key).is_some_and(|name| name.starts_with(DERIVED));
             match Artifact::open(this.dir, &file) {
                 Ok(artifact) => {
                     last = last.max(artifact.number());
-                    for offset in artifact.damaged() {
-                        this.damaged_block(&file, offset);
+                    let damaged = artifact.damaged();
+                    if derived && !damaged.is_empty() {
+                        this.report.lost.push(file.name.clone());
+                    } else {
+                        damaged.iter().for_each(|offset| this.damaged_block(&file, *offset));
                     }
+                }
+                Err(error) if derived && error.is_corruption() => {
+                    this.report.lost.push(file.name.clone());
                 }
                 Err(error) => this.report.error(place.display(), &error),
             }

@@ -19,6 +19,8 @@ pub struct Report {
     pub unlisted: u64,
     /// Files that no manifest names: left by a crash, harmless, removed by the next open.
     pub leftovers: Vec<String>,
+    /// Files of artifacts that are missing or damaged and can be made again from what else is there.
+    pub lost: Vec<String>,
     found: BTreeMap<ProblemKind, u64>,
 }
 

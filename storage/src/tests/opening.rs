@@ -245,3 +245,66 @@ fn copy_dir(from: &Path, to: &Path) {
         }
     }
 }
+
+#[test]
+fn a_lost_artifact_that_can_be_made_again_keeps_nobody_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("db");
+    let file_of = |part: &str| {
+        let files = crate::directory::walk(
+            &crate::directory::OsDirectory::open(&path).expect("opens"),
+            crate::artifact::MODELS_DIR,
+        );
+        let files = files.expect("walks").into_iter().map(|(name, _)| name);
+        let found = files.filter(|name| name.contains(part)).collect::<Vec<_>>();
+        assert_eq!(found.len(), 1, "{found:?}");
+        path.join(&found[0])
+    };
+    let publish = |store: &Store, name: &str| {
+        let mut staged = store.stage(name).expect("stages");
+        std::io::Write::write_all(&mut staged, &[7; 200_000]).expect("writes");
+        let staged = staged.finish().expect("finishes");
+        in_txn(store, |txn| txn.publish(staged).expect("publishes"));
+    };
+    let name = format!("{}index/1/2", crate::DERIVED);
+    let there = |store: &Store| store.snapshot().artifact(&name).map(|blob| blob.is_some());
+    let store = open(&path, Create::IfMissing).expect("creates");
+    publish(&store, &name);
+    publish(&store, "model");
+    drop(store);
+    // Damaged in its middle, which shows when it is read.
+    let mut bytes = std::fs::read(file_of("derived")).expect("reads");
+    bytes[100_000] ^= 1;
+    std::fs::write(file_of("derived"), &bytes).expect("writes");
+    let report = crate::check::check(&path).expect("checks");
+    assert!(report.is_sound() && report.lost.len() == 1, "{report:?}");
+    let store = open(&path, Create::Never).expect("opens");
+    assert!(there(&store).is_err());
+    publish(&store, &name);
+    assert!(there(&store).expect("reads"));
+    drop(store);
+    // Missing, and cut off so that it cannot even be opened.
+    for lose in [|path: &Path| std::fs::remove_file(path), |path: &Path| std::fs::write(path, "x")]
+    {
+        lose(&file_of("derived")).expect("loses it");
+        let report = crate::check::check(&path).expect("checks");
+        assert!(report.is_sound() && report.lost.len() == 1, "{report:?}");
+        let store = open(&path, Create::Never).expect("opens");
+        assert!(!there(&store).expect("nothing to read"));
+        assert_eq!(store.snapshot().artifact_number(&name), None);
+        publish(&store, &name);
+        assert!(there(&store).expect("reads"));
+        drop(store);
+        let store = open(&path, Create::Never).expect("opens");
+        assert!(there(&store).expect("reads"));
+    }
+    // What is lost can be given up, and then is not asked for again.
+    std::fs::remove_file(file_of("derived")).expect("removes");
+    let store = open(&path, Create::Never).expect("opens");
+    assert!(in_txn(&store, |txn| txn.unpublish(&name)));
+    drop(store);
+    assert_eq!(crate::check::check(&path).expect("checks").lost, [] as [&str; 0]);
+    // What cannot be made again is needed.
+    std::fs::remove_file(file_of("model")).expect("removes");
+    assert!(matches!(open(&path, Create::Never), Err(Error::MissingFile { .. })));
+}

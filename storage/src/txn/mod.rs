@@ -168,7 +168,7 @@ impl WriteTxn {
     /// Removes an artifact with this transaction; tells whether there was one. Snapshots that
     /// have it keep it.
     pub fn unpublish(&mut self, name: &str) -> bool {
-        self.schema.manifest.artifact(name).is_some()
+        self.schema.manifest.names(name)
             && Arc::make_mut(&mut self.schema.manifest).remove_artifact(name)
     }
 

@@ -134,7 +134,7 @@ impl ItemFactors {
 pub(in crate::model) struct Person(Vec<Line>);
 
 impl Person {
-    fn values(&self) -> &[f32] {
+    pub(super) fn values(&self) -> &[f32] {
         bytemuck::cast_slice(&self.0)
     }
 }

@@ -34,11 +34,11 @@ use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::file::{Sections, Writer, corrupt};
 use super::holdout::Holdout;
 use super::news::{News, Refreshed};
-use super::{Algorithm, Embeddings, Model, shares};
+use super::{Algorithm, Embeddings, ItemVectors, Model, shares};
 use crate::kernels::{dot, dot_rows};
 use crate::options::Checked;
 use crate::{
-    Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput,
+    Dataset, Error, History, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput,
     Served, SideData, UNSCORED, Work,
 };
 
@@ -280,6 +280,17 @@ impl Model for Ials {
         }
         out[item_row as usize] = UNSCORED;
         Served::Touched
+    }
+
+    fn factors(&self) -> Option<ItemVectors<'_>> {
+        Some(ItemVectors { dim: self.factors.dim, rows: self.factors.all() })
+    }
+
+    fn vector(&self, history: History<'_>, similar: Option<u32>) -> Option<Vec<f32>> {
+        // Similar items are by cosine, which is another score.
+        let x = self.history(history.entries);
+        let person = similar.is_none().then(|| self.factors.fold_in(&x)).flatten()?;
+        Some(person.values().to_vec())
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {

@@ -1,0 +1,146 @@
+//! The indexes of vector columns as of the snapshot that asks: which rows they cover follows the list of
+//! recent changes.
+
+use std::sync::Arc;
+
+use tastedb_storage::{Change, Column, ColumnId, ColumnType, ItemId, Read, Snapshot, Store, TableId};
+
+use super::{Keyed, Live};
+use crate::error::{Error, Result};
+use crate::history::SideData;
+use crate::index::CurrentIndex;
+use crate::index::kept::factors::{self, FactorVectors};
+use crate::index::kept::{Loaded, artifact};
+use crate::registry::Serving;
+use crate::train::item_table;
+
+/// Files that are open, and by column and file what they cover.
+#[derive(Default)]
+pub(super) struct Current {
+    loaded: Loaded,
+    columns: Keyed<(TableId, ColumnId, u64), CurrentIndex>,
+    /// By model, and the numbers of the files of its index and of itself.
+    models: Keyed<(String, u64, u64), CurrentIndex>,
+}
+
+impl Live {
+    /// The index files that are open.
+    pub(crate) fn indexes(&self) -> &Loaded {
+        &self.indexes.loaded
+    }
+
+    /// The index of a vector column; `None` where it has none, or one that is not built.
+    pub(crate) fn index(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+        column: &Column,
+    ) -> Result<Option<Arc<CurrentIndex>>> {
+        let found = self.indexes.loaded.get(snapshot, &artifact(table, column.id));
+        let Some((number, index)) = found else { return Ok(None) };
+        let matrix = self.embeddings(store, snapshot, table, column)?;
+        if index.dim() != matrix.dim() {
+            return Ok(None);
+        }
+        let entities = self.entities(store, snapshot, table)?;
+        let covers = &self.indexes.columns;
+        // What older files covered is let go of here, the one place where the map grows.
+        covers.retain(|(of, id, since)| (*of, *id) != (table, column.id) || *since >= number);
+        let current = covers.at((table, column.id, number)).get(
+            store,
+            snapshot,
+            |change| match change {
+                Change::Row { table: of, .. } => *of == table,
+                Change::Embedding { table: of, column: id, .. } => {
+                    *of == table && *id == column.id
+                }
+                Change::Schema => true,
+                Change::Interaction { .. } => false,
+            },
+            |old| -> Result<CurrentIndex> {
+                let patch = old.and_then(|(old, changes)| Some((old, touched(changes)?)));
+                Ok(match patch {
+                    Some((old, touched)) => old.patched(matrix, entities.items(), &touched),
+                    None => CurrentIndex::new(index, matrix, entities.items()),
+                })
+            },
+        )?;
+        Ok(Some(current))
+    }
+
+    /// The index of a model's factors; `None` where it has none, or one that is not built.
+    pub(crate) fn factor_index(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        serving: &Arc<Serving>,
+    ) -> Result<Option<Arc<CurrentIndex>>> {
+        let model = &serving.definition.name;
+        let found = self.indexes.loaded.get(snapshot, &factors::name(model));
+        let Some((number, index)) = found else { return Ok(None) };
+        let Some(vectors) = serving.model.factors() else { return Ok(None) };
+        if index.dim() != vectors.dim {
+            return Ok(None);
+        }
+        let table = item_table(snapshot, &serving.definition)?;
+        let entities = self.entities(store, snapshot, table)?;
+        let key = (model.clone(), number, serving.version.version);
+        // What older files and versions covered is let go of here, the one place where the map grows.
+        self.indexes.models.retain(|other| other.0 != key.0 || *other == key);
+        let current = self.indexes.models.at(key).get(
+            store,
+            snapshot,
+            |change| match change {
+                Change::Row { table: of, .. } => *of == table,
+                Change::Schema => true,
+                Change::Embedding { .. } | Change::Interaction { .. } => false,
+            },
+            |old| -> Result<CurrentIndex> {
+                let patch = old.filter(|(_, changes)| touched(changes).is_some());
+                Ok(match (patch, FactorVectors::of(serving)) {
+                    (Some((old, _)), _) => old.patched_rows(entities.items()),
+                    (None, Some(vectors)) => {
+                        CurrentIndex::new(index, Arc::new(vectors), entities.items())
+                    }
+                    (None, None) => return Err(Error::NotFitted { model: model.clone() }),
+                })
+            },
+        )?;
+        Ok(Some(current).filter(|current| !current.is_outdated()))
+    }
+
+    /// The embeddings of every vector column of an item table, and the indexes of those that have one.
+    pub(crate) fn side_with_indexes(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+    ) -> Result<SideData> {
+        let mut side = self.side_data(store, snapshot, table)?;
+        let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(side) };
+        for column in table.columns() {
+            if let ColumnType::Vector { .. } = column.ty
+                && let Some(index) = self.index(store, snapshot, table.id, column)?
+            {
+                side.indexes.insert(column.name.clone(), index);
+            }
+        }
+        Ok(side)
+    }
+}
+
+/// The items whose embeddings changed; `None` where the table itself did.
+fn touched(changes: &[Change]) -> Option<Vec<ItemId>> {
+    let mut items = Vec::new();
+    for change in changes {
+        match change {
+            Change::Embedding { id, .. } => items.push(ItemId(*id)),
+            Change::Row { .. } => {}
+            Change::Schema | Change::Interaction { .. } => return None,
+        }
+    }
+    items.sort_unstable();
+    items.dedup();
+    Some(items)
+}
