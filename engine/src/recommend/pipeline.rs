@@ -7,6 +7,7 @@ use fixedbitset::FixedBitSet;
 use tastedb_storage::{Read, Role, Snapshot, Table, TableId};
 
 use super::blend::Blend;
+use super::explain::{Questions, explain};
 use super::request::Request;
 use super::response::{Recommendation, Response, Stage};
 use super::source::{self, Asked, Kind, Resolved, Scores, Setting};
@@ -27,14 +28,22 @@ pub(crate) fn recommend(
         .catalog()
         .table_by_id(request.table)
         .ok_or_else(|| Error::NoSuchTable(request.table.to_string()))?;
-    match table.role {
-        Role::Item => items(engine, snapshot, request),
-        Role::User => audience::recommend(engine, snapshot, request),
-        Role::Interaction => Err(Error::WrongRole {
-            table: table.name.clone(),
-            wanted: "RECOMMEND takes a table of items or of users",
-        }),
+    let mut response = match table.role {
+        Role::Item => items(engine, snapshot, request)?,
+        Role::User => audience::recommend(engine, snapshot, request)?,
+        Role::Interaction => {
+            return Err(Error::WrongRole {
+                table: table.name.clone(),
+                wanted: "RECOMMEND takes a table of items or of users",
+            });
+        }
+    };
+    if request.reasons > 0 {
+        let mut rows = std::mem::take(&mut response.rows);
+        explain(engine, snapshot, request, &response, &mut rows, request.reasons)?;
+        response.rows = rows;
     }
+    Ok(response)
 }
 
 /// The interaction table that counts where no model names one: the oldest on these items.
@@ -107,20 +116,14 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
     if !answered.is_empty() {
         let blend = Blend::new(&answered, &allowed);
         for best in topk::top_k(&blend.scores, wanted, Allow::Bits(&allowed)) {
-            let by = blend.strongest(best.row);
-            let (source, _) = &answered[by];
+            let (source, _) = &answered[blend.strongest(best.row)];
             rows.push(Recommendation {
                 id: entities.id(best.row),
                 row: best.row,
                 score: best.score,
                 source: source.name.clone(),
                 model_version: source.version(),
-                reasons: match (&source.kind, &asked[by]) {
-                    (Kind::Model(serving), Some(asked)) if request.reasons > 0 => {
-                        source::reasons(serving, asked, &setting, best.row, request.reasons)?
-                    }
-                    _ => Vec::new(),
-                },
+                reasons: Vec::new(),
             });
         }
         trace.stage("rank", || format!("{} of {wanted} rows", rows.len()));
@@ -131,7 +134,16 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
         trace.stage("fallback", || format!("{} rows by popularity", rows.len() - before));
     }
     rows.drain(..request.offset.min(rows.len()));
-    Ok(Response { rows, entities, notices, trace: trace.finish() })
+    let asked = answered.into_iter().zip(asked).filter_map(|((source, _), asked)| {
+        match (&source.kind, asked) {
+            (Kind::Model(serving), Some(asked)) => {
+                Some((source.name.clone(), serving.clone(), asked))
+            }
+            _ => None,
+        }
+    });
+    let questions = Questions::new(asked.collect());
+    Ok(Response { rows, entities, notices, trace: trace.finish(), questions })
 }
 
 /// The tables whose interactions count as seen: those of the models, or the default one.
