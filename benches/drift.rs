@@ -1,0 +1,34 @@
+//! Click rates where preferences drift: Thompson sampling beside what never explores, what explores
+//! evenly, and the best that could be had.
+//!
+//! Prints a line for each policy: clicks per thing shown, over some seeds, and the time.
+
+#![expect(clippy::print_stdout, reason = "a bench reports")]
+
+#[path = "drift/simulator.rs"]
+mod simulator;
+
+use std::time::Instant;
+
+use simulator::{POLICIES, Shop, click_rate};
+
+const SEEDS: u64 = 5;
+
+fn main() {
+    // `cargo test` runs benches without doing their work.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    for (name, drift) in [("calm", 0.01), ("drifting", 0.08), ("restless", 0.2)] {
+        let shop = Shop { things: 60, people: 300, hours: 600, visits: 25, slate: 4, drift };
+        println!("{name}: an appeal wanders by {drift} an hour");
+        for policy in POLICIES {
+            let start = Instant::now();
+            let rates: Vec<f64> = (0..SEEDS).map(|seed| click_rate(shop, policy, seed)).collect();
+            let mean = rates.iter().sum::<f64>() / SEEDS as f64;
+            let policy = format!("{policy:?}");
+            let each: Vec<String> = rates.iter().map(|rate| format!("{rate:.4}")).collect();
+            println!("  {policy:<9} {mean:.4}  ({})  {:.0?}", each.join(" "), start.elapsed());
+        }
+    }
+}
