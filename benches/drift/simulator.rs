@@ -10,7 +10,7 @@ use tastedb::{ColumnType, Database, NewTable, Value};
 
 /// What decides which things are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// What has been clicked most lately: TasteDB's `trending`.
     Trending,
     /// The same, with a place in ten given away evenly.
@@ -24,24 +24,24 @@ pub enum Policy {
 }
 
 /// All of them.
-pub const POLICIES: [Policy; 5] =
+pub(crate) const POLICIES: [Policy; 5] =
     [Policy::Trending, Policy::Epsilon, Policy::Greedy, Policy::Thompson, Policy::Oracle];
 
 /// How large and how restless the shop is.
 #[derive(Clone, Copy, Debug)]
-pub struct Shop {
+pub(crate) struct Shop {
     /// Things on offer.
-    pub things: usize,
+    pub(crate) things: usize,
     /// People who come.
-    pub people: usize,
+    pub(crate) people: usize,
     /// Hours.
-    pub hours: usize,
+    pub(crate) hours: usize,
     /// People who are shown a slate in an hour.
-    pub visits: usize,
+    pub(crate) visits: usize,
     /// Things on a slate.
-    pub slate: usize,
+    pub(crate) slate: usize,
     /// How far an appeal wanders in an hour, as a standard deviation of log odds.
-    pub drift: f64,
+    pub(crate) drift: f64,
 }
 
 /// Kinds of things.
@@ -51,7 +51,7 @@ const KINDS: usize = 3;
 const HALF_LIFE: f64 = 48.0;
 
 /// Clicks for each thing shown under a policy.
-pub fn click_rate(shop: Shop, policy: Policy, seed: u64) -> f64 {
+pub(crate) fn click_rate(shop: Shop, policy: Policy, seed: u64) -> f64 {
     let mut chance = Chance(seed);
     let mut appeals: Vec<f64> = (0..shop.things).map(|_| -3.5 + chance.normal()).collect();
     let mut tastes: Vec<usize> = (0..shop.people).map(|_| chance.below(KINDS)).collect();

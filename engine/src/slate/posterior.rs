@@ -161,10 +161,8 @@ mod tests {
             assert!(0.0 < low && low < posterior.mean() && posterior.mean() < high && high < 1.0);
             let draws = (0..2_000).map(|about| posterior.draw(5, about));
             assert!(draws.into_iter().all(|draw| low <= draw && draw <= high), "{posterior:?}");
-            assert!(
-                high - low < 20.0 * posterior.spread() + 1e-9 || overall < 0.05,
-                "{low} {high}"
-            );
+            // Where there are many impressions, it is a normal distribution.
+            assert!(impressions < 1e6 || high - low < 20.0 * posterior.spread(), "{low} {high}");
         }
     }
 }
