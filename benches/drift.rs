@@ -19,9 +19,10 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    for (name, drift) in [("calm", 0.01), ("drifting", 0.08), ("restless", 0.2)] {
-        let shop = Shop { things: 60, people: 300, hours: 600, visits: 25, slate: 4, drift };
-        println!("{name}: an appeal wanders by {drift} an hour");
+    for (drift, half_life) in [(0.01, 720.0), (0.05, 144.0), (0.1, 72.0), (0.2, 48.0)] {
+        let shop =
+            Shop { things: 60, people: 300, hours: 600, visits: 25, slate: 4, drift, half_life };
+        println!("an appeal wanders by {drift} an hour, half-life {half_life} hours");
         for policy in POLICIES {
             let start = Instant::now();
             let rates: Vec<f64> = (0..SEEDS).map(|seed| click_rate(shop, policy, seed)).collect();

@@ -42,13 +42,12 @@ pub(crate) struct Shop {
     pub(crate) slate: usize,
     /// How far an appeal wanders in an hour, as a standard deviation of log odds.
     pub(crate) drift: f64,
+    /// After so many hours a click or an impression counts half, for the policies that measure.
+    pub(crate) half_life: f64,
 }
 
 /// Kinds of things.
 const KINDS: usize = 3;
-
-/// After so many hours a click or an impression counts half.
-const HALF_LIFE: f64 = 48.0;
 
 /// Clicks for each thing shown under a policy.
 pub(crate) fn click_rate(shop: Shop, policy: Policy, seed: u64) -> f64 {
@@ -92,7 +91,7 @@ pub(crate) fn click_rate(shop: Shop, policy: Policy, seed: u64) -> f64 {
                 Policy::Trending => Some(ask()),
                 Policy::Epsilon => Some(ask().explore(0.1)),
                 Policy::Thompson => {
-                    let half_life = Duration::from_secs_f64(HALF_LIFE * 3_600.0);
+                    let half_life = Duration::from_secs_f64(shop.half_life * 3_600.0);
                     Some(ask().explore_by(1.0, "clicks", "views").half_life(half_life))
                 }
                 Policy::Greedy | Policy::Oracle => None,
@@ -114,7 +113,7 @@ pub(crate) fn click_rate(shop: Shop, policy: Policy, seed: u64) -> f64 {
             }
         }
         for sums in [&mut clicks, &mut shown] {
-            sums.iter_mut().for_each(|sum| *sum *= (-1.0 / HALF_LIFE).exp2());
+            sums.iter_mut().for_each(|sum| *sum *= (-1.0 / shop.half_life).exp2());
         }
         let mut write = db.begin_write().expect("a writer");
         for (person, thing, click) in events {

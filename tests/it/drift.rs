@@ -8,7 +8,15 @@ use simulator::{Policy, Shop, click_rate};
 
 #[test]
 fn thompson_sampling_is_clicked_more_than_greed_where_preferences_drift() {
-    let shop = Shop { things: 30, people: 60, hours: 240, visits: 15, slate: 3, drift: 0.12 };
+    let shop = Shop {
+        things: 30,
+        people: 60,
+        hours: 240,
+        visits: 15,
+        slate: 3,
+        drift: 0.12,
+        half_life: 48.0,
+    };
     let mean = |policy| (0..3).map(|seed| click_rate(shop, policy, seed)).sum::<f64>() / 3.0;
     let thompson = mean(Policy::Thompson);
     for greedy in [Policy::Greedy, Policy::Trending] {

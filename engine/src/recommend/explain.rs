@@ -13,19 +13,27 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::registry::Serving;
 
-/// The models that answered, by the names of their sources, and what each was asked.
+/// What the models of an answer were asked.
 #[derive(Clone, Default)]
-pub(super) struct Questions(Arc<Vec<(Arc<str>, Arc<Serving>, Asked)>>);
+pub(super) struct Questions(Arc<Vec<Question>>);
+
+/// What one model was asked.
+pub(super) struct Question {
+    /// The name of the source.
+    pub(super) source: Arc<str>,
+    pub(super) serving: Arc<Serving>,
+    pub(super) asked: Asked,
+}
 
 impl Questions {
-    pub(super) fn new(asked: Vec<(Arc<str>, Arc<Serving>, Asked)>) -> Questions {
-        Questions(Arc::new(asked))
+    pub(super) fn new(questions: Vec<Question>) -> Questions {
+        Questions(Arc::new(questions))
     }
 }
 
 impl fmt::Debug for Questions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, ..)| name)).finish()
+        f.debug_list().entries(self.0.iter().map(|question| &question.source)).finish()
     }
 }
 
@@ -41,8 +49,8 @@ pub(crate) fn explain(
     let entities = &response.entities;
     let setting = Setting { engine, snapshot, request, entities, interactions: None };
     for row in rows {
-        let by = response.questions.0.iter().find(|(name, ..)| *name == row.source);
-        if let Some((_, serving, asked)) = by {
+        let by = response.questions.0.iter().find(|question| question.source == row.source);
+        if let Some(Question { serving, asked, .. }) = by {
             row.reasons = source::reasons(serving, asked, &setting, row.row, k)?;
         }
     }

@@ -7,7 +7,7 @@ use fixedbitset::FixedBitSet;
 use tastedb_storage::{Read, Role, Snapshot, Table, TableId};
 
 use super::blend::Blend;
-use super::explain::{Questions, explain};
+use super::explain::{Question, Questions, explain};
 use super::request::Request;
 use super::response::{Recommendation, Response, Stage};
 use super::source::{self, Asked, Kind, Resolved, Scores, Setting};
@@ -137,7 +137,7 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
     let asked = answered.into_iter().zip(asked).filter_map(|((source, _), asked)| {
         match (&source.kind, asked) {
             (Kind::Model(serving), Some(asked)) => {
-                Some((source.name.clone(), serving.clone(), asked))
+                Some(Question { source: source.name.clone(), serving: serving.clone(), asked })
             }
             _ => None,
         }
