@@ -53,7 +53,7 @@ impl Posterior {
         let tail =
             |x: f64| n * (mean * (x / mean).ln() + (1.0 - mean) * ((1.0 - x) / (1.0 - mean)).ln());
         let end = |mut inside: f64, mut outside: f64| {
-            for _ in 0..40 {
+            for _ in 0..32 {
                 let middle = 0.5 * (inside + outside);
                 if tail(middle) > TAIL { inside = middle } else { outside = middle }
             }

@@ -11,7 +11,7 @@ use std::collections::{BinaryHeap, HashMap};
 use super::posterior::{EDGE, Posterior};
 
 /// Panels for each standard deviation of the narrowest distribution at a place.
-const PER_SPREAD: f64 = 5.0;
+const PER_SPREAD: f64 = 4.0;
 
 /// Panels at most; where more would be needed, all get wider.
 const MOST_PANELS: usize = 4_000;
@@ -37,11 +37,12 @@ impl<'a> Race<'a> {
         // In the order of the places, so that sums are the same every time.
         let mut kinds: Vec<(usize, f64)> = counts.into_values().collect();
         kinds.sort_unstable_by_key(|(place, _)| *place);
-        let different: Vec<Posterior> = kinds.iter().map(|(place, _)| posteriors[*place]).collect();
+        let different: Vec<Entrant> =
+            kinds.iter().map(|(place, _)| Entrant::new(posteriors[*place])).collect();
         let grid = Grid::over(&different);
         let mut below = vec![0.0; grid.nodes.len()];
-        for (posterior, (_, count)) in different.iter().zip(&kinds) {
-            grid.each_below(posterior, |node, log| below[node] += count * log);
+        for (entrant, (_, count)) in different.iter().zip(&kinds) {
+            grid.each_below(entrant, |node, log| below[node] += count * log);
         }
         Race { posteriors, grid, below }
     }
@@ -49,16 +50,16 @@ impl<'a> Race<'a> {
     /// A row that is in it no longer.
     pub(super) fn remove(&mut self, place: usize) {
         let Race { posteriors, grid, below } = self;
-        grid.each_below(&posteriors[place], |node, log| below[node] -= log);
+        grid.each_below(&Entrant::new(posteriors[place]), |node, log| below[node] -= log);
     }
 
     /// The probability that the draw of a row that is left is the highest.
     pub(super) fn best(&self, place: usize) -> f64 {
-        let posterior = &self.posteriors[place];
+        let entrant = Entrant::new(self.posteriors[place]);
         let mut others = self.below.clone();
-        self.grid.each_below(posterior, |node, log| others[node] -= log);
-        let density = posterior.density();
-        let (low, high) = posterior.range();
+        self.grid.each_below(&entrant, |node, log| others[node] -= log);
+        let density = entrant.posterior.density();
+        let Entrant { low, high, .. } = entrant;
         let (mut won, mut total) = (0.0, 0.0);
         let value = |node: usize| {
             let Node { x, log_x, log_rest } = self.grid.nodes[node];
@@ -75,6 +76,23 @@ impl<'a> Race<'a> {
             }
         }
         if total > 0.0 { won / total } else { 0.0 }
+    }
+}
+
+/// A distribution and where its draws are.
+#[derive(Clone, Copy)]
+struct Entrant {
+    posterior: Posterior,
+    low: f64,
+    high: f64,
+    /// The width of a panel that follows its density.
+    step: f64,
+}
+
+impl Entrant {
+    fn new(posterior: Posterior) -> Entrant {
+        let (low, high) = posterior.range();
+        Entrant { posterior, low, high, step: posterior.spread() / PER_SPREAD }
     }
 }
 
@@ -101,15 +119,13 @@ struct Grid {
 }
 
 impl Grid {
-    fn over(posteriors: &[Posterior]) -> Grid {
-        let mut ends = Vec::new();
-        let mut wider = 1.0;
-        while ends.is_empty() || ends.len() > MOST_PANELS {
-            ends = panels(posteriors, wider);
-            if ends.is_empty() {
-                break;
-            }
-            wider *= 2.0;
+    fn over(entrants: &[Entrant]) -> Grid {
+        let mut entrants = entrants.to_vec();
+        entrants.sort_by(|a, b| a.low.total_cmp(&b.low));
+        let mut ends = panels(&entrants);
+        while ends.len() > MOST_PANELS {
+            entrants.iter_mut().for_each(|entrant| entrant.step *= 2.0);
+            ends = panels(&entrants);
         }
         let mut nodes: Vec<Node> = Vec::with_capacity(2 * ends.len());
         for end in ends {
@@ -127,9 +143,9 @@ impl Grid {
     }
 
     /// Tells for each node the logarithm of the probability of a draw below it, where that is not 1.
-    fn each_below(&self, posterior: &Posterior, mut tell: impl FnMut(usize, f64)) {
-        let density = posterior.density();
-        let (low, high) = posterior.range();
+    fn each_below(&self, entrant: &Entrant, mut tell: impl FnMut(usize, f64)) {
+        let density = entrant.posterior.density();
+        let Entrant { low, high, .. } = *entrant;
         let mut below = 0.0_f64;
         for (at, node) in self.nodes.iter().enumerate() {
             if node.x > high {
@@ -147,21 +163,9 @@ impl Grid {
     }
 }
 
-/// The ends of panels over all ranges, each as wide as the narrowest distribution there allows.
-fn panels(posteriors: &[Posterior], wider: f64) -> Vec<f64> {
-    struct Range {
-        low: f64,
-        high: f64,
-        step: f64,
-    }
-    let mut ranges: Vec<Range> = posteriors
-        .iter()
-        .map(|posterior| {
-            let (low, high) = posterior.range();
-            Range { low, high, step: wider * posterior.spread() / PER_SPREAD }
-        })
-        .collect();
-    ranges.sort_by(|a, b| a.low.total_cmp(&b.low));
+/// The ends of panels over all ranges, in the order of whose lower ends they come, each as wide as the
+/// narrowest distribution there allows.
+fn panels(ranges: &[Entrant]) -> Vec<f64> {
     let Some(first) = ranges.first() else { return Vec::new() };
     let mut ends = vec![first.low];
     let mut x = first.low;

@@ -135,11 +135,16 @@ impl Batch<'_> {
             return Ok(());
         }
         let this = &*self;
-        let slates = if block.len() < FEW {
-            block.iter().map(|user| this.slate(user)).collect::<Result<Vec<_>>>()?
+        // The first user of all is answered alone: what answers share, a model that must be loaded or an
+        // index, is made by a thread that takes up nobody else's work while it holds a lock for that.
+        let alone = if self.done == 0 { 1 } else { 0 };
+        let (first, rest) = block.split_at(alone);
+        let mut slates = first.iter().map(|user| this.slate(user)).collect::<Result<Vec<_>>>()?;
+        slates.extend(if rest.len() < FEW {
+            rest.iter().map(|user| this.slate(user)).collect::<Result<Vec<_>>>()?
         } else {
-            self.session.work().each(block, |user| this.slate(user))?
-        };
+            self.session.work().each(rest, |user| this.slate(user))?
+        });
         let mut rows = Vec::with_capacity(slates.len());
         for ((key, _), (batch, notices)) in block.iter().zip(slates) {
             for notice in notices {
