@@ -126,6 +126,10 @@ impl Error {
         Error::new(code::CONTEXT, message)
     }
 
+    pub(crate) fn bad_slate(message: impl Into<String>) -> Error {
+        Error::new(code::SLATE, message)
+    }
+
     pub(crate) fn internal(message: impl Into<String>) -> Error {
         Error::new(code::INTERNAL, message)
     }

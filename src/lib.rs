@@ -88,6 +88,7 @@ mod recommend;
 mod refresh;
 #[cfg(feature = "sql")]
 mod session;
+mod slate;
 mod snapshot;
 mod table;
 mod worker;
@@ -110,6 +111,7 @@ pub use write::Write;
 
 pub use tastedb_engine::evaluate::Metric;
 pub use tastedb_engine::index::{Built, IndexDefinition, IndexInfo, IndexOf, IndexOptions};
+pub use tastedb_engine::slate::Method as Diversity;
 pub use tastedb_engine::{
     CancelToken, CurvePoint, Evaluation, EvaluationRow, GraphInfo, LearningCurve, Lineage,
     ModelDefinition, ModelInfo, ModelVersion, OptionValue, Progress, RefreshPolicy, Refreshment,

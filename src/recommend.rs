@@ -7,6 +7,7 @@ use tastedb_engine::{Context, Request, Seen, Source};
 use tastedb_storage::{ItemId, Link, Read, Role, Table, TableId, UserId};
 
 use crate::error::{Error, Result};
+use crate::slate::Clauses;
 use crate::snapshot::Snapshot;
 use crate::write::column_of;
 
@@ -27,6 +28,7 @@ pub struct Recommend {
     offset: usize,
     reasons: usize,
     seed: u64,
+    pub(crate) slate: Clauses,
 }
 
 /// A context as the application says it: by keys.
@@ -62,6 +64,9 @@ pub struct Recommendation {
     pub source: String,
     /// The version of the model, where a model gave it.
     pub model_version: Option<u64>,
+    /// The probability that it stands at its place, given the rows before it; 1 unless places are
+    /// explored.
+    pub propensity: f64,
     /// What it rests on, strongest first; empty unless asked for.
     pub reasons: Vec<Because>,
 }
@@ -88,6 +93,7 @@ impl Recommend {
             offset: 0,
             reasons: 0,
             seed: 0,
+            slate: Clauses::default(),
         }
     }
 
@@ -163,7 +169,7 @@ impl Recommend {
         self
     }
 
-    /// The seed of sources that draw at random.
+    /// The seed of sources and of exploration, which draw at random.
     pub fn seed(mut self, seed: u64) -> Recommend {
         self.seed = seed;
         self
@@ -193,16 +199,47 @@ impl Recommend {
             seen: if self.include_seen { Vec::new() } else { vec![Seen::Default] },
             k: self.k,
             offset: self.offset,
-            reasons: self.reasons,
+            reasons: 0,
             interactions: None,
             users: resolver.user_table().ok(),
             items: resolver.item_table().ok(),
             seed: self.seed,
         };
-        let response = snapshot.engine.recommend(&snapshot.state, &request)?;
+        let engine = &snapshot.engine;
+        let end = self.offset.saturating_add(self.k);
+        let (mut response, places, notices) = match self.slate.bind(snapshot, table, end)? {
+            None => {
+                let response = engine.recommend(&snapshot.state, &request)?;
+                let places = (0..response.rows.len()).map(|place| (place, 1.0)).collect();
+                (response, places, Vec::new())
+            }
+            Some(slate) => {
+                let first = Request { k: slate.pool(end), offset: 0, ..request.clone() };
+                let seed = match request.contexts.first() {
+                    Some(Context::User(user)) => self.seed ^ user.0.rotate_left(32),
+                    _ => self.seed,
+                };
+                let mut response = engine.recommend(&snapshot.state, &first)?;
+                let mut picked = slate.pick(&response, end, seed)?;
+                if picked.short && response.rows.len() == first.k {
+                    // What the best rows cannot give, all of them may.
+                    let all = Request { k: usize::MAX, ..first };
+                    response = engine.recommend(&snapshot.state, &all)?;
+                    picked = slate.pick(&response, end, seed)?;
+                }
+                let places = picked.places.split_off(self.offset.min(picked.places.len()));
+                (response, places, picked.notices)
+            }
+        };
+        let mut chosen: Vec<_> =
+            places.iter().map(|(place, _)| response.rows[*place].clone()).collect();
+        if self.reasons > 0 {
+            engine.explain(&snapshot.state, &request, &response, &mut chosen, self.reasons)?;
+        }
+        response.notices.extend(notices);
         let history_table = resolver.item_table()?;
-        let mut rows = Vec::with_capacity(response.rows.len());
-        for (i, row) in response.rows.iter().enumerate() {
+        let mut rows = Vec::with_capacity(chosen.len());
+        for (i, (row, (_, propensity))) in chosen.iter().zip(places).enumerate() {
             let reasons = row.reasons.iter().map(|reason| {
                 let key = snapshot.key(history_table, reason.item)?;
                 Ok(Because { key, share: reason.share })
@@ -213,6 +250,7 @@ impl Recommend {
                 score: row.score,
                 source: row.source.to_string(),
                 model_version: row.model_version,
+                propensity,
                 reasons: reasons.collect::<Result<_>>()?,
             });
         }

@@ -15,7 +15,7 @@ use crate::index::kept::{self, FittedIndex, IndexDefinition, IndexInfo, NewIndex
 use crate::live::{self, GraphInfo, Live};
 use crate::progress::Work;
 use crate::projection::ProjectionCompiler;
-use crate::recommend::{self, Request, Response};
+use crate::recommend::{self, Recommendation, Request, Response};
 use crate::refresh::{self, RefreshRequest, Refreshment};
 use crate::registry::{ModelDefinition, ModelInfo, ModelVersion, NewModel, Registry};
 use crate::text::{self, FittedEmbedding, NewEmbedding, TextEmbedding};
@@ -338,6 +338,19 @@ impl Engine {
     /// Answers one request on `snapshot`.
     pub fn recommend(&self, snapshot: &Snapshot, request: &Request) -> Result<Response> {
         recommend::recommend(self, snapshot, request)
+    }
+
+    /// Gives rows of an answer to this request up to `k` reasons each. Whoever shows a part of an answer
+    /// asks for no reasons first, and for those of the part then.
+    pub fn explain(
+        &self,
+        snapshot: &Snapshot,
+        request: &Request,
+        response: &Response,
+        rows: &mut [Recommendation],
+        k: usize,
+    ) -> Result<()> {
+        recommend::explain(self, snapshot, request, response, rows, k)
     }
 
     /// Measures models on held-out interactions.

@@ -48,7 +48,7 @@ pub use error::{Error, Result};
 pub use evaluate_run::{Evaluation, EvaluationRequest, EvaluationRow};
 pub use history::{History, Reason, ScoreInput, Served, SideData, UNSCORED};
 pub use learning_curve::{CurvePoint, LearningCurve};
-pub use live::{Cached, EntityIndex, GraphInfo, Live};
+pub use live::{Cached, ClickRates, Counting, EntityIndex, GraphInfo, Live};
 pub use matrix::Csr;
 pub use model::Estimate;
 pub use options::{ModelOptions, OptionKind, OptionSpec, OptionValue};

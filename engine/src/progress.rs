@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rayon::prelude::*;
+
 use crate::{Error, Result, background};
 
 /// Where long work reports. It may be called from several threads.
@@ -72,6 +74,17 @@ impl Work {
         self.check()?;
         self.progress.report(stage, done, total, "");
         Ok(())
+    }
+
+    /// What `f` makes of each, in their order, on threads of its own as [`install`](Work::install) has
+    /// them. The first error in that order, if there is one.
+    pub fn each<T: Sync, R: Send, E: Send>(
+        &self,
+        list: &[T],
+        f: impl Fn(&T) -> std::result::Result<R, E> + Send + Sync,
+    ) -> std::result::Result<Vec<R>, E> {
+        let made: Vec<_> = self.install(|| list.par_iter().map(f).collect());
+        made.into_iter().collect()
     }
 
     /// Runs `f` on threads of its own, as many as asked for, which give way to those that answer.

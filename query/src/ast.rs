@@ -23,7 +23,9 @@ pub use self::definition::{
     DataType, Drop, Element, Existing, IndexColumn, ObjectKind, PrimaryKey, References,
     RefreshEmbedding, Show, TrainingTable, TypeName,
 };
-pub use self::recommend::{Context, Diversify, LimitBy, NamedValue, Recommend, Source};
+pub use self::recommend::{
+    Context, Diversify, Events, Explore, LimitBy, NamedValue, Rate, Recommend, Source,
+};
 pub use self::training::{Evaluate, Metric, TrainModel};
 use crate::span::Span;
 

@@ -14,7 +14,7 @@ use crate::ast::Statement;
 use crate::candidates::{Columns, Masks};
 use crate::error::{Error, Result};
 use crate::exec::{self, Shapes};
-use crate::expr::{Compiler, Planner};
+use crate::expr::{Compiler, Planner, Projections};
 use crate::outcome::Outcome;
 use crate::parser;
 use crate::provider::{OpenTransaction, View};
@@ -51,6 +51,7 @@ struct Inner {
     columns: Columns,
     masks: Masks,
     shapes: Shapes,
+    projections: Projections,
     parsed: Mutex<Parsed>,
     clock: Arc<dyn Fn() -> i64 + Send + Sync>,
 }
@@ -73,6 +74,7 @@ impl Sql {
                 columns: Columns::default(),
                 masks: Masks::default(),
                 shapes: Shapes::default(),
+                projections: Projections::default(),
                 parsed: Mutex::new(Parsed::default()),
                 clock: options.clock,
             }),
@@ -109,6 +111,10 @@ impl Sql {
 
     pub(crate) fn shapes(&self) -> &Shapes {
         &self.inner.shapes
+    }
+
+    pub(crate) fn projections(&self) -> &Projections {
+        &self.inner.projections
     }
 
     pub(crate) fn now(&self) -> i64 {

@@ -1,5 +1,6 @@
 //! Statements from text to rows, over a database in memory: one file for each family.
 
+mod batches;
 mod copying;
 mod defining;
 mod exporting;

@@ -15,6 +15,7 @@ pub(super) const UNKNOWN_ENTITY: &str = "TD0307";
 pub(super) const NO_USER: &str = "TD0701";
 pub(super) const NO_ITEM: &str = "TD0702";
 pub(super) const CONTEXT: &str = "TD0703";
+pub(super) const SLATE: &str = "TD0706";
 pub(super) const INTERNAL: &str = "TD0899";
 
 /// The code of an error of storage.

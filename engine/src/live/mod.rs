@@ -8,6 +8,7 @@ mod counts;
 mod entity_index;
 mod graphs;
 mod indexes;
+mod responses;
 mod trend;
 
 use std::collections::HashMap;
@@ -22,10 +23,14 @@ pub use cached::Cached;
 pub use entity_index::EntityIndex;
 pub use graphs::GraphInfo;
 pub(crate) use graphs::{LiveGraphs, list as list_graphs, publish as publish_graphs};
+pub use responses::{ClickRates, Counting};
 
 use crate::embedding_matrix::EmbeddingMatrix;
 use crate::error::Result;
 use crate::history::SideData;
+
+/// Ways of counting responses that are kept: an application has a few.
+const RESPONSES: usize = 16;
 
 /// Caches by table. One per open database.
 #[derive(Default)]
@@ -33,6 +38,7 @@ pub struct Live {
     entities: Keyed<TableId, EntityIndex>,
     counts: Keyed<TableId, Vec<u32>>,
     trends: Keyed<TableId, trend::Trend>,
+    responses: Keyed<responses::Key, responses::Responses>,
     embeddings: Keyed<(TableId, ColumnId), EmbeddingMatrix>,
     graphs: graphs::Kept,
     indexes: indexes::Current,
@@ -51,6 +57,14 @@ impl<K: Hash + Eq, T> Keyed<K, T> {
     fn at(&self, key: K) -> Arc<Cached<T>> {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         map.entry(key).or_default().clone()
+    }
+
+    /// Forgets everything where there are so many keys, and the one that is asked for is not among them.
+    fn at_most(&self, most: usize, key: &K) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= most && !map.contains_key(key) {
+            map.clear();
+        }
     }
 
     /// Forgets the caches of the other keys.
@@ -121,6 +135,31 @@ impl Live {
                 Some((trend, changes)) => trend.patched(snapshot, table, changes),
             },
         )
+    }
+
+    /// What clicks and impressions say about the click rate of each item. Both are of items of one
+    /// table, and fade alike.
+    pub fn click_rates(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        clicks: &Counting,
+        shown: &Counting,
+    ) -> Result<ClickRates> {
+        let of = |counting: &Counting| {
+            let key = counting.key();
+            self.responses.at_most(RESPONSES, &key);
+            self.responses.at(key).get(
+                store,
+                snapshot,
+                |change| in_table(change, counting.table),
+                |old| match old {
+                    None => responses::Responses::build(snapshot, counting),
+                    Some((old, changes)) => old.patched(snapshot, counting, changes),
+                },
+            )
+        };
+        Ok(ClickRates::new((of(clicks)?, clicks), of(shown)?))
     }
 
     /// The embeddings of every vector column of an item table.

@@ -92,7 +92,13 @@ pub(super) fn recommend(
         })
         .collect();
     trace.stage("rank", || format!("{wanted} wanted"));
-    Ok(Response { rows, entities: users, notices: Vec::new(), trace: trace.finish() })
+    Ok(Response {
+        rows,
+        entities: users,
+        notices: Vec::new(),
+        trace: trace.finish(),
+        questions: Default::default(),
+    })
 }
 
 /// The model that answers: the one named, or the oldest trained one whose users are this table.

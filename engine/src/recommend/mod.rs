@@ -12,6 +12,7 @@
 mod audience;
 mod blend;
 mod context;
+mod explain;
 mod pipeline;
 mod request;
 mod response;
@@ -21,6 +22,7 @@ mod source;
 mod tests;
 
 pub(crate) use context::project;
+pub(crate) use explain::explain;
 pub(crate) use pipeline::recommend;
 pub use request::{Context, Request, Seen, Source};
 pub use response::{ItemReason, Recommendation, Response, Stage};

@@ -7,6 +7,7 @@ use fixedbitset::FixedBitSet;
 use tastedb_storage::{Read, Role, Snapshot, Table, TableId};
 
 use super::blend::Blend;
+use super::explain::{Question, Questions, explain};
 use super::request::Request;
 use super::response::{Recommendation, Response, Stage};
 use super::source::{self, Asked, Resolved, Scores, Setting};
@@ -27,14 +28,22 @@ pub(crate) fn recommend(
         .catalog()
         .table_by_id(request.table)
         .ok_or_else(|| Error::NoSuchTable(request.table.to_string()))?;
-    match table.role {
-        Role::Item => items(engine, snapshot, request),
-        Role::User => audience::recommend(engine, snapshot, request),
-        Role::Interaction => Err(Error::WrongRole {
-            table: table.name.clone(),
-            wanted: "RECOMMEND takes a table of items or of users",
-        }),
+    let mut response = match table.role {
+        Role::Item => items(engine, snapshot, request)?,
+        Role::User => audience::recommend(engine, snapshot, request)?,
+        Role::Interaction => {
+            return Err(Error::WrongRole {
+                table: table.name.clone(),
+                wanted: "RECOMMEND takes a table of items or of users",
+            });
+        }
+    };
+    if request.reasons > 0 {
+        let mut rows = std::mem::take(&mut response.rows);
+        explain(engine, snapshot, request, &response, &mut rows, request.reasons)?;
+        response.rows = rows;
     }
+    Ok(response)
 }
 
 /// The interaction table that counts where no model names one: the oldest on these items.
@@ -90,23 +99,17 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
     };
     let wanted = request.k.saturating_add(request.offset).min(candidates);
     let mut rows = Vec::with_capacity(wanted);
-    let row = |best: Scored, source: &Resolved, asked: Option<&Asked>| -> Result<Recommendation> {
-        let reasons = match asked {
-            Some(asked) if request.reasons > 0 => {
-                source.reasons(asked, &setting, best.row, request.reasons)?
-            }
-            _ => Vec::new(),
-        };
-        Ok(Recommendation {
-            id: entities.id(best.row),
-            row: best.row,
-            score: best.score,
-            source: source.name.clone(),
-            model_version: source.version(),
-            reasons,
-        })
+    let row = |best: Scored, source: &Resolved| Recommendation {
+        id: entities.id(best.row),
+        row: best.row,
+        score: best.score,
+        source: source.name.clone(),
+        model_version: source.version(),
+        reasons: Vec::new(),
     };
     let mut notices = Vec::new();
+    // What each source was asked.
+    let mut asked: Vec<Option<Asked>> = Vec::with_capacity(sources.len());
     let retrieved = match sources.as_slice() {
         [only] => {
             let found = only.retrieve(&setting, wanted, &allowed, candidates)?;
@@ -114,31 +117,28 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
         }
         _ => None,
     };
-    if let Some((source, found, asked)) = retrieved {
-        for best in &found.rows {
-            rows.push(row(*best, source, Some(&asked))?);
-        }
+    if let Some((source, found, question)) = retrieved {
+        rows.extend(found.rows.iter().map(|best| row(*best, source)));
+        asked.push(Some(question));
         trace.stage("retrieve", || {
             format!("{}: {} of {wanted} rows, {}", source.name, rows.len(), found.path)
         });
     } else {
         let mut answered: Vec<(&Resolved, Scores)> = Vec::new();
-        let mut asked: Vec<Option<Asked>> = Vec::new();
         for source in &sources {
-            let (scores, input) = source.score(&setting)?;
+            let (scores, question) = source.score(&setting)?;
             trace.stage("score", || format!("{}: {:?}", source.name, scores.served));
             if scores.served == Served::No {
                 notices.push(format!("`{}` has nothing to go on here", source.name));
             } else {
                 answered.push((source, scores));
-                asked.push(input);
             }
+            asked.push(question);
         }
         if !answered.is_empty() {
             let blend = Blend::new(&answered, &allowed);
             for best in topk::top_k(&blend.scores, wanted, Allow::Bits(&allowed)) {
-                let by = blend.strongest(best.row);
-                rows.push(row(best, answered[by].0, asked[by].as_ref())?);
+                rows.push(row(best, answered[blend.strongest(best.row)].0));
             }
             trace.stage("rank", || format!("{} of {wanted} rows", rows.len()));
         }
@@ -149,7 +149,10 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
         trace.stage("fallback", || format!("{} rows by popularity", rows.len() - before));
     }
     rows.drain(..request.offset.min(rows.len()));
-    Ok(Response { rows, entities, notices, trace: trace.finish() })
+    let both = sources.into_iter().zip(asked);
+    let questions = both.filter_map(|(source, asked)| Some(Question { source, asked: asked? }));
+    let questions = Questions::new(questions.collect());
+    Ok(Response { rows, entities, notices, trace: trace.finish(), questions })
 }
 
 /// The tables whose interactions count as seen: those of the models, or the default one.

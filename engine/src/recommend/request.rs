@@ -25,7 +25,7 @@ pub struct Request {
     pub k: usize,
     /// How many of the best rows to skip.
     pub offset: usize,
-    /// Whether to tell the reasons of each row.
+    /// How many reasons to tell with each row, at most.
     pub reasons: usize,
     /// The interaction table whose histories count where no model names one.
     pub interactions: Option<TableId>,

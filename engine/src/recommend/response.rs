@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tastedb_storage::EntityId;
 
+use super::explain::Questions;
 use crate::live::EntityIndex;
 
 /// The answer to one [`Request`](super::Request).
@@ -18,6 +19,8 @@ pub struct Response {
     pub notices: Vec<String>,
     /// What was done, stage by stage.
     pub trace: Vec<Stage>,
+    /// What [`Engine::explain`](crate::Engine::explain) needs.
+    pub(super) questions: Questions,
 }
 
 /// One recommended item (or user).

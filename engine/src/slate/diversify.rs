@@ -6,6 +6,7 @@
 //! Zhang and Zhou 2018). Both are greedy: the slate of k + 1 rows begins with that of k.
 
 use super::explore::Explore;
+use super::guard::Guard;
 use super::likeness::Likeness;
 use super::tally::{Cap, Tally};
 
@@ -23,38 +24,86 @@ const RIDGE: f64 = 0.01;
 
 /// What a slate is taken from, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Pool<'a> {
+pub(super) struct Pool<'a> {
     /// Rows in the order of their ranking.
-    pub rows: &'a [u32],
+    pub(super) rows: &'a [u32],
     /// What each is worth; higher is better.
-    pub scores: &'a [f32],
+    pub(super) scores: &'a [f32],
+    /// How they are spread out; `None`: the ranking stands.
+    pub(super) spread: Option<Spread<'a>>,
+    /// What the slate may have at most.
+    pub(super) caps: &'a [Cap<'a>],
+    /// How places are given away.
+    pub(super) explore: Option<Explore<'a>>,
+}
+
+/// How rows are spread out.
+#[derive(Clone, Copy, Debug)]
+pub struct Spread<'a> {
     /// What rows are compared by.
     pub likeness: Likeness<'a>,
     /// How likeness is weighed against worth.
     pub method: Method,
     /// From 0, the ranking itself, to 1, which asks for likeness alone.
     pub strength: f32,
-    /// What the slate may have at most.
-    pub caps: &'a [Cap<'a>],
-    /// How places are given away.
-    pub explore: Option<Explore<'a>>,
 }
 
 /// One place of a slate.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Taken {
+pub(super) struct Taken {
     /// The place in the pool.
-    pub place: usize,
-    /// The probability that this one stands here, given those before.
-    pub propensity: f64,
+    pub(super) place: usize,
+    /// The probability that this one stands here, given those before; `None` where nobody asks.
+    pub(super) propensity: Option<f64>,
 }
 
 impl Pool<'_> {
-    /// Takes up to `k` rows within the caps, in order.
-    pub fn take(&self, k: usize) -> Vec<Taken> {
+    /// Takes up to `k` rows within the caps, in order; with a guard, only what it leaves open.
+    pub(super) fn take(&self, k: usize, mut guard: Option<Guard<'_>>) -> Vec<Taken> {
         let relevance = scaled(self.scores);
-        let strength = f64::from(self.strength.clamp(0.0, 1.0));
-        let mut spread: Box<dyn Spread> = match self.method {
+        let mut values = self.values();
+        let mut tally = Tally::new(self.caps, &[]);
+        let mut left: Vec<usize> = (0..self.rows.len()).collect();
+        let mut odds = None;
+        let mut slate = Vec::with_capacity(k.min(self.rows.len()));
+        while slate.len() < k {
+            // What does not fit now never will: counts only rise.
+            left.retain(|place| tally.fits(self.rows[*place]));
+            let guarded = guard.as_mut().map(|guard| guard.open(&left));
+            let open = guarded.as_deref().unwrap_or(&left);
+            let mut best: Option<(f64, usize)> = None;
+            for place in open {
+                let value = values.value(*place, relevance[*place]);
+                if best.is_none_or(|(most, _)| value > most) {
+                    best = Some((value, *place));
+                }
+            }
+            let Some((_, greedy)) = best else { break };
+            let (place, propensity) = match &self.explore {
+                None => (greedy, Some(1.0)),
+                Some(explore) => {
+                    let place = explore.choose(slate.len(), greedy, open);
+                    let odds = odds.get_or_insert_with(|| explore.odds(open)).as_mut();
+                    (place, odds.map(|odds| odds.of(place, greedy, open)))
+                }
+            };
+            left.retain(|other| *other != place);
+            tally.add(self.rows[place]);
+            if let Some(guard) = &mut guard {
+                guard.take(place);
+            }
+            slate.push(Taken { place, propensity });
+            if let Some(spread) = &self.spread {
+                values.take(place, &mut || spread.likeness.to(self.rows[place], self.rows));
+            }
+        }
+        slate
+    }
+
+    fn values(&self) -> Box<dyn Values> {
+        let Some(spread) = &self.spread else { return Box::new(Plain) };
+        let strength = f64::from(spread.strength.clamp(0.0, 1.0));
+        match spread.method {
             _ if strength == 0.0 => Box::new(Plain),
             Method::Mmr => Box::new(Mmr { strength, likest: vec![0.0; self.rows.len()] }),
             Method::Dpp => Box::new(Dpp {
@@ -63,36 +112,7 @@ impl Pool<'_> {
                 steps: Vec::new(),
                 left: vec![1.0; self.rows.len()],
             }),
-        };
-        let mut tally = Tally::new(self.caps, &[]);
-        let mut left: Vec<usize> = (0..self.rows.len()).collect();
-        let mut slate = Vec::with_capacity(k.min(self.rows.len()));
-        while slate.len() < k {
-            // What does not fit now never will: counts only rise.
-            left.retain(|place| tally.fits(self.rows[*place]));
-            let mut best: Option<(f64, usize)> = None;
-            for place in &left {
-                let value = spread.value(*place, relevance[*place]);
-                if best.is_none_or(|(most, _)| value > most) {
-                    best = Some((value, *place));
-                }
-            }
-            let Some((_, greedy)) = best else { break };
-            let (place, propensity) = match &self.explore {
-                None => (greedy, 1.0),
-                Some(explore) => {
-                    let place = explore.choose(slate.len(), greedy, &left);
-                    (place, explore.propensity(place, greedy, &left))
-                }
-            };
-            left.retain(|other| *other != place);
-            tally.add(self.rows[place]);
-            slate.push(Taken { place, propensity });
-            if strength > 0.0 {
-                spread.take(place, &self.likeness.to(self.rows[place], self.rows));
-            }
         }
-        slate
     }
 }
 
@@ -109,22 +129,23 @@ fn scaled(scores: &[f32]) -> Vec<f64> {
     scores.iter().map(scale).collect()
 }
 
-trait Spread {
+/// What each place is worth beside those taken.
+trait Values {
     /// What a place adds to the rows taken so far. Of equal ones the better ranked is taken.
     fn value(&self, place: usize, relevance: f64) -> f64;
 
-    /// A place was taken; the likeness of every place to it.
-    fn take(&mut self, place: usize, likeness: &[f32]);
+    /// A place was taken; `likeness` tells that of every place to it.
+    fn take(&mut self, place: usize, likeness: &mut dyn FnMut() -> Vec<f32>);
 }
 
 struct Plain;
 
-impl Spread for Plain {
+impl Values for Plain {
     fn value(&self, place: usize, _: f64) -> f64 {
         -(place as f64)
     }
 
-    fn take(&mut self, _: usize, _: &[f32]) {}
+    fn take(&mut self, _: usize, _: &mut dyn FnMut() -> Vec<f32>) {}
 }
 
 struct Mmr {
@@ -134,14 +155,14 @@ struct Mmr {
     likest: Vec<f64>,
 }
 
-impl Spread for Mmr {
+impl Values for Mmr {
     fn value(&self, place: usize, relevance: f64) -> f64 {
         (1.0 - self.strength) * relevance - self.strength * self.likest[place]
     }
 
-    fn take(&mut self, _: usize, likeness: &[f32]) {
-        for (likest, like) in self.likest.iter_mut().zip(likeness) {
-            *likest = likest.max(f64::from(*like));
+    fn take(&mut self, _: usize, likeness: &mut dyn FnMut() -> Vec<f32>) {
+        for (likest, like) in self.likest.iter_mut().zip(likeness()) {
+            *likest = likest.max(f64::from(like));
         }
     }
 }
@@ -154,12 +175,13 @@ struct Dpp {
     left: Vec<f64>,
 }
 
-impl Spread for Dpp {
+impl Values for Dpp {
     fn value(&self, place: usize, relevance: f64) -> f64 {
         self.left[place].max(1e-12).ln() + 2.0 * self.alpha * relevance
     }
 
-    fn take(&mut self, taken: usize, likeness: &[f32]) {
+    fn take(&mut self, taken: usize, likeness: &mut dyn FnMut() -> Vec<f32>) {
+        let likeness = likeness();
         let diagonal = self.left[taken].max(1e-12).sqrt();
         let mut column = vec![0.0; likeness.len()];
         for (place, like) in likeness.iter().enumerate() {

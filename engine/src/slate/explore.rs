@@ -7,6 +7,7 @@
 //! `(1 − share) · [it is the one that would stand there unexplored] + share · P(it is drawn)`.
 
 use super::posterior::Posterior;
+use super::race::Race;
 use crate::seeded::number;
 
 /// How rows are drawn.
@@ -27,6 +28,8 @@ pub struct Explore<'a> {
     pub draw: Draw<'a>,
     /// The same seed, pool and posteriors give the same slate.
     pub seed: u64,
+    /// Whether propensities are asked for; with posteriors they cost more than the draws.
+    pub propensities: bool,
 }
 
 impl Explore<'_> {
@@ -53,19 +56,59 @@ impl Explore<'_> {
         drawn.copied().unwrap_or(greedy)
     }
 
-    /// The probability with which [`Explore::choose`] gives `chosen`, over all seeds.
-    pub(super) fn propensity(&self, chosen: usize, greedy: usize, open: &[usize]) -> f64 {
-        let kept = if chosen == greedy { 1.0 - self.share } else { 0.0 };
-        if self.share == 0.0 {
-            return kept;
-        }
-        let drawn = match self.draw {
-            Draw::Uniform => 1.0 / open.len() as f64,
-            Draw::Thompson(posteriors) => {
-                let others = open.iter().filter(|place| **place != chosen);
-                let others: Vec<Posterior> = others.map(|place| posteriors[*place]).collect();
-                posteriors[chosen].best_probability(&others)
+    /// What the probabilities of the places that are `open` at first are told by.
+    pub(super) fn odds(&self, open: &[usize]) -> Option<Odds<'_>> {
+        let draw = match self.draw {
+            _ if !self.propensities => return None,
+            _ if self.share == 0.0 => OddsOf::Nothing,
+            Draw::Uniform => OddsOf::Uniform,
+            Draw::Thompson(posteriors) => OddsOf::Race(posteriors, Vec::new(), None),
+        };
+        let mut odds = Odds { share: self.share, draw };
+        odds.only(open);
+        Some(odds)
+    }
+}
+
+/// The probabilities of one place after the other.
+pub(super) struct Odds<'a> {
+    share: f64,
+    draw: OddsOf<'a>,
+}
+
+enum OddsOf<'a> {
+    Nothing,
+    Uniform,
+    /// The race of the rows that are open.
+    Race(&'a [Posterior], Vec<usize>, Option<Race<'a>>),
+}
+
+impl Odds<'_> {
+    /// These are open now; both lists ascend.
+    fn only(&mut self, open: &[usize]) {
+        let OddsOf::Race(posteriors, known, race) = &mut self.draw else { return };
+        let gone = known.iter().filter(|place| open.binary_search(place).is_err());
+        let gone: Vec<usize> = gone.copied().collect();
+        let come = known.len() - gone.len() < open.len();
+        match race {
+            // A few that go are taken out, and a race of what is left is made where most go.
+            Some(race) if !come && gone.len() * 2 < known.len() => {
+                gone.iter().for_each(|place| race.remove(*place));
             }
+            _ => *race = Some(Race::new(posteriors, open)),
+        }
+        known.clear();
+        known.extend_from_slice(open);
+    }
+
+    /// The probability with which [`Explore::choose`] gives `chosen`, over all seeds.
+    pub(super) fn of(&mut self, chosen: usize, greedy: usize, open: &[usize]) -> f64 {
+        let kept = if chosen == greedy { 1.0 - self.share } else { 0.0 };
+        self.only(open);
+        let drawn = match &self.draw {
+            OddsOf::Nothing => return kept,
+            OddsOf::Uniform => 1.0 / open.len() as f64,
+            OddsOf::Race(_, _, race) => race.as_ref().map_or(0.0, |race| race.best(chosen)),
         };
         kept + self.share * drawn
     }

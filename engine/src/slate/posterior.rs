@@ -1,5 +1,5 @@
 //! What is known of an item's click rate from impressions and clicks, as Thompson sampling needs it:
-//! draws, and the probability that an item's draw is the highest of all.
+//! draws, and the density that the probability of the highest draw is made of ([`Race`](super::race)).
 //!
 //! The posterior is Beta(1 + clicks, b + impressions − clicks), with a prior whose mean is the click
 //! rate of all items (Chapelle and Li 2011 have the method). Both parameters are at least 1, so its
@@ -14,11 +14,11 @@ pub struct Posterior {
     b: f64,
 }
 
-/// Points at which a density is looked at.
-const NODES: usize = 512;
+/// The distance from 0 and 1 that ranges keep, where logarithms end.
+pub(super) const EDGE: f64 = 1e-12;
 
-/// How many standard deviations around the mean are looked at.
-const REACH: f64 = 9.0;
+/// What a tail may hold that is left out of account, as the logarithm of its bound: 2e-12.
+const TAIL: f64 = -27.0;
 
 impl Posterior {
     /// After so many clicks on so many impressions, where all items together have the click rate
@@ -44,88 +44,41 @@ impl Posterior {
         x / (x + y)
     }
 
-    /// The probability that a draw of this one exceeds a draw of each of `others`, by numerical
-    /// integration over its own density.
-    pub fn best_probability(&self, others: &[Posterior]) -> f64 {
-        let (low, high) = self.range();
-        let nodes = (0..NODES).map(|at| low + (high - low) * (at as f64 + 0.5) / NODES as f64);
-        let nodes: Vec<(f64, f64)> = nodes.map(|x| (x, self.log_density(x))).collect();
-        let top = nodes.iter().fold(f64::NEG_INFINITY, |top, (_, density)| top.max(*density));
-        let (mut total, mut won) = (0.0, 0.0);
-        for (x, density) in nodes {
-            let weight = (density - top).exp();
-            total += weight;
-            // What is too little to change the sum is not worth the other distributions.
-            if weight > 1e-12 {
-                won += weight * product_below(others, x);
+    /// Where draws are, but for tails that do not count. Both ends are inside of 0..1.
+    ///
+    /// Chernoff's bound of a tail of a Beta distribution with mean m and n = a + b is
+    /// exp(−n · KL(m, x)), with the divergence of two coins.
+    pub(super) fn range(&self) -> (f64, f64) {
+        let (mean, n) = (self.mean(), self.a + self.b);
+        let tail =
+            |x: f64| n * (mean * (x / mean).ln() + (1.0 - mean) * ((1.0 - x) / (1.0 - mean)).ln());
+        let end = |mut inside: f64, mut outside: f64| {
+            for _ in 0..32 {
+                let middle = 0.5 * (inside + outside);
+                if tail(middle) > TAIL { inside = middle } else { outside = middle }
             }
-        }
-        won / total
-    }
-
-    fn range(&self) -> (f64, f64) {
-        let n = self.a + self.b;
-        let reach = REACH * (self.a * self.b / (n * n * (n + 1.0))).sqrt();
-        ((self.mean() - reach).max(0.0), (self.mean() + reach).min(1.0))
-    }
-
-    /// Up to a constant.
-    fn log_density(&self, x: f64) -> f64 {
-        (self.a - 1.0) * x.ln() + (self.b - 1.0) * (-x).ln_1p()
-    }
-
-    /// The regularised incomplete beta function: the probability of a draw below `x`.
-    fn below(&self, x: f64) -> f64 {
-        let (a, b) = (self.a, self.b);
-        if x <= 0.0 || x >= 1.0 {
-            return f64::from(u8::from(x >= 1.0));
-        }
-        let front =
-            (ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (-x).ln_1p()).exp();
-        // The fraction converges fast on this side of the mean only.
-        if x < (a + 1.0) / (a + b + 2.0) {
-            front * fraction(a, b, x) / a
-        } else {
-            1.0 - front * fraction(b, a, 1.0 - x) / b
-        }
-    }
-}
-
-fn product_below(others: &[Posterior], x: f64) -> f64 {
-    let mut product = 1.0;
-    for other in others {
-        product *= match other.range() {
-            (_, high) if x >= high => 1.0,
-            _ => other.below(x),
+            outside.clamp(EDGE, 1.0 - EDGE)
         };
-        if product < 1e-300 {
-            return 0.0;
-        }
+        (end(mean, 0.0), end(mean, 1.0))
     }
-    product
-}
 
-/// The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method.
-fn fraction(a: f64, b: f64, x: f64) -> f64 {
-    const TINY: f64 = 1e-300;
-    let guard = |value: f64| if value.abs() < TINY { TINY } else { value };
-    let mut c = 1.0;
-    let mut d = guard(1.0 - (a + b) * x / (a + 1.0)).recip();
-    let mut value = d;
-    for step in 1..10_000 {
-        let m = f64::from(step);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        for term in [even, odd] {
-            d = guard(1.0 + term * d).recip();
-            c = guard(1.0 + term / c);
-            value *= c * d;
-        }
-        if (c * d - 1.0).abs() < 1e-14 {
-            break;
-        }
+    /// The standard deviation.
+    pub(super) fn spread(&self) -> f64 {
+        let n = self.a + self.b;
+        (self.a * self.b / (n * n * (n + 1.0))).sqrt()
     }
-    value
+
+    /// The density, as a function of the logarithms of x and of 1 − x.
+    pub(super) fn density(&self) -> impl Fn(f64, f64) -> f64 + use<> {
+        let Posterior { a, b } = *self;
+        let scale = ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b);
+        move |log_x, log_rest| ((a - 1.0) * log_x + (b - 1.0) * log_rest + scale).exp()
+    }
+
+    /// Bits that tell it apart from others.
+    pub(super) fn key(&self) -> (u64, u64) {
+        (self.a.to_bits(), self.b.to_bits())
+    }
 }
 
 /// The logarithm of the gamma function from 1 on: Stirling's series, shifted to where it is exact.
@@ -195,43 +148,21 @@ mod tests {
     }
 
     #[test]
-    fn the_incomplete_beta_function_has_known_values() {
-        // Binomial tails: I_x(k, n − k + 1) is the chance of k or more of n.
-        let tail = |k: i32, n: i32, x: f64| -> f64 {
-            let choose =
-                |i: i32| (0..i).map(|j| f64::from(n - j) / f64::from(j + 1)).product::<f64>();
-            (k..=n).map(|i| choose(i) * x.powi(i) * (1.0 - x).powi(n - i)).sum()
-        };
-        for (k, n) in [(1, 1), (1, 30), (4, 9), (20, 40), (40, 40)] {
-            for x in [0.01, 0.3, 0.5, 0.9] {
-                let beta = Posterior { a: f64::from(k), b: f64::from(n - k + 1) };
-                assert!((beta.below(x) - tail(k, n, x)).abs() < 1e-10, "{k} {n} {x}");
-            }
-        }
-    }
-
-    #[test]
-    fn probabilities_of_being_best_add_up_and_agree_with_draws() {
-        let all = [(0.0, 0.0), (0.0, 0.0), (2.0, 20.0), (30.0, 200.0), (9_000.0, 100_000.0)]
-            .map(|(clicks, impressions)| Posterior::new(clicks, impressions, 0.09));
-        let exact: Vec<f64> = (0..all.len())
-            .map(|at| {
-                let others: Vec<Posterior> =
-                    (0..all.len()).filter(|other| *other != at).map(|at| all[at]).collect();
-                all[at].best_probability(&others)
-            })
-            .collect();
-        assert!((exact.iter().sum::<f64>() - 1.0).abs() < 2e-4, "{exact:?}");
-        assert!((exact[0] - exact[1]).abs() < 1e-12);
-        let n = 40_000;
-        let mut wins = [0.0; 5];
-        for round in 0..n {
-            let draws = all.iter().enumerate().map(|(at, beta)| (beta.draw(round, at as u64), at));
-            let best = draws.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |best| best.1);
-            wins[best] += 1.0 / n as f64;
-        }
-        for (won, exact) in wins.iter().zip(&exact) {
-            assert!((won - exact).abs() < 0.01, "{wins:?} {exact:?}");
+    fn a_range_leaves_nothing_out_that_counts() {
+        for (clicks, impressions, overall) in [
+            (0.0, 0.0, 0.5),
+            (0.0, 0.0, 0.01),
+            (3.0, 40.0, 0.1),
+            (9e5, 9e6, 0.1),
+            (50.0, 50.0, 0.9),
+        ] {
+            let posterior = Posterior::new(clicks, impressions, overall);
+            let (low, high) = posterior.range();
+            assert!(0.0 < low && low < posterior.mean() && posterior.mean() < high && high < 1.0);
+            let draws = (0..2_000).map(|about| posterior.draw(5, about));
+            assert!(draws.into_iter().all(|draw| low <= draw && draw <= high), "{posterior:?}");
+            // Where there are many impressions, it is a normal distribution.
+            assert!(impressions < 1e6 || high - low < 20.0 * posterior.spread(), "{low} {high}");
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What a slate has so far, against what it may have (caps) and should have (quotas).
 
+use std::collections::HashMap;
+use std::ops::Bound;
+
 use fixedbitset::FixedBitSet;
 
 use super::groups::{Groups, NONE};
@@ -34,7 +37,26 @@ pub struct Quota<'a> {
     pub high: u32,
 }
 
-impl Quota<'_> {
+/// What rounding may have added to a share of a few rows.
+const SLACK: f64 = 1e-9;
+
+impl<'a> Quota<'a> {
+    /// The whole numbers in a range whose ends are multiplied by `scale`: that of a share is the length
+    /// of the slate, that of a count is 1.
+    pub fn within(counted: Counted<'a>, range: (Bound<f64>, Bound<f64>), scale: f64) -> Quota<'a> {
+        let low = match range.0 {
+            Bound::Unbounded => 0.0,
+            Bound::Included(x) => (x * scale - SLACK).ceil(),
+            Bound::Excluded(x) => (x * scale + SLACK).floor() + 1.0,
+        };
+        let high = match range.1 {
+            Bound::Unbounded => f64::from(u32::MAX),
+            Bound::Included(x) => (x * scale + SLACK).floor(),
+            Bound::Excluded(x) => (x * scale - SLACK).ceil() - 1.0,
+        };
+        Quota { counted, low: low.max(0.0) as u32, high: high.max(0.0) as u32 }
+    }
+
     /// How far a count is from what will do.
     pub(super) fn shortfall(&self, count: u32) -> u32 {
         self.low.saturating_sub(count) + count.saturating_sub(self.high)
@@ -119,6 +141,29 @@ impl<'a> Tally<'a> {
     /// How far all quotas together are from being met; 0: they are.
     pub(super) fn shortfall(&self) -> u32 {
         self.quotas.iter().zip(&self.counts).map(|(quota, count)| quota.shortfall(*count)).sum()
+    }
+
+    /// Whether caps hold and the shortfall is within a limit once one row has gone for another.
+    pub(super) fn allows(&mut self, out: u32, row: u32, limit: u32) -> bool {
+        self.remove(out);
+        let mut allowed = false;
+        if self.fits(row) {
+            self.add(row);
+            allowed = self.shortfall() <= limit;
+            self.remove(row);
+        }
+        self.add(out);
+        allowed
+    }
+
+    /// A number for each row, the same where rows are exchangeable.
+    pub(super) fn kinds(&self, rows: &[u32]) -> Vec<u32> {
+        let mut known: HashMap<Vec<u32>, u32> = HashMap::new();
+        let kind = |row: &u32| {
+            let next = known.len() as u32;
+            *known.entry(self.signature(*row)).or_insert(next)
+        };
+        rows.iter().map(kind).collect()
     }
 
     /// Everything by which caps and quotas tell rows apart: rows with the same are exchangeable.

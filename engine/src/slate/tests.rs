@@ -5,10 +5,33 @@ use proptest::prelude::*;
 
 use tastedb_storage::ItemId;
 
+use super::diversify::{Pool, Taken};
+use super::plan::fill;
+use super::repair::repair;
 use super::{
-    Cap, Counted, Draw, Explore, Groups, Likeness, Method, Pool, Posterior, Quota, Taken, choose,
+    Cap, Chosen, Counted, Draw, Explore, Groups, Likeness, Method, Plan, Posterior, Quota, Repair,
+    Spread,
 };
 use crate::EmbeddingMatrix;
+
+/// A slate as places in a ranking, mended.
+#[derive(Debug, PartialEq)]
+struct Mended {
+    places: Vec<usize>,
+    repair: Repair,
+}
+
+fn choose<'a>(
+    ranking: &[u32],
+    k: usize,
+    caps: &'a [Cap<'a>],
+    quotas: impl FnOnce(usize) -> Vec<Quota<'a>>,
+) -> Mended {
+    let mut places = fill(ranking, k, caps);
+    let quotas = quotas(places.len());
+    let repair = repair(ranking, caps, &quotas, &mut places);
+    Mended { places, repair }
+}
 
 /// The least shortfall of all slates of `n` rows within the caps, by looking at each.
 fn least(rows: usize, n: usize, caps: &[Cap<'_>], quotas: &[Quota<'_>]) -> Option<u32> {
@@ -57,8 +80,9 @@ fn diversify(
     caps: &[Cap<'_>],
     k: usize,
 ) -> Vec<usize> {
-    let pool = Pool { rows, scores, likeness, method, strength, caps, explore: None };
-    pool.take(k).iter().map(|taken| taken.place).collect()
+    let spread = Some(Spread { likeness, method, strength });
+    let pool = Pool { rows, scores, spread, caps, explore: None };
+    pool.take(k, None).iter().map(|taken| taken.place).collect()
 }
 
 fn groups(rows: &[Vec<u32>]) -> Groups {
@@ -176,13 +200,15 @@ fn propensities_are_the_frequencies_over_seeds() {
             let pool = Pool {
                 rows: &[0, 1, 2, 3, 4],
                 scores: &[5.0, 4.0, 3.0, 2.0, 1.0],
-                likeness: Likeness::Values(&brands),
-                method: Method::Mmr,
-                strength: 0.5,
+                spread: Some(Spread {
+                    likeness: Likeness::Values(&brands),
+                    method: Method::Mmr,
+                    strength: 0.5,
+                }),
                 caps: &[Cap { groups: &brands, most: 1 }],
-                explore: Some(Explore { share: 0.4, draw, seed }),
+                explore: Some(Explore { share: 0.4, draw, seed, propensities: true }),
             };
-            pool.take(2)
+            pool.take(2, None)
         };
         assert_eq!(slate(3), slate(3));
         // How often each pair of rows comes, against the product of its two propensities.
@@ -191,7 +217,8 @@ fn propensities_are_the_frequencies_over_seeds() {
         for seed in 0..rounds {
             let slate = slate(seed);
             assert!(brands.of(slate[0].place as u32) != brands.of(slate[1].place as u32));
-            let expected = slate[0].propensity * slate[1].propensity;
+            let propensity = |taken: &Taken| taken.propensity.expect("asked for");
+            let expected = propensity(&slate[0]) * propensity(&slate[1]);
             pairs.entry((slate[0].place, slate[1].place)).or_insert((0.0, expected)).0 += 1.0;
         }
         assert!(pairs.len() > 10, "{pairs:?}");
@@ -269,6 +296,112 @@ proptest! {
         prop_assert_eq!(shortfall(bits, &quotas), chosen.repair.shortfall);
         prop_assert!(chosen.repair.proven);
         prop_assert_eq!(least(10, chosen.places.len(), &caps, &quotas), Some(chosen.repair.shortfall));
+        // No exchange gives a better ranking, once there were exchanges.
+        if chosen.repair.swaps > 0 {
+            for (at, out) in chosen.places.iter().enumerate() {
+                for place in (0..*out).filter(|place| !chosen.places.contains(place)) {
+                    let mut other = chosen.places.clone();
+                    other[at] = place;
+                    let bits = other.iter().fold(0, |bits, place| bits | 1u32 << ranking[*place]);
+                    prop_assert!(
+                        !within(bits, &caps) || shortfall(bits, &quotas) > chosen.repair.shortfall,
+                        "{} for {}", place, out
+                    );
+                }
+            }
+        }
         prop_assert_eq!(choose(&ranking, k, &caps, |_| quotas.to_vec()), chosen);
+    }
+
+    /// Where one condition counts rows of a set, exchanges lead to the best ranked slate there is.
+    #[test]
+    fn a_slate_that_meets_one_quota_is_the_best_ranked_that_does(
+        set in 0usize..1 << 12,
+        k in 0usize..7,
+        (low, span) in (0u32..6, 0u32..3),
+    ) {
+        let rows = FixedBitSet::with_capacity_and_blocks(12, [set]);
+        let quotas = [Quota { counted: Counted::Rows(&rows), low, high: low + span }];
+        let ranking: Vec<u32> = (0..12).collect();
+        let chosen = choose(&ranking, k, &[], |_| quotas.to_vec());
+        let slates = (0u32..1 << 12).filter(|set| set.count_ones() as usize == k);
+        let best = slates
+            .filter(|set| shortfall(*set, &quotas) == chosen.repair.shortfall)
+            .map(|set| members(set).sum::<u32>())
+            .min();
+        prop_assert_eq!(best, Some(chosen.places.iter().sum::<usize>() as u32));
+    }
+
+    /// Exploring leaves caps, quotas and the length of a slate as they are without.
+    #[test]
+    fn what_is_explored_meets_its_quotas_as_well_as_what_is_not(
+        brands in prop::collection::vec(0u32..4, 10),
+        genres in prop::collection::vec(prop::collection::vec(1u32..5, 0..3), 10),
+        set in 0usize..1 << 10,
+        (k, most, seed) in (0usize..7, 1u32..4, any::<u64>()),
+        (low, span, distinct) in (0u32..5, 0u32..4, 0u32..6),
+        (share, thompson) in (0.0..=1.0, any::<bool>()),
+    ) {
+        let brands = groups(&brands.into_iter().map(|code| vec![code]).collect::<Vec<_>>());
+        let genres = groups(&genres);
+        let set = FixedBitSet::with_capacity_and_blocks(10, [set]);
+        let caps = [Cap { groups: &brands, most }];
+        let quotas = [
+            Quota { counted: Counted::Rows(&set), low, high: low + span },
+            Quota { counted: Counted::Distinct(&genres), low: distinct, high: u32::MAX },
+        ];
+        let posteriors: Vec<Posterior> =
+            (0..10).map(|at| Posterior::new(f64::from(at % 3), 10.0, 0.1)).collect();
+        let draw = if thompson { Draw::Thompson(&posteriors) } else { Draw::Uniform };
+        let explore = Explore { share, draw, seed, propensities: true };
+        let scores: Vec<f32> = (0..10).map(|at| -(at as f32)).collect();
+        let plan = Plan { caps: &caps, ..Plan::default() };
+        let plain = plan.choose(&scores, k, |_| quotas.to_vec());
+        let plan = Plan { explore: Some(explore), ..plan };
+        let explored = plan.choose(&scores, k, |_| quotas.to_vec());
+        let bits = |chosen: &Chosen| chosen.places.iter().fold(0, |bits, row| bits | 1u32 << row);
+        prop_assert_eq!(explored.places.len(), plain.places.len());
+        prop_assert_eq!(bits(&explored).count_ones() as usize, explored.places.len());
+        prop_assert!(within(bits(&explored), &caps));
+        prop_assert!(explored.repair.shortfall <= plain.repair.shortfall);
+        prop_assert_eq!(shortfall(bits(&explored), &quotas), explored.repair.shortfall);
+        for propensity in &explored.propensities {
+            let propensity = propensity.expect("asked for");
+            prop_assert!(0.0 < propensity && propensity < 1.0 + 1e-6, "{}", propensity);
+        }
+        prop_assert_eq!(plan.choose(&scores, k, |_| quotas.to_vec()), explored);
+    }
+}
+
+/// With a quota, what may stand at a place depends on what stands before it, and so do propensities.
+#[test]
+fn propensities_under_quotas_are_the_frequencies_over_seeds() {
+    let set = FixedBitSet::with_capacity_and_blocks(5, [0b11000]);
+    let quotas = [Quota { counted: Counted::Rows(&set), low: 1, high: 5 }];
+    let posteriors = [(1.0, 30.0), (0.0, 5.0), (4.0, 20.0), (0.0, 0.0), (2.0, 90.0)]
+        .map(|(clicks, impressions)| Posterior::new(clicks, impressions, 0.1));
+    for draw in [Draw::Uniform, Draw::Thompson(&posteriors)] {
+        let slate = |seed| {
+            let explore = Explore { share: 0.7, draw, seed, propensities: true };
+            let plan = Plan { explore: Some(explore), ..Plan::default() };
+            plan.choose(&[5.0, 4.0, 3.0, 2.0, 1.0], 2, |_| quotas.to_vec())
+        };
+        let rounds = 20_000;
+        let mut pairs = std::collections::HashMap::new();
+        for seed in 0..rounds {
+            let Chosen { places, propensities, repair } = slate(seed);
+            assert_eq!(repair.shortfall, 0);
+            let expected: f64 = propensities.iter().flatten().product();
+            pairs.entry((places[0], places[1])).or_insert((0.0, expected)).0 += 1.0;
+        }
+        // All ordered pairs but those of the three rows outside of the set.
+        assert_eq!(pairs.len(), 20 - 6, "{pairs:?}");
+        let total: f64 = pairs.values().map(|(_, expected)| expected).sum();
+        assert!((total - 1.0).abs() < 1e-3, "{total}");
+        for (pair, (count, expected)) in &pairs {
+            let found = count / rounds as f64;
+            let error = (expected * (1.0 - expected) / rounds as f64).sqrt();
+            assert!((found - expected).abs() < 5.0 * error, "{pair:?}: {found} {expected}");
+        }
     }
 }

@@ -8,9 +8,9 @@ use std::fmt::{self, Display, Formatter};
 use super::{
     AlterAction, AlterTable, Assignment, ColumnDef, ConflictAction, Context, CopySource,
     CreateEmbedding, CreateIndex, CreateModel, CreateTable, DataType, Delete, Drop, Element,
-    Evaluate, Existing, Insert, InsertSource, Literal, Name, NamedValue, ObjectKind, Operand,
-    OperandKind, Recommend, SelectItem, Show, Statement, StatementKind, TrainModel, TrainingTable,
-    Update, WithOptions,
+    Evaluate, Events, Existing, Insert, InsertSource, Literal, Name, NamedValue, ObjectKind,
+    Operand, OperandKind, Rate, Recommend, SelectItem, Show, Statement, StatementKind, TrainModel,
+    TrainingTable, Update, WithOptions,
 };
 
 /// Items with a comma and a space between them.
@@ -421,6 +421,19 @@ impl Display for Context {
     }
 }
 
+impl Display for Rate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} PER {}", self.clicks, self.shown)
+    }
+}
+
+impl Display for Events {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Ident(&self.table).fmt(f)?;
+        clause(f, "WHERE", self.filter.as_ref())
+    }
+}
+
 impl Display for Recommend {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("RECOMMEND ")?;
@@ -438,7 +451,10 @@ impl Display for Recommend {
             write!(f, " DIVERSIFY BY {}", Ident(&diversify.column))?;
             clause(f, "STRENGTH", diversify.strength.as_ref())?;
         }
-        clause(f, "EXPLORE", self.explore.as_ref().map(|explore| &explore.node))?;
+        if let Some(explore) = &self.explore {
+            write!(f, " EXPLORE {}", explore.share)?;
+            clause(f, "BY", explore.rate.as_ref())?;
+        }
         clause_list(f, "ORDER BY", &self.order_by)?;
         if let Some(by) = &self.limit_by {
             write!(f, " LIMIT {} BY {}", by.count, Idents(&by.columns))?;

@@ -21,8 +21,8 @@ pub struct Recommend {
     pub having: Option<Located<Expr>>,
     /// How the slate is spread out.
     pub diversify: Option<Diversify>,
-    /// The share of the slate given to exploration.
-    pub explore: Option<Located<Operand>>,
+    /// How places are given away.
+    pub explore: Option<Explore>,
     /// How candidates are re-scored; empty for by score, descending.
     pub order_by: Vec<OrderByExpr>,
     /// At most so many per value of some columns.
@@ -84,6 +84,35 @@ pub struct Diversify {
     pub strength: Option<Operand>,
     /// Where the clause stands.
     pub span: Span,
+}
+
+/// `EXPLORE x [BY clicks PER impressions]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explore {
+    /// The probability of a place to be explored, 0 to 1.
+    pub share: Operand,
+    /// What tells the click rates of rows; without it they are drawn evenly.
+    pub rate: Option<Rate>,
+    /// Where the clause stands.
+    pub span: Span,
+}
+
+/// `clicks PER impressions`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rate {
+    /// What was clicked.
+    pub clicks: Events,
+    /// What was shown.
+    pub shown: Events,
+}
+
+/// `table [WHERE condition]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Events {
+    /// A table of interactions.
+    pub table: Name,
+    /// Which of them count.
+    pub filter: Option<Expr>,
 }
 
 /// `LIMIT n BY column, …`

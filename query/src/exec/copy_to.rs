@@ -54,12 +54,12 @@ pub(crate) fn run(session: &mut Session, copy: &CopyTo, params: &[Value]) -> Res
         CopySource::Query(query) => Statement::Query(query.clone()),
         CopySource::Table { table, columns } => table_query(&view, table, columns.as_deref())?,
         CopySource::Recommend(recommend) => {
-            let rows = recommend::rows(session, recommend, params)?;
-            let mut writer = Writer::create(&path, format, &write, &rows.schema)?;
-            for batch in &rows.batches {
-                writer.write(batch)?;
-            }
-            return Ok(Outcome::changed("COPY", writer.finish()?));
+            let running = recommend::Running::new(session, recommend, params)?;
+            let mut writer = Writer::create(&path, format, &write, running.schema())?;
+            let told = running.run(session, &mut |batch| writer.write(&batch))?;
+            let mut outcome = Outcome::changed("COPY", writer.finish()?);
+            outcome.notices = told.notices;
+            return Ok(outcome);
         }
     };
     let rows = write_query(session, &query, params, &view, &path, format, &write)?;

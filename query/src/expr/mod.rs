@@ -12,7 +12,7 @@ mod projection;
 
 pub(crate) use compile::{Compiled, Scope};
 pub(crate) use planner::Planner;
-pub(crate) use projection::{Compiler, SqlProjection};
+pub(crate) use projection::{Compiler, Projections, SqlProjection};
 
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;

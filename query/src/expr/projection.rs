@@ -3,7 +3,8 @@
 //! Both are compiled once and evaluated over small batches of interactions: the whole table when
 //! the model is trained, one user's history when they are served.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
@@ -150,7 +151,7 @@ impl SqlProjection {
         }
         let Field::Value(id, _) = shape.fields[position] else {
             return Err(Error::not_supported(format!(
-                "`{}` in the WEIGHT or WHERE of a model",
+                "`{}` in a WEIGHT or WHERE over interactions",
                 shape.names[position]
             )));
         };
@@ -199,6 +200,37 @@ impl SqlProjection {
             out.push(weight.filter(|weight| weight.is_finite() && *weight != 0.0));
         }
         Ok(())
+    }
+}
+
+/// Compiled conditions on interactions, by what tells them apart. One per open database.
+#[derive(Default)]
+pub(crate) struct Projections(Mutex<HashMap<String, Arc<SqlProjection>>>);
+
+/// Conditions that are kept: an application has a few.
+const KEPT: usize = 64;
+
+impl Projections {
+    /// The condition of this name, compiled where it is new.
+    pub(crate) fn get(
+        &self,
+        name: &str,
+        compile: impl FnOnce() -> Result<SqlProjection>,
+    ) -> Result<Arc<SqlProjection>> {
+        if let Some(known) = self.kept().get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(compile()?);
+        let mut kept = self.kept();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(name.to_owned(), Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, Arc<SqlProjection>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,9 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::cursor::{Cursor, distinct};
-use crate::ast::{Context, Diversify, LimitBy, Located, NamedValue, Recommend, Source};
+use crate::ast::{
+    Context, Diversify, Events, Explore, LimitBy, Located, NamedValue, Rate, Recommend, Source,
+};
 use crate::codes;
 use crate::error::{Error, Result};
 use crate::span::Span;
@@ -81,8 +83,9 @@ impl Cursor<'_> {
             }
             "DIVERSIFY" => recommend.diversify = Some(self.diversify(start)?),
             "EXPLORE" => {
-                let node = self.operand()?;
-                recommend.explore = Some(Located { node, span: self.since(start) });
+                let share = self.operand()?;
+                let rate = if self.accept("by") { Some(self.rate()?) } else { None };
+                recommend.explore = Some(Explore { share, rate, span: self.since(start) });
             }
             "ORDER" => {
                 self.expect("by")?;
@@ -193,6 +196,20 @@ impl Cursor<'_> {
         let column = self.name("a column name")?;
         let strength = if self.accept("strength") { Some(self.operand()?) } else { None };
         Ok(Diversify { column, strength, span: self.since(start) })
+    }
+
+    /// `clicks [WHERE expr] PER impressions [WHERE expr]`
+    fn rate(&mut self) -> Result<Rate> {
+        let clicks = self.events("the table of clicks")?;
+        self.expect("per")?;
+        Ok(Rate { clicks, shown: self.events("the table of impressions")? })
+    }
+
+    /// `table [WHERE expr]`
+    fn events(&mut self, what: &'static str) -> Result<Events> {
+        let table = self.name(what)?;
+        let filter = if self.accept("where") { Some(self.expr()?) } else { None };
+        Ok(Events { table, filter })
     }
 
     /// `LIMIT k`, `LIMIT n BY column, … k` or `LIMIT n BY column, … LIMIT k`, after its first word.

@@ -123,6 +123,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "OUTER",
     "OVER",
     "PARTITION",
+    "PER",
     "PRIMARY",
     "PROFILE",
     "REAL",

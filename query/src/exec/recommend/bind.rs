@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::Statement;
 use tastedb_engine::{Context as Asked, EmbeddingMatrix, Request, Seen, Source};
 
 use super::slate::Slate;
-use super::{Bound, DEFAULT_LIMIT, Order, candidates, keys_of};
-use crate::ast::{
-    Context, Expr, Name, NamedValue, Operand, OperandKind, OrderByExpr, Query, Recommend,
-};
+use super::users::Users;
+use super::{Bound, DEFAULT_LIMIT, Order, candidates};
+use crate::ast::{Context, Expr, Name, NamedValue, Operand, OperandKind, OrderByExpr, Recommend};
 use crate::batch::{Cell, Field, Shape, coerce, describe};
 use crate::error::{Error, Result};
 use crate::exec::insert::constant_value;
@@ -18,20 +16,11 @@ use crate::exec::options::Options;
 use crate::exec::writer::canonical;
 use crate::expr::literal::{self, Given};
 use crate::expr::params;
-use crate::provider::View;
 use crate::session::Session;
 use crate::storage::{
     Catalog, Column, ColumnType, Element, ItemId, Read, Role, Snapshot, Table, TableId, UserId,
     Value,
 };
-
-/// The users of a batch.
-pub(super) struct Users {
-    /// The name of the column that is added.
-    pub(super) column: String,
-    /// Key and id of each.
-    pub(super) keys: Vec<(String, UserId)>,
-}
 
 /// Resolves everything that the statement names.
 pub(super) fn bind<'a>(
@@ -63,8 +52,7 @@ pub(super) fn bind<'a>(
                 return Err(Error::bad_context(what).at(query.span));
             }
             Context::Users(query) => {
-                let found = here.users(&query.node, &mut request);
-                users = Some(found.map_err(|error| error.at(query.span))?);
+                users = Some(Users::bind(&here, query)?);
             }
             other => here.context(other, &shape, &mut request)?,
         }
@@ -75,7 +63,6 @@ pub(super) fn bind<'a>(
     }
 
     let list = recommend.columns.as_deref().unwrap_or_default();
-    request.reasons = super::output::Output::reasons(list);
     request.k = here.count("LIMIT", recommend.limit.as_ref(), DEFAULT_LIMIT)?;
     request.offset = here.count("OFFSET", recommend.offset.as_ref(), 0)?;
     for source in &recommend.sources {
@@ -159,12 +146,12 @@ fn order(order: &OrderByExpr) -> Result<Order<'_>> {
 
 /// What resolving a name needs.
 pub(super) struct Here<'a> {
-    session: &'a Session,
-    snapshot: &'a Snapshot,
-    catalog: &'a Catalog,
-    table: &'a Table,
+    pub(super) session: &'a Session,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) catalog: &'a Catalog,
+    pub(super) table: &'a Table,
     /// The items that the first model of USING knows.
-    learnt: Option<TableId>,
+    pub(super) learnt: Option<TableId>,
     pub(super) given: Given<'a>,
 }
 
@@ -212,7 +199,7 @@ impl Here<'_> {
 
     /// The tables of users whose interactions are on the items of this table, or of items whose
     /// interactions are by the users of this table.
-    fn others(&self) -> Vec<(TableId, String)> {
+    pub(super) fn others(&self) -> Vec<(TableId, String)> {
         let mut tables: Vec<(TableId, String)> = Vec::new();
         for link in self.catalog.tables().filter_map(|table| table.link.as_ref()) {
             let other = match self.table.role {
@@ -231,7 +218,7 @@ impl Here<'_> {
         tables
     }
 
-    fn user_of(&self, cell: Cell, request: &mut Request) -> Result<(String, UserId)> {
+    pub(super) fn user_of(&self, cell: Cell, request: &mut Request) -> Result<(String, UserId)> {
         if self.table.role == Role::User {
             let what = "users are recommended FOR ITEM: who would like it";
             return Err(Error::bad_context(what));
@@ -291,16 +278,6 @@ impl Here<'_> {
             Some(key) => Err(Error::no_such_entity(what, &key, &names.join("` or `"))),
             None => Err(Error::wrong_type(&format!("expected the key of one {what}"), &found)),
         }
-    }
-
-    fn users(&self, query: &Query, request: &mut Request) -> Result<Users> {
-        let view = View::Snapshot(self.snapshot.clone());
-        let query = Statement::Query(Box::new(query.clone()));
-        let keys = keys_of(self.session, &query, self.given.params, view)?;
-        let keys =
-            keys.into_iter().map(|cell| self.user_of(cell, request)).collect::<Result<_>>()?;
-        let column = self.others().into_iter().next().map(|(_, name)| name);
-        Ok(Users { column: column.unwrap_or_else(|| "user".to_owned()), keys })
     }
 
     fn value(&self, operand: &Operand) -> Result<Cell> {

@@ -5,7 +5,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use crate::ast::{
-    Context, Located, Name, Operand, OperandKind, Recommend, Source, WithOption, WithOptions,
+    Context, Diversify, Events, Explore, LimitBy, Located, Name, Operand, OperandKind, Rate,
+    Recommend, Source, WithOption, WithOptions,
 };
 use crate::error::{Error, Result};
 use crate::outcome::Rows;
@@ -13,8 +14,47 @@ use crate::session::Session;
 use crate::span::Span;
 
 /// The named arguments.
-const NAMES: &[&str] =
-    &["user", "item", "session", "likes", "dislikes", "k", "skip", "model", "seed", "seen"];
+const NAMES: &[&str] = &[
+    "user",
+    "item",
+    "session",
+    "likes",
+    "dislikes",
+    "model",
+    "filter",
+    "having",
+    "diversify",
+    "strength",
+    "method",
+    "explore",
+    "clicks",
+    "clicks_where",
+    "impressions",
+    "impressions_where",
+    "most",
+    "by",
+    "k",
+    "skip",
+    "seed",
+    "seen",
+    "pool",
+    "strict",
+    "half_life",
+];
+
+/// Arguments that stand for one clause together.
+#[derive(Default)]
+struct Parts {
+    diversify: Option<(Name, Span)>,
+    strength: Option<Operand>,
+    explore: Option<(Operand, Span)>,
+    clicks: Option<Name>,
+    clicks_where: Option<Expr>,
+    impressions: Option<Name>,
+    impressions_where: Option<Expr>,
+    most: Option<(Operand, Span)>,
+    by: Option<Vec<Name>>,
+}
 
 /// The rows of one call. Parameters have been put in.
 pub(crate) fn call(session: &Session, arguments: &[FunctionArg], function: &Ident) -> Result<Rows> {
@@ -37,6 +77,7 @@ pub(crate) fn call(session: &Session, arguments: &[FunctionArg], function: &Iden
         options: WithOptions::default(),
     };
     let mut given: Vec<String> = Vec::new();
+    let mut parts = Parts::default();
     for argument in arguments {
         let (name, argument) = match argument {
             FunctionArg::Unnamed(argument) => (None, argument),
@@ -74,9 +115,31 @@ pub(crate) fn call(session: &Session, arguments: &[FunctionArg], function: &Iden
                 let name = name_in(expr).ok_or_else(|| wrong("the model is given as a text"))?;
                 recommend.sources.push(Source { name, weight: None });
             }
-            "seed" | "seen" => {
+            "filter" => recommend.filter = Some(expr.clone()),
+            "having" => {
+                let span = Span::from(expr.span());
+                recommend.having = Some(Located { node: expr.clone(), span });
+            }
+            "diversify" => parts.diversify = Some((column(&known, expr)?, Span::from(name.span))),
+            "strength" => parts.strength = Some(operand(expr)),
+            "explore" => parts.explore = Some((operand(expr), Span::from(name.span))),
+            "clicks" => parts.clicks = Some(column(&known, expr)?),
+            "clicks_where" => parts.clicks_where = Some(expr.clone()),
+            "impressions" => parts.impressions = Some(column(&known, expr)?),
+            "impressions_where" => parts.impressions_where = Some(expr.clone()),
+            "most" => parts.most = Some((operand(expr), Span::from(name.span))),
+            "by" => {
+                parts.by = Some(match expr {
+                    Expr::Array(array) => {
+                        array.elem.iter().map(|expr| column(&known, expr)).collect::<Result<_>>()?
+                    }
+                    one => vec![column(&known, one)?],
+                });
+            }
+            "seed" | "seen" | "pool" | "strict" | "half_life" | "method" => {
+                let option = if known == "method" { "diversify" } else { known.as_str() };
                 let span = Span::from(name.span);
-                let name = Name { value: known.clone(), quoted: false, span };
+                let name = Name { value: option.to_owned(), quoted: false, span };
                 recommend.options.items.push(WithOption { name, value: operand(expr) });
             }
             other => {
@@ -90,7 +153,55 @@ pub(crate) fn call(session: &Session, arguments: &[FunctionArg], function: &Iden
     if recommend.contexts.is_empty() {
         return Err(wrong("for whom? Add user => …, item => … or session => ARRAY[…]"));
     }
+    parts.put(&mut recommend).map_err(|error| error.at(place))?;
     super::rows(session, &recommend, &[])
+}
+
+impl Parts {
+    /// Makes the clauses.
+    fn put(self, recommend: &mut Recommend) -> Result<()> {
+        recommend.diversify = match (self.diversify, self.strength) {
+            (Some((column, span)), strength) => Some(Diversify { column, strength, span }),
+            (None, None) => None,
+            (None, Some(_)) => {
+                return Err(Error::bad_call("`strength` goes with diversify => 'column'"));
+            }
+        };
+        let events = |table, filter| Events { table, filter };
+        let conditions = self.clicks_where.is_some() || self.impressions_where.is_some();
+        let rate = match (self.clicks, self.impressions) {
+            (Some(clicks), Some(shown)) => Some(Rate {
+                clicks: events(clicks, self.clicks_where),
+                shown: events(shown, self.impressions_where),
+            }),
+            (None, None) if !conditions => None,
+            _ => {
+                let what = "`clicks` and `impressions` go together, with a table each";
+                return Err(Error::bad_call(what));
+            }
+        };
+        recommend.explore = match (self.explore, rate) {
+            (Some((share, span)), rate) => Some(Explore { share, rate, span }),
+            (None, None) => None,
+            (None, Some(_)) => {
+                return Err(Error::bad_call("`clicks` goes with explore => 0.1"));
+            }
+        };
+        recommend.limit_by = match (self.most, self.by) {
+            (Some((count, span)), Some(columns)) => Some(LimitBy { count, columns, span }),
+            (None, None) => None,
+            _ => {
+                let what = "`most` and `by` go together: most => 2, by => 'brand'";
+                return Err(Error::bad_call(what));
+            }
+        };
+        Ok(())
+    }
+}
+
+fn column(argument: &str, expr: &Expr) -> Result<Name> {
+    let what = || Error::bad_call(&format!("`{argument}` is a name, given as a text"));
+    name_in(expr).ok_or_else(|| what().at(Span::from(expr.span())))
 }
 
 fn operand(expr: &Expr) -> Operand {

@@ -7,25 +7,27 @@
 
 mod bind;
 mod candidates;
+mod explore;
 mod function;
 mod output;
 mod slate;
+mod users;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use tastedb_engine::{Request, Response, Stage};
 
 pub(crate) use function::{alias, call};
 
 use super::show::Grid;
 use crate::ast::{Expr, Recommend, SelectItem};
-use crate::batch::{Cell, Shape};
+use crate::batch::Shape;
 use crate::error::{Error, Result};
 use crate::expr::literal::Given;
 use crate::outcome::{Outcome, Rows};
-use crate::provider::View;
 use crate::session::Session;
 use crate::span::Span;
 use crate::storage::{Snapshot, Value};
@@ -49,8 +51,8 @@ struct Bound<'a> {
     snapshot: Snapshot,
     shape: Arc<Shape>,
     request: Request,
-    /// For USERS: the name of the added column, and each user's key and request context.
-    users: Option<bind::Users>,
+    /// For USERS: whom it is for, one after the other.
+    users: Option<users::Users<'a>>,
     /// The clauses that look at the slate as a whole.
     slate: Option<slate::Slate<'a>>,
     order: Vec<Order<'a>>,
@@ -61,15 +63,22 @@ struct Bound<'a> {
     stages: Vec<Stage>,
 }
 
+/// The window of OFFSET and LIMIT.
+#[derive(Clone, Copy)]
+struct Wanted {
+    offset: usize,
+    limit: usize,
+}
+
 /// Runs a RECOMMEND.
 pub(crate) fn run(
     session: &mut Session,
     recommend: &Recommend,
     params: &[Value],
 ) -> Result<Outcome> {
-    let (rows, notices, _) = answer(session, recommend, params)?;
+    let (rows, told) = answer(session, recommend, params)?;
     let mut outcome = Outcome::with_rows("RECOMMEND", rows);
-    outcome.notices = notices;
+    outcome.notices = told.notices;
     if session.in_transaction() {
         outcome = outcome.notice(
             "RECOMMEND answers from the last committed state, without this transaction's changes",
@@ -80,7 +89,7 @@ pub(crate) fn run(
 
 /// The rows of a RECOMMEND, for statements that put them elsewhere.
 pub(crate) fn rows(session: &Session, recommend: &Recommend, params: &[Value]) -> Result<Rows> {
-    answer(session, recommend, params).map(|(rows, _, _)| rows)
+    answer(session, recommend, params).map(|(rows, _)| rows)
 }
 
 /// EXPLAIN RECOMMEND: the stages and what they found.
@@ -89,12 +98,12 @@ pub(crate) fn explain(
     recommend: &Recommend,
     params: &[Value],
 ) -> Result<Outcome> {
-    let (rows, notices, stages) = answer(session, recommend, params)?;
+    let (rows, told) = answer(session, recommend, params)?;
     let mut grid = Grid::new(&["stage", "detail"]);
-    for stage in stages {
+    for stage in told.stages {
         grid.push(vec![Value::Text(stage.name), Value::Text(stage.detail)]);
     }
-    explained(grid, notices, &rows)
+    explained(grid, told.notices, &rows)
 }
 
 /// EXPLAIN ANALYZE RECOMMEND: the same with the time that each stage took.
@@ -103,13 +112,13 @@ pub(crate) fn explain_analyze(
     recommend: &Recommend,
     params: &[Value],
 ) -> Result<Outcome> {
-    let (rows, notices, stages) = answer(session, recommend, params)?;
+    let (rows, told) = answer(session, recommend, params)?;
     let mut grid = Grid::new(&["stage", "detail", "microseconds"]);
-    for stage in stages {
+    for stage in told.stages {
         let time = i64::try_from(stage.elapsed.as_micros()).unwrap_or(i64::MAX);
         grid.push(vec![Value::Text(stage.name), Value::Text(stage.detail), Value::Int(time)]);
     }
-    explained(grid, notices, &rows)
+    explained(grid, told.notices, &rows)
 }
 
 fn explained(grid: Grid, notices: Vec<String>, rows: &Rows) -> Result<Outcome> {
@@ -118,14 +127,88 @@ fn explained(grid: Grid, notices: Vec<String>, rows: &Rows) -> Result<Outcome> {
     Ok(outcome.notice(format!("{} rows", rows.len())))
 }
 
-fn answer(
-    session: &Session,
-    recommend: &Recommend,
-    params: &[Value],
-) -> Result<(Rows, Vec<String>, Vec<Stage>)> {
-    let snapshot = session.engine().snapshot();
-    let bound = bind::bind(session, snapshot, recommend, params)?;
-    bound.answer(session)
+fn answer(session: &Session, recommend: &Recommend, params: &[Value]) -> Result<(Rows, Told)> {
+    let running = Running::new(session, recommend, params)?;
+    let schema = Arc::clone(running.schema());
+    let mut batches = Vec::new();
+    let told = running.run(session, &mut |batch| {
+        batches.push(batch);
+        Ok(())
+    })?;
+    Ok((Rows { schema, batches }, told))
+}
+
+/// A RECOMMEND that is about to run; its columns are known.
+pub(crate) struct Running<'a> {
+    bound: Bound<'a>,
+    output: output::Output,
+}
+
+/// What is known of a RECOMMEND besides its rows.
+pub(crate) struct Told {
+    /// What should be known.
+    pub(crate) notices: Vec<String>,
+    stages: Vec<Stage>,
+}
+
+impl<'a> Running<'a> {
+    /// Resolves everything; nothing is computed yet.
+    pub(crate) fn new(
+        session: &Session,
+        recommend: &'a Recommend,
+        params: &'a [Value],
+    ) -> Result<Running<'a>> {
+        let snapshot = session.engine().snapshot();
+        let bound = bind::bind(session, snapshot, recommend, params)?;
+        let output = output::Output::new(session, &bound)?;
+        Ok(Running { bound, output })
+    }
+
+    /// The columns of the rows.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        self.output.schema()
+    }
+
+    /// Hands over the rows, in order; those of many users in several batches.
+    pub(crate) fn run(
+        self,
+        session: &Session,
+        each: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<Told> {
+        let Running { mut bound, output } = self;
+        let wanted = Wanted { offset: bound.request.offset, limit: bound.request.k };
+        bound.request.offset = 0;
+        bound.request.reasons = output.early_reasons();
+        bound.request.k = match (bound.order.is_empty(), &bound.slate) {
+            // Re-scoring looks at every candidate.
+            (false, _) => usize::MAX,
+            (true, Some(slate)) => slate.pool(wanted.offset.saturating_add(wanted.limit)),
+            (true, None) => {
+                bound.request.offset = wanted.offset;
+                wanted.limit
+            }
+        };
+        let mut stages = std::mem::take(&mut bound.stages);
+        let notices = match &bound.users {
+            None => {
+                let answer = bound.slate(session, &output, &bound.request, wanted)?;
+                stages.extend(answer.response.trace.iter().cloned());
+                stages.extend(answer.stage);
+                let start = Instant::now();
+                let rows = output.rows(session, &bound, &answer.response, &answer.window, None)?;
+                stages.push(stage("output", &format!("{} rows", rows.num_rows()), start));
+                each(rows)?;
+                answer.notices
+            }
+            Some(users) => {
+                let start = Instant::now();
+                let (notices, total) = users.answer(session, &bound, &output, wanted, each)?;
+                stages.push(stage("users", &format!("{total} users"), start));
+                notices
+            }
+        };
+        Ok(Told { notices, stages })
+    }
 }
 
 /// What one context got.
@@ -137,87 +220,44 @@ struct Answer {
 }
 
 impl Bound<'_> {
-    fn answer(mut self, session: &Session) -> Result<(Rows, Vec<String>, Vec<Stage>)> {
-        let wanted = (self.request.offset, self.request.k);
-        self.request.offset = 0;
-        self.request.k = match (self.order.is_empty(), &self.slate) {
-            // Re-scoring looks at every candidate.
-            (false, _) => usize::MAX,
-            (true, Some(_)) => slate::Slate::pool(wanted.0.saturating_add(wanted.1)),
-            (true, None) => {
-                self.request.offset = wanted.0;
-                wanted.1
-            }
-        };
-        let mut stages = std::mem::take(&mut self.stages);
-        let mut notices: Vec<String> = Vec::new();
-        let mut output = output::Output::new(session, &self)?;
-        match self.users.take() {
-            None => {
-                let answer = self.slate(session, &output, wanted)?;
-                notices.extend(answer.notices);
-                stages.extend(answer.response.trace.iter().cloned());
-                stages.extend(answer.stage);
-                let start = Instant::now();
-                output.add(session, &self, &answer.response, &answer.window, None)?;
-                stages.push(stage("output", &format!("{} rows", output.len()), start));
-            }
-            Some(users) => {
-                let start = Instant::now();
-                let total = users.keys.len() as u64;
-                for (done, (key, user)) in users.keys.iter().enumerate() {
-                    session.work().check()?;
-                    self.request.contexts = vec![tastedb_engine::Context::User(*user)];
-                    let answer = self.slate(session, &output, wanted)?;
-                    for notice in &answer.notices {
-                        let notice = format!("user `{key}`: {notice}");
-                        if notices.len() < 5 && !notices.contains(&notice) {
-                            notices.push(notice);
-                        }
-                    }
-                    output.add(session, &self, &answer.response, &answer.window, Some(key))?;
-                    session.progress().report("recommend", done as u64 + 1, total, "");
-                }
-                stages.push(stage("users", &format!("{total} users"), start));
-            }
-        }
-        Ok((output.finish()?, notices, stages))
-    }
-
-    /// The answer for the contexts of the request, and which of its rows are returned.
+    /// The answer to a request, and which of its rows are returned.
     fn slate(
-        &mut self,
+        &self,
         session: &Session,
         output: &output::Output,
-        (offset, limit): (usize, usize),
+        request: &Request,
+        wanted: Wanted,
     ) -> Result<Answer> {
-        let mut response = self.ask(session)?;
+        let mut response = self.ask(session, request)?;
         let mut notices = response.notices.clone();
         let start = Instant::now();
-        let Some(clauses) = &self.slate else {
-            let window = output.window(session, self, &mut response, offset, limit)?;
-            return Ok(Answer { response, window, notices, stage: None });
+        let (mut window, stage) = match &self.slate {
+            None => (output.window(session, self, &mut response, wanted)?, None),
+            Some(clauses) => {
+                let rows = wanted.offset.saturating_add(wanted.limit);
+                let mut picked = output.pick(session, self, clauses, request, &response, rows)?;
+                if picked.short && response.rows.len() == request.k {
+                    // What the best rows cannot give, all of them may.
+                    let all = Request { k: usize::MAX, ..request.clone() };
+                    response = self.ask(session, &all)?;
+                    picked = output.pick(session, self, clauses, request, &response, rows)?;
+                }
+                clauses.refuse(&picked)?;
+                notices.append(&mut picked.notices);
+                let window = output::Window::of(&response, &picked.places, wanted.offset);
+                (window, Some(stage("slate", &picked.detail, start)))
+            }
         };
-        let rows = offset.saturating_add(limit);
-        let first = self.request.k;
-        let mut picked = output.pick(session, self, clauses, &response, rows)?;
-        if picked.short && response.rows.len() == first {
-            // What the best rows cannot give, all of them may.
-            self.request.k = usize::MAX;
-            let all = self.ask(session);
-            self.request.k = first;
-            response = all?;
-            picked = output.pick(session, self, clauses, &response, rows)?;
+        let reasons = output.late_reasons();
+        if reasons > 0 {
+            let engine = session.engine();
+            engine.explain(&self.snapshot, request, &response, &mut window.rows, reasons)?;
         }
-        clauses.refuse(&picked)?;
-        let stage = stage("slate", &picked.detail, start);
-        notices.append(&mut picked.notices);
-        let window = output::Window::of(&response, &picked.places, offset);
-        Ok(Answer { response, window, notices, stage: Some(stage) })
+        Ok(Answer { response, window, notices, stage })
     }
 
-    fn ask(&self, session: &Session) -> Result<Response> {
-        let answer = session.engine().recommend(&self.snapshot, &self.request);
+    fn ask(&self, session: &Session, request: &Request) -> Result<Response> {
+        let answer = session.engine().recommend(&self.snapshot, request);
         answer.map_err(|cause| {
             let error = Error::from(cause);
             match self.place {
@@ -230,27 +270,4 @@ impl Bound<'_> {
 
 fn stage(name: &str, detail: &str, start: Instant) -> Stage {
     Stage { name: name.to_owned(), detail: detail.to_owned(), elapsed: start.elapsed() }
-}
-
-/// The keys that a USERS query returns, in its order.
-fn keys_of(
-    session: &Session,
-    query: &Statement,
-    params: &[Value],
-    view: View,
-) -> Result<Vec<Cell>> {
-    let rows = super::select::rows(session, query, params, view)?;
-    if rows.schema.fields().len() != 1 {
-        let found = rows.schema.fields().len();
-        let what = format!("USERS (…) takes a query of one column, the keys; found {found}");
-        return Err(Error::bad_context(&what));
-    }
-    let mut keys = Vec::with_capacity(rows.len());
-    for batch in &rows.batches {
-        for row in 0..batch.num_rows() {
-            let cell = Cell::read(batch.column(0).as_ref(), row);
-            keys.push(cell.unwrap_or(Cell::NULL));
-        }
-    }
-    Ok(keys)
 }

@@ -7,16 +7,14 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Float32Array, Float32Builder, Float64Array, Int32Array, Int64Array,
     ListBuilder, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
-use datafusion::arrow::compute::{
-    SortColumn, SortOptions, concat_batches, lexsort_to_indices, take,
-};
+use datafusion::arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take};
 use datafusion::arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use datafusion::sql::sqlparser::ast::Spanned;
 use fixedbitset::FixedBitSet;
-use tastedb_engine::{Recommendation, Response};
+use tastedb_engine::{Context, Recommendation, Request, Response};
 
 use super::slate::{self, Picked, Slate, What};
-use super::{Bound, Order};
+use super::{Bound, Order, Wanted};
 use crate::ast::{Expr, SelectItem};
 use crate::batch::{Field, Shape};
 use crate::candidates::Condition;
@@ -24,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::exec::failure;
 use crate::exec::returning::{expand, name_of};
 use crate::expr::{Compiled, Scope, params};
-use crate::outcome::Rows;
 use crate::session::Session;
 use crate::span::Span;
 use crate::storage::{ItemId, Read};
@@ -59,28 +56,44 @@ enum Item {
     Expression(Arc<Condition>),
 }
 
-/// The rows of the answer, as they come.
+/// The columns of the answer, and what its rows are chosen by.
 pub(super) struct Output {
     items: Vec<Item>,
     order: Vec<(Item, SortOptions)>,
     /// The conditions of HAVING, in its order; `None` where one counts values.
     having: Vec<Option<Item>>,
     schema: SchemaRef,
-    batches: Vec<RecordBatch>,
+    reasons: Reasons,
+    /// Whether propensities are shown.
+    propensities: bool,
+}
+
+/// Which rows need reasons.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reasons {
+    None,
+    /// Those that are shown.
+    Shown,
+    /// All, because rows are chosen by them.
+    All,
 }
 
 /// The rows that are returned, in order.
 pub(super) struct Window {
-    rows: Vec<Recommendation>,
+    pub(super) rows: Vec<Recommendation>,
     /// The probability that each stands where it does, given those before; empty: all 1.
-    propensities: Vec<f64>,
+    propensities: Vec<Option<f64>>,
     /// The rank of the first row, less one.
     first: usize,
 }
 
 impl Window {
     /// Rows of an answer by their places, without the first `offset`.
-    pub(super) fn of(response: &Response, places: &[(usize, f64)], offset: usize) -> Window {
+    pub(super) fn of(
+        response: &Response,
+        places: &[(usize, Option<f64>)],
+        offset: usize,
+    ) -> Window {
         let places = places.get(offset..).unwrap_or_default();
         Window {
             rows: places.iter().map(|(place, _)| response.rows[*place].clone()).collect(),
@@ -99,13 +112,15 @@ impl Output {
         if let Some(users) = &bound.users {
             fields.push(ArrowField::new(&users.column, DataType::Utf8, false));
         }
-        for (name, expr) in list(shape, bound.list)? {
-            let item = resolve(session, bound, &expr)?;
+        let explores = bound.slate.as_ref().is_some_and(Slate::explores);
+        let list = list(shape, bound.list, explores)?;
+        for (name, expr) in &list {
+            let item = resolve(session, bound, expr)?;
             let ty = match &item {
                 Item::Column(at) => column_type(shape, *at),
                 Item::Expression(compiled) => compiled.compiled.ty.clone(),
             };
-            fields.push(ArrowField::new(name, ty, true));
+            fields.push(ArrowField::new(name.as_str(), ty, true));
             items.push(item);
         }
         let order = bound.order.iter().map(|order| {
@@ -135,18 +150,35 @@ impl Output {
         });
         let having = having.collect::<Result<Vec<_>>>()?;
         let schema = Arc::new(Schema::new(fields));
-        Ok(Output { items, order, having, schema, batches: Vec::new() })
+        let shown = |special: &str| list.iter().any(|(_, expr)| params::names(expr, special));
+        let mut conditions = bound.slate.iter().flat_map(|slate| &slate.rules);
+        let all = bound.order.iter().any(|order| params::names(order.expr, "reason"))
+            || conditions.any(|rule| match rule.counted {
+                What::Rows(condition) => params::names(condition, "reason"),
+                What::Distinct(_) => false,
+            });
+        let reasons = match all {
+            true => Reasons::All,
+            false if shown("reason") => Reasons::Shown,
+            false => Reasons::None,
+        };
+        let propensities = shown("propensity");
+        Ok(Output { items, order, having, schema, reasons, propensities })
     }
 
-    /// How many reasons the engine must find.
-    pub(super) fn reasons(list: &[SelectItem]) -> usize {
-        let named = |item: &SelectItem| match item {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                params::names(expr, "reason")
-            }
-            _ => false,
-        };
-        if list.iter().any(named) { REASONS } else { 0 }
+    /// The columns.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// How many reasons each row needs before rows are chosen.
+    pub(super) fn early_reasons(&self) -> usize {
+        if self.reasons == Reasons::All { REASONS } else { 0 }
+    }
+
+    /// How many reasons the rows that were chosen still need.
+    pub(super) fn late_reasons(&self) -> usize {
+        if self.reasons == Reasons::Shown { REASONS } else { 0 }
     }
 
     /// The rows in the window of OFFSET and LIMIT, after re-scoring, taken out of the answer.
@@ -155,8 +187,7 @@ impl Output {
         session: &Session,
         bound: &Bound<'_>,
         response: &mut Response,
-        offset: usize,
-        limit: usize,
+        Wanted { offset, limit }: Wanted,
     ) -> Result<Window> {
         let rows = if self.order.is_empty() {
             std::mem::take(&mut response.rows)
@@ -174,6 +205,7 @@ impl Output {
         session: &Session,
         bound: &Bound<'_>,
         slate: &Slate<'_>,
+        request: &Request,
         response: &Response,
         k: usize,
     ) -> Result<Picked> {
@@ -193,13 +225,11 @@ impl Output {
         };
         let source = Source { session, bound, response, rows, propensities: &[], first: 0 };
         let ranking = Ranking { output: self, source };
-        let seed = match bound.request.contexts.first() {
-            Some(tastedb_engine::Context::User(user)) => {
-                bound.request.seed ^ user.0.rotate_left(32)
-            }
-            _ => bound.request.seed,
+        let seed = match request.contexts.first() {
+            Some(Context::User(user)) => request.seed ^ user.0.rotate_left(32),
+            _ => request.seed,
         };
-        let mut picked = slate.pick(&ids, &scores, &ranking, k, seed)?;
+        let mut picked = slate.pick((&ids, &scores), &ranking, k, seed, self.propensities)?;
         if let Some(order) = order {
             for (place, _) in &mut picked.places {
                 *place = order[*place] as usize;
@@ -208,15 +238,15 @@ impl Output {
         Ok(picked)
     }
 
-    /// Adds the rows of a window.
-    pub(super) fn add(
-        &mut self,
+    /// The rows of a window.
+    pub(super) fn rows(
+        &self,
         session: &Session,
         bound: &Bound<'_>,
         response: &Response,
         window: &Window,
         user: Option<&str>,
-    ) -> Result<()> {
+    ) -> Result<RecordBatch> {
         let Window { rows, propensities, first } = window;
         let source = Source { session, bound, response, rows, propensities, first: *first };
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
@@ -228,23 +258,7 @@ impl Output {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options);
-        self.batches.push(batch.map_err(|cause| Error::internal(cause.to_string()))?);
-        Ok(())
-    }
-
-    /// Rows so far.
-    pub(super) fn len(&self) -> usize {
-        self.batches.iter().map(RecordBatch::num_rows).sum()
-    }
-
-    /// All rows, in one batch.
-    pub(super) fn finish(mut self) -> Result<Rows> {
-        let batch = match self.batches.len() {
-            1 => self.batches.remove(0),
-            _ => concat_batches(&self.schema, &self.batches)
-                .map_err(|cause| Error::internal(cause.to_string()))?,
-        };
-        Ok(Rows::single(batch))
+        batch.map_err(|cause| Error::internal(cause.to_string()))
     }
 
     /// The first rows in the order of ORDER BY; ties stay in the order of their scores.
@@ -292,12 +306,14 @@ impl slate::Rows for Ranking<'_> {
     }
 }
 
-/// The select list as names and expressions.
-fn list(shape: &Shape, list: &[SelectItem]) -> Result<Vec<(String, Expr)>> {
+/// The select list as names and expressions. Without one, what was explored tells its propensity.
+fn list(shape: &Shape, list: &[SelectItem], explores: bool) -> Result<Vec<(String, Expr)>> {
     let key = shape.fields.iter().position(|field| matches!(field, Field::Key(_))).unwrap_or(0);
     if list.is_empty() {
-        let names = ["rank", &shape.names[key], "score", "source"];
-        return Ok(names.map(|name| (name.to_owned(), params::column(name))).into());
+        let mut names = vec!["rank", &shape.names[key], "score", "source"];
+        names.extend(explores.then_some("propensity"));
+        let named = |name: &str| (name.to_owned(), params::column(name));
+        return Ok(names.into_iter().map(named).collect());
     }
     let mut items = Vec::new();
     for item in list {
@@ -364,7 +380,7 @@ struct Source<'a> {
     bound: &'a Bound<'a>,
     response: &'a Response,
     rows: &'a [Recommendation],
-    propensities: &'a [f64],
+    propensities: &'a [Option<f64>],
     /// The rank of the first row, less one.
     first: usize,
 }
@@ -409,8 +425,8 @@ impl Source<'_> {
                 Arc::new(versions.collect::<Int64Array>())
             }
             PROPENSITY => {
-                let of = |at| self.propensities.get(at).copied().unwrap_or(1.0);
-                Arc::new(Float64Array::from_iter_values((0..rows.len()).map(of)))
+                let of = |at| self.propensities.get(at).copied().unwrap_or(Some(1.0));
+                Arc::new((0..rows.len()).map(of).collect::<Float64Array>())
             }
             REASON => {
                 let reasons = rows.iter().map(|row| self.reason(row));

@@ -3,7 +3,7 @@
 //! Here they are bound, and columns and conditions become the codes and sets that the engine chooses
 //! by. The ranking comes first, re-scored or not; positions in it are the rows of the engine's slate.
 
-use std::collections::HashMap;
+use std::collections::{Bound, HashMap};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
@@ -15,10 +15,12 @@ use datafusion::sql::sqlparser::ast::{
 use fixedbitset::FixedBitSet;
 use tastedb_engine::EmbeddingMatrix;
 use tastedb_engine::slate::{
-    Cap, Counted, Draw, Explore, Groups, Likeness, Method, Pool, Quota, choose,
+    Cap, Counted, Draw, Explore, Groups, Likeness, MOST_MENDED, MOST_SPREAD, Method, Plan, Quota,
+    Repair, Spread as Spreading,
 };
 
 use super::bind::Here;
+use super::explore::Exploration;
 use crate::ast::Recommend;
 use crate::batch::{Cell, Field, Shape};
 use crate::error::{Error, Result};
@@ -28,25 +30,14 @@ use crate::expr::literal::{self, Given};
 use crate::span::Span;
 use crate::storage::{ColumnType, ItemId, Value};
 
-/// The best rows that a slate is taken from, unless it is long; the rest only fills up or mends it.
-const POOL: usize = 1000;
-
-/// The least rows of the pool for each row of a slate.
-const POOL_PER_ROW: usize = 10;
-
-/// The places that are spread out or explored; behind them the ranking goes on. Each is compared with the
-/// whole pool.
-const MOST_SPREAD: usize = 500;
-
-/// The longest slate that HAVING mends.
-const MOST_MENDED: usize = 10_000;
-
 /// The slate clauses of one statement.
 pub(super) struct Slate<'a> {
     cap: Option<(u32, Vec<usize>)>,
     pub(super) rules: Vec<Rule<'a>>,
     spread: Option<Spread>,
-    explore: Option<f64>,
+    explore: Option<Exploration>,
+    /// The best rows that it is taken from, where the statement says how many.
+    pool: Option<usize>,
     strict: bool,
 }
 
@@ -58,8 +49,7 @@ pub(super) struct Rule<'a> {
     pub(super) counted: What<'a>,
     /// Of the rows of the slate, instead of a number.
     share: bool,
-    low: Bound,
-    high: Bound,
+    range: (Bound<f64>, Bound<f64>),
 }
 
 /// What a condition counts.
@@ -69,14 +59,6 @@ pub(super) enum What<'a> {
     Rows(&'a Expr),
     /// Different values of the column at a position.
     Distinct(usize),
-}
-
-/// An end of a range: none, the number itself, or what lies beyond it.
-#[derive(Clone, Copy)]
-enum Bound {
-    Open,
-    At(f64),
-    Beyond(f64),
 }
 
 struct Spread {
@@ -100,8 +82,8 @@ pub(super) trait Rows {
 
 /// What was chosen.
 pub(super) struct Picked {
-    /// Positions in the ranking, and the propensity of each.
-    pub(super) places: Vec<(usize, f64)>,
+    /// Positions in the ranking, and the propensity of each, where it was asked for.
+    pub(super) places: Vec<(usize, Option<f64>)>,
     /// What could not be met.
     pub(super) notices: Vec<String>,
     /// For EXPLAIN.
@@ -155,15 +137,23 @@ impl<'a> Slate<'a> {
                 rules.push(rule(conjunct, shape, here.given, having.span)?);
             }
         }
-        let explore = match &recommend.explore {
+        let explore = Exploration::bind(here, recommend.explore.as_ref(), options)?;
+        if let Some(clause) = &recommend.explore
+            && !rules.is_empty()
+            && rows > MOST_SPREAD
+        {
+            let what = format!(
+                "EXPLORE with HAVING takes slates of up to {MOST_SPREAD} rows, found {rows}"
+            );
+            return Err(Error::bad_slate(&what).at(clause.span));
+        }
+        let pool = match options.value("pool")? {
             None => None,
-            Some(explore) => {
-                let share = here.fraction("EXPLORE", &explore.node)?;
-                if !rules.is_empty() {
-                    let both = Error::clause_unsupported("EXPLORE together with HAVING");
-                    return Err(both.at(explore.span));
-                }
-                Some(share)
+            Some((Value::Int(rows), _)) if rows > 0 => {
+                Some(usize::try_from(rows).unwrap_or(usize::MAX))
+            }
+            Some((_, place)) => {
+                return Err(Error::option_value("pool", "a whole number from 1 on").at(place));
             }
         };
         let spread = match &recommend.diversify {
@@ -193,7 +183,7 @@ impl<'a> Slate<'a> {
                 Some(Spread { by, strength: strength as f32, method })
             }
         };
-        let slate = Slate { cap, rules, spread, explore, strict };
+        let slate = Slate { cap, rules, spread, explore, pool, strict };
         let none = slate.cap.is_none()
             && slate.rules.is_empty()
             && slate.spread.is_none()
@@ -201,20 +191,24 @@ impl<'a> Slate<'a> {
         Ok((!none).then_some(slate))
     }
 
-    /// How much of the ranking is looked at first for a slate of so many rows. It is the same for all
-    /// pages of a slate that is not long, so that they go on from each other.
-    pub(super) fn pool(rows: usize) -> usize {
-        rows.saturating_mul(POOL_PER_ROW).max(POOL)
+    /// How much of the ranking is looked at first for a slate of so many rows.
+    pub(super) fn pool(&self, rows: usize) -> usize {
+        Plan { pool: self.pool, ..Plan::default() }.pool(rows)
+    }
+
+    /// Whether places are given away, so that rows have propensities worth telling.
+    pub(super) fn explores(&self) -> bool {
+        self.explore.is_some()
     }
 
     /// Chooses `k` rows of a ranking, given by their ids and scores.
     pub(super) fn pick(
         &self,
-        ids: &[ItemId],
-        scores: &[f32],
+        (ids, scores): (&[ItemId], &[f32]),
         rows: &dyn Rows,
         k: usize,
         seed: u64,
+        propensities: bool,
     ) -> Result<Picked> {
         let groups = match &self.cap {
             None => None,
@@ -226,27 +220,44 @@ impl<'a> Slate<'a> {
         };
         let caps: Vec<Cap<'_>> =
             groups.iter().map(|(most, groups)| Cap { groups, most: *most }).collect();
-        let (order, propensities) = self.order(ids, scores, rows, &caps, k, seed)?;
-
+        let values = match &self.spread {
+            Some(Spread { by: By::Values(at), .. }) => Some(self::groups(&[rows.column(*at)?])?),
+            _ => None,
+        };
+        let likeness = match (&self.spread, &values) {
+            (Some(Spread { by: By::Vectors(matrix), .. }), _) => {
+                Some(Likeness::Vectors { matrix: matrix.as_ref(), ids })
+            }
+            (_, values) => values.as_ref().map(Likeness::Values),
+        };
+        let spread = self.spread.as_ref().zip(likeness).map(|(spread, likeness)| Spreading {
+            likeness,
+            method: spread.method,
+            strength: spread.strength,
+        });
+        let posteriors = self.explore.as_ref().and_then(|explore| explore.posteriors(ids));
+        let explore = self.explore.as_ref().map(|explore| Explore {
+            share: explore.share,
+            draw: posteriors.as_deref().map_or(Draw::Uniform, Draw::Thompson),
+            seed,
+            propensities,
+        });
+        let plan = Plan { caps: &caps, spread, explore, pool: self.pool };
         let counted = self.counted(rows)?;
-        let chosen = choose(&order, k, &caps, |length| {
+        let chosen = plan.choose(scores, k, |length| {
             let rules = self.rules.iter().zip(&counted);
             rules.map(|(rule, held)| rule.quota(held, length)).collect()
         });
-        let places: Vec<(usize, f64)> = chosen
-            .places
-            .iter()
-            .map(|place| (order[*place] as usize, propensities.get(*place).copied().unwrap_or(1.0)))
-            .collect();
-        let notices = self.missed(&counted, &chosen.repair, places.len())?;
-        let short = places.len() < k || chosen.repair.shortfall > 0;
+        let notices = self.missed(&counted, &chosen.repair, chosen.places.len())?;
+        let short = chosen.places.len() < k || chosen.repair.shortfall > 0;
         let detail = format!(
             "{} of a pool of {}, {} swapped, {} short of HAVING",
-            places.len(),
+            chosen.places.len(),
             ids.len(),
             chosen.repair.swaps,
             chosen.repair.shortfall
         );
+        let places = chosen.places.into_iter().zip(chosen.propensities).collect();
         Ok(Picked { places, notices, detail, short })
     }
 
@@ -264,55 +275,6 @@ impl<'a> Slate<'a> {
         }
     }
 
-    /// The ranking with what DIVERSIFY and EXPLORE take in front, and the propensities of those.
-    fn order(
-        &self,
-        ids: &[ItemId],
-        scores: &[f32],
-        rows: &dyn Rows,
-        caps: &[Cap<'_>],
-        k: usize,
-        seed: u64,
-    ) -> Result<(Vec<u32>, Vec<f64>)> {
-        if self.spread.is_none() && self.explore.is_none() {
-            return Ok(((0..ids.len() as u32).collect(), Vec::new()));
-        }
-        let k = k.min(MOST_SPREAD);
-        let pool = ids.len().min(Slate::pool(k));
-        let none = Groups::new();
-        let values = match &self.spread {
-            Some(Spread { by: By::Values(at), .. }) => Some(groups(&[rows.column(*at)?])?),
-            _ => None,
-        };
-        let likeness = match (&self.spread, &values) {
-            (Some(Spread { by: By::Vectors(matrix), .. }), _) => {
-                Likeness::Vectors { matrix: matrix.as_ref(), ids }
-            }
-            (_, Some(values)) => Likeness::Values(values),
-            _ => Likeness::Values(&none),
-        };
-        let ranking: Vec<u32> = (0..pool as u32).collect();
-        let spread = self.spread.as_ref();
-        let taken = Pool {
-            rows: &ranking,
-            scores: &scores[..pool],
-            likeness,
-            method: spread.map_or(Method::Mmr, |spread| spread.method),
-            strength: spread.map_or(0.0, |spread| spread.strength),
-            caps,
-            explore: self.explore.map(|share| Explore { share, draw: Draw::Uniform, seed }),
-        }
-        .take(k);
-        let mut front = FixedBitSet::with_capacity(ids.len());
-        let mut order = Vec::with_capacity(ids.len());
-        for taken in &taken {
-            front.insert(taken.place);
-            order.push(taken.place as u32);
-        }
-        order.extend((0..ids.len() as u32).filter(|place| !front.contains(*place as usize)));
-        Ok((order, taken.iter().map(|taken| taken.propensity).collect()))
-    }
-
     fn counted(&self, rows: &dyn Rows) -> Result<Vec<Held>> {
         let held = |(at, rule): (usize, &Rule<'_>)| match rule.counted {
             What::Rows(_) => rows.holds(at).map(Held::Rows),
@@ -322,12 +284,7 @@ impl<'a> Slate<'a> {
     }
 
     /// Says of each condition that is not met what there is instead.
-    fn missed(
-        &self,
-        counted: &[Held],
-        repair: &tastedb_engine::slate::Repair,
-        length: usize,
-    ) -> Result<Vec<String>> {
+    fn missed(&self, counted: &[Held], repair: &Repair, length: usize) -> Result<Vec<String>> {
         let mut notices = Vec::new();
         for ((rule, counted), count) in self.rules.iter().zip(counted).zip(&repair.counts) {
             let quota = rule.quota(counted, length);
@@ -349,30 +306,14 @@ enum Held {
     Distinct(Groups),
 }
 
-/// What rounding may have added to a share of a few rows.
-const SLACK: f64 = 1e-9;
-
 impl Rule<'_> {
     fn quota<'h>(&self, held: &'h Held, length: usize) -> Quota<'h> {
+        let counted = match held {
+            Held::Rows(rows) => Counted::Rows(rows),
+            Held::Distinct(groups) => Counted::Distinct(groups),
+        };
         let scale = if self.share { length as f64 } else { 1.0 };
-        let low = match self.low {
-            Bound::Open => 0.0,
-            Bound::At(x) => (x * scale - SLACK).ceil(),
-            Bound::Beyond(x) => (x * scale + SLACK).floor() + 1.0,
-        };
-        let high = match self.high {
-            Bound::Open => f64::from(u32::MAX),
-            Bound::At(x) => (x * scale + SLACK).floor(),
-            Bound::Beyond(x) => (x * scale - SLACK).ceil() - 1.0,
-        };
-        Quota {
-            counted: match held {
-                Held::Rows(rows) => Counted::Rows(rows),
-                Held::Distinct(groups) => Counted::Distinct(groups),
-            },
-            low: low.max(0.0) as u32,
-            high: high.max(0.0) as u32,
-        }
+        Quota::within(counted, self.range, scale)
     }
 }
 
@@ -407,18 +348,18 @@ fn rule<'a>(expr: &'a Expr, shape: &Shape, given: Given<'_>, clause: Span) -> Re
         };
         return Err(Error::bad_slate(&what).at(place));
     }
-    let (low, high) = match op {
-        BinaryOperator::GtEq => (Bound::At(x), Bound::Open),
-        BinaryOperator::Gt => (Bound::Beyond(x), Bound::Open),
-        BinaryOperator::LtEq => (Bound::Open, Bound::At(x)),
-        BinaryOperator::Lt if x > 0.0 => (Bound::Open, Bound::Beyond(x)),
+    let range = match op {
+        BinaryOperator::GtEq => (Bound::Included(x), Bound::Unbounded),
+        BinaryOperator::Gt => (Bound::Excluded(x), Bound::Unbounded),
+        BinaryOperator::LtEq => (Bound::Unbounded, Bound::Included(x)),
+        BinaryOperator::Lt if x > 0.0 => (Bound::Unbounded, Bound::Excluded(x)),
         BinaryOperator::Lt => {
             return Err(Error::bad_slate("nothing is below 0").at(place));
         }
-        BinaryOperator::Eq => (Bound::At(x), Bound::At(x)),
+        BinaryOperator::Eq => (Bound::Included(x), Bound::Included(x)),
         _ => return Err(unfit()),
     };
-    Ok(Rule { text: expr.to_string(), place, counted, share, low, high })
+    Ok(Rule { text: expr.to_string(), place, counted, share, range })
 }
 
 fn flipped(op: &BinaryOperator) -> BinaryOperator {

@@ -187,6 +187,11 @@ fn recommending() {
          LIMIT 2 BY brand LIMIT 20 OFFSET 5 WITH (seed = 7)";
     stays(whole);
     assert_eq!(canonical(&whole.replace("brand LIMIT 20", "brand 20")), whole);
+    stays("RECOMMEND movies FOR USER 'u1' EXPLORE 0.2 BY clicks PER views ORDER BY score LIMIT 3");
+    stays(
+        "RECOMMEND movies FOR USER 'u1' EXPLORE $1 BY events WHERE kind = 'click' PER events \
+         WHERE kind = 'view' AND ts > TIMESTAMP '2024-01-01' LIMIT 3",
+    );
     stays("RECOMMEND movies FOR ITEM 'm9' LIMIT 12");
     stays("RECOMMEND movies FOR SESSION ('m3', 'm8', 'm9') LIMIT 10");
     stays("RECOMMEND movies FOR USER $1, LIKES ($2, 'b'), DISLIKES ('c') LIMIT $3 OFFSET $4");
