@@ -196,6 +196,12 @@ pub enum Error {
         /// Models and built-in sources.
         known: Vec<String>,
     },
+    /// No ticket of forgetting has this id.
+    #[error("no forget ticket is called `{id}`")]
+    NoSuchForget {
+        /// The id asked for.
+        id: String,
+    },
     /// The name is taken.
     #[error("{what} `{name}` exists already")]
     AlreadyExists {

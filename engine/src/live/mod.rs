@@ -20,7 +20,9 @@ use tastedb_storage::{
 pub use cached::Cached;
 pub use entity_index::EntityIndex;
 pub use graphs::GraphInfo;
-pub(crate) use graphs::{LiveGraphs, list as list_graphs, publish as publish_graphs};
+pub(crate) use graphs::{
+    LiveGraphs, list as list_graphs, publish as publish_graphs, remove as remove_graphs,
+};
 
 use crate::embedding_matrix::EmbeddingMatrix;
 use crate::error::Result;
