@@ -109,8 +109,8 @@ pub use write::Write;
 pub use tastedb_engine::evaluate::Metric;
 pub use tastedb_engine::{
     CancelToken, CurvePoint, Evaluation, EvaluationRow, GraphInfo, LearningCurve, Lineage,
-    ModelDefinition, ModelInfo, ModelVersion, OptionValue, Progress, RefreshPolicy, Refreshment,
-    TextEmbedding, TrainingTable,
+    ModelDefinition, ModelInfo, ModelVersion, OptionValue, Progress, Receipt, ReceiptLine,
+    RefreshPolicy, Refreshment, Scope, State, TextEmbedding, Ticket, TrainingTable, Vacuumed,
 };
 pub use tastedb_storage::check::Report as CheckReport;
 pub use tastedb_storage::{

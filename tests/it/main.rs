@@ -9,6 +9,7 @@ mod codes;
 mod crash;
 mod data;
 mod embeddings;
+mod forget;
 mod reference;
 mod refresh;
 mod slt;
