@@ -113,7 +113,7 @@ pub(super) fn kind(code: &str) -> ErrorKind {
 
 /// Whether the same call may succeed later without anything being changed.
 pub(super) fn is_retryable(code: &str) -> bool {
-    matches!(code, "TD0503" | "TD0504" | "TD0508")
+    matches!(code, "TD0503" | "TD0504" | "TD0508" | "TD0510")
 }
 
 #[cfg(all(test, feature = "sql"))]

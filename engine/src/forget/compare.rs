@@ -46,6 +46,9 @@ pub(super) fn compare(
     }
     let serving = engine.registry().serving(snapshot, &definition.name)?;
     let version = &serving.version;
+    if version.learned_since < version.generation {
+        return Ok(Compared::Not("it continues an earlier version"));
+    }
     if version.pairs > PAIRS || version.items > ITEMS {
         return Ok(Compared::Not("a training would take long"));
     }

@@ -201,13 +201,18 @@ impl Shop {
     }
 }
 
-/// Models that are a function of the data, by name: the same as their algorithms.
-const EXACT: [&str; 4] = ["ease", "item_knn", "popular", "trending"];
+/// Models that are a function of the data, by name.
+const EXACT: [&str; 4] = ["inverse", "near", "often", "recent"];
 
-fn exact(name: &str) -> ModelOptions {
-    match name {
-        "ease" => ModelOptions::new().with("lambda", OptionValue::Real(2.0)),
-        _ => ModelOptions::new(),
+impl Shop {
+    fn create_exact(&self, name: &str) {
+        let none = ModelOptions::new();
+        match name {
+            "inverse" => self.create(name, "ease", none.with("lambda", OptionValue::Real(2.0))),
+            "near" => self.create(name, "item_knn", none),
+            "often" => self.create(name, "popular", none),
+            _ => self.create(name, "trending", none),
+        }
     }
 }
 
@@ -216,7 +221,7 @@ fn a_ticket_moves_from_masked_to_verified() {
     let shop = Shop::new();
     shop.fill();
     for name in EXACT {
-        shop.create(name, name, exact(name));
+        shop.create_exact(name);
         shop.train(name, &Work::quiet()).unwrap();
     }
     assert_eq!(shop.forget(shop.people, "nobody"), None);
@@ -325,12 +330,12 @@ fn a_forgotten_item_leaves_models_and_graphs() {
 fn a_model_that_has_nothing_left_is_not_trained_any_more() {
     let shop = Shop::new();
     shop.write(|txn| shop.view(txn, "u0", "m0", 1));
-    shop.create("ease", "ease", exact("ease"));
-    shop.train("ease", &Work::quiet()).unwrap();
+    shop.create_exact("inverse");
+    shop.train("inverse", &Work::quiet()).unwrap();
     shop.forget(shop.people, "u0").unwrap();
     let vacuumed = shop.vacuum();
     assert_eq!((vacuumed.failed.len(), vacuumed.tickets[0].state()), (0, State::Unlearned));
-    assert_eq!(shop.version("ease"), None);
+    assert_eq!(shop.version("inverse"), None);
     assert!(shop.verify("f_1").passed());
 }
 
@@ -350,7 +355,7 @@ impl<F: FnOnce() + Send> Progress for Once<F> {
 fn a_training_that_read_what_was_forgotten_meanwhile_is_not_published() {
     let shop = std::sync::Arc::new(Shop::new());
     shop.fill();
-    shop.create("ease", "ease", exact("ease"));
+    shop.create_exact("inverse");
     let other = std::sync::Arc::clone(&shop);
     let meanwhile = move || {
         other.forget(other.people, "u4").unwrap();
@@ -362,13 +367,13 @@ fn a_training_that_read_what_was_forgotten_meanwhile_is_not_published() {
     };
     let progress = std::sync::Arc::new(Once(Mutex::new(Some(meanwhile))));
     let work = Work { progress, cancel: CancelToken::new(), threads: 1 };
-    let error = shop.train("ease", &work).unwrap_err();
+    let error = shop.train("inverse", &work).unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
-    assert_eq!(shop.version("ease"), None);
+    assert_eq!(shop.version("inverse"), None);
     // What was noted before the files had to wait stays noted.
     let ticket = shop.engine.forgets(&shop.engine.snapshot()).unwrap().remove(0);
     assert_eq!((ticket.erased, ticket.unlearned, ticket.state()), (None, Some(5), State::Masked));
-    assert!(shop.train("ease", &Work::quiet()).is_ok());
+    assert!(shop.train("inverse", &Work::quiet()).is_ok());
     assert_eq!(shop.vacuum().tickets[0].state(), State::Unlearned);
     assert!(shop.verify("f_1").passed());
 }
@@ -481,7 +486,7 @@ proptest! {
     ) {
         let shop = Shop::new();
         for name in EXACT {
-            shop.create(name, name, exact(name));
+            shop.create_exact(name);
         }
         for step in &steps {
             live(&shop, step);
@@ -501,7 +506,7 @@ proptest! {
         for name in EXACT {
             // What was deleted without being forgotten is a matter of the next refresh.
             drop(shop.refresh(name));
-            fresh.create(name, name, exact(name));
+            fresh.create_exact(name);
             let trained = fresh.train(name, &Work::quiet());
             if trained.is_err() {
                 continue;

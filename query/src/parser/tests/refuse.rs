@@ -34,7 +34,7 @@ fn mistyped_words_get_a_suggestion() {
         "SHOW TABELS",
         "TD0101",
         "TABELS",
-        "expected TABLES, MODELS, INDEXES, GRAPHS, EMBEDDINGS or TRAINING, found `TABELS`; did you mean `tables`?",
+        "expected TABLES, MODELS, INDEXES, GRAPHS, EMBEDDINGS, FORGETS or TRAINING, found `TABELS`; did you mean `tables`?",
     );
     check(
         "RECOMMEND movies FRO USER 'u'",
