@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tastedb_engine::index::IndexInfo;
-use tastedb_engine::{Engine, ModelInfo, TextEmbedding};
+use tastedb_engine::{Engine, ModelInfo, Receipt, TextEmbedding, Ticket, Vacuumed, Work};
 use tastedb_storage::check::{self, Report};
 use tastedb_storage::{Catalog, Read, Store, backup};
 
@@ -12,7 +13,7 @@ use crate::error::Result;
 use crate::evaluate::Evaluate;
 use crate::index::CreateIndex;
 use crate::model::{CreateModel, Train};
-use crate::options::Options;
+use crate::options::{Clock, Options};
 use crate::recommend::Recommend;
 use crate::refresh::Refresh;
 use crate::snapshot::Snapshot;
@@ -29,6 +30,7 @@ pub struct Database {
     /// Dropped first: it ends its thread, which works on the rest.
     worker: Arc<Worker>,
     engine: Engine,
+    clock: Clock,
     #[cfg(feature = "sql")]
     sql: tastedb_query::Sql,
 }
@@ -99,7 +101,8 @@ impl Database {
     /// [`Options::busy_timeout`], [`ReadOnly`](crate::ErrorKind::ReadOnly) where the database was
     /// opened so.
     pub fn begin_write(&self) -> Result<Write> {
-        Ok(Write::new(self.engine.clone(), self.engine.store().begin()?))
+        let txn = self.engine.store().begin()?;
+        Ok(Write::new(self.engine.clone(), Arc::clone(&self.clock), Arc::clone(&self.worker), txn))
     }
 
     /// A session that runs SQL.
@@ -221,6 +224,50 @@ impl Database {
         Ok(self.engine.index_infos(&self.engine.snapshot())?)
     }
 
+    /// Every forget ticket, oldest first; see [`Write::forget`].
+    ///
+    /// # Errors
+    ///
+    /// Where a record of the ledger is damaged.
+    pub fn forgets(&self) -> Result<Vec<Ticket>> {
+        Ok(self.engine.forgets(&self.engine.snapshot())?)
+    }
+
+    /// Carries out now what the open forget tickets ask for, and else rewrites the files without what
+    /// was deleted: models that have learned from it are made anew, and no file holds it any more.
+    /// What takes long is the rewriting of the whole database, and models that have to be trained
+    /// again. Others read and write meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// A retryable [`Locked`](crate::ErrorKind::Locked) where a snapshot, a training or a transaction
+    /// from before the deletion is held for more than five seconds. The tickets stay open then.
+    pub fn vacuum(&self) -> Result<Vacuumed> {
+        let clock = || (self.clock)();
+        Ok(self.engine.vacuum(&clock, Duration::from_secs(5), &Work::quiet())?)
+    }
+
+    /// Looks for what a ticket is about in everything that is stored, and keeps what was seen as a
+    /// receipt.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) where there is no such ticket.
+    pub fn verify_forget(&self, id: &str) -> Result<Receipt> {
+        Ok(self.engine.verify_forget(id, (self.clock)(), &Work::quiet())?)
+    }
+
+    /// Forgets here, in a restored backup, what `other`, the same database at a later time, has
+    /// forgotten since the backup was made; the new tickets. Users and items that were inserted under
+    /// the same key after a deletion are others and stay.
+    ///
+    /// # Errors
+    ///
+    /// A [`Conflict`](crate::ErrorKind::Conflict) where `other` is another database.
+    pub fn forget_again(&self, other: &Database) -> Result<Vec<Ticket>> {
+        Ok(self.engine.forget_again(&other.engine, (self.clock)())?)
+    }
+
     /// Measures models on the interactions of a held-out table.
     pub fn evaluate(&self, held_out: impl Into<String>) -> Evaluate {
         Evaluate::new(self.engine.clone(), held_out.into())
@@ -274,22 +321,25 @@ impl Database {
         };
         let sql = tastedb_query::Sql::new(store, settings)?;
         let engine = sql.engine().clone();
-        Ok(Database { worker: started(&engine), engine, sql })
+        let clock = Arc::clone(&options.clock);
+        Ok(Database { worker: started(&engine, &clock), engine, clock, sql })
     }
 
     #[cfg(not(feature = "sql"))]
-    fn over(store: Store, _options: &Options) -> Result<Database> {
+    fn over(store: Store, options: &Options) -> Result<Database> {
         let engine = Engine::new(store, None);
-        Ok(Database { worker: started(&engine), engine })
+        let clock = Arc::clone(&options.clock);
+        Ok(Database { worker: started(&engine, &clock), engine, clock })
     }
 }
 
 /// The worker, at work if there is any.
-fn started(engine: &Engine) -> Arc<Worker> {
-    // Listing the models tells the engine which are to be refreshed. One that cannot be read keeps
-    // nobody from opening the database.
+fn started(engine: &Engine, clock: &Clock) -> Arc<Worker> {
+    // Listing the models and the tickets tells the engine which are to be refreshed and whether there
+    // are open ones. One that cannot be read keeps nobody from opening the database.
     drop(engine.models(&engine.snapshot()));
-    let worker = Worker::new(engine.clone());
+    drop(engine.forgets(&engine.snapshot()));
+    let worker = Worker::new(engine.clone(), Arc::clone(clock));
     worker.ensure();
     Arc::new(worker)
 }

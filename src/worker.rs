@@ -1,7 +1,8 @@
-//! The thread that refreshes the models whose policy is `refresh = 'auto'`, and builds indexes.
+//! The thread that does what the database does by itself: it refreshes the models whose policy is
+//! `refresh = 'auto'`, builds indexes, and rewrites the files before the deadline of what is to be
+//! forgotten.
 //!
-//! It is started when there is such a model, an index, or a model of a large catalogue, and ends with
-//! the database. It sleeps until
+//! It is started when there is something of that kind and ends with the database. It sleeps until
 //! something is committed, counts the new interactions of each such model, and refreshes one when they
 //! are as many, or the first of them is as old, as the policy says; an index is built when it is not,
 //! when its file is lost, or when it covers too little of what is there. Both read a snapshot and take
@@ -21,14 +22,23 @@ use tastedb_engine::{
 };
 use tastedb_storage::Snapshot;
 
+use crate::options::Clock;
+
 /// The time between two looks at least, so that many small commits cost one.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The time between two looks at most.
 const LONG: Duration = Duration::from_secs(3600);
 
+/// Of the time from a deletion to its deadline, tickets wait one part in so many, so that those that
+/// come together are carried out together.
+const SHARE: i64 = 2;
+/// How long a reader of an older state is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The worker of one open database; dropping it stops the thread and waits for its end.
 pub(crate) struct Worker {
     engine: Engine,
+    clock: Clock,
     started: AtomicBool,
     running: Mutex<Option<Running>>,
 }
@@ -52,11 +62,11 @@ struct Pending {
 }
 
 impl Worker {
-    pub(crate) fn new(engine: Engine) -> Worker {
-        Worker { engine, started: AtomicBool::new(false), running: Mutex::new(None) }
+    pub(crate) fn new(engine: Engine, clock: Clock) -> Worker {
+        Worker { engine, clock, started: AtomicBool::new(false), running: Mutex::new(None) }
     }
 
-    /// Starts the thread if a model wants it and it does not run.
+    /// Starts the thread if a model or a ticket wants it and it does not run.
     pub(crate) fn ensure(&self) {
         if !self.engine.has_work()
             || self.engine.store().is_read_only()
@@ -65,9 +75,9 @@ impl Worker {
             return;
         }
         let stop = CancelToken::new();
-        let (engine, told) = (self.engine.clone(), stop.clone());
+        let (engine, clock, told) = (self.engine.clone(), Arc::clone(&self.clock), stop.clone());
         let named = thread::Builder::new().name("tastedb-refresh".to_owned());
-        match named.spawn(move || run(&engine, &told)) {
+        match named.spawn(move || run(&engine, &clock, &told)) {
             Ok(thread) => {
                 let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                 *running = Some(Running { stop, thread });
@@ -90,19 +100,68 @@ impl Drop for Worker {
     }
 }
 
-fn run(engine: &Engine, stop: &CancelToken) {
+fn run(engine: &Engine, clock: &Clock, stop: &CancelToken) {
     let mut pending = HashMap::new();
     let mut failed = HashMap::new();
+    let mut erasing = Erasing::default();
     let stopped = || stop.is_cancelled();
     while !stopped() {
         let snapshot = engine.snapshot();
         let generation = snapshot.generation();
         let wait = look(engine, &snapshot, &mut pending, stop);
         let wait = wait.min(build(engine, &snapshot, &mut failed, stop));
+        let due = erasing.due_in(engine, &snapshot, clock());
         // A snapshot that is held keeps what was deleted since.
         drop(snapshot);
+        let wait = match due {
+            Some(Duration::ZERO) if !stopped() => {
+                erasing.vacuum(engine, clock, stop);
+                Duration::ZERO
+            }
+            Some(due) => wait.min(due),
+            None => wait,
+        };
         engine.store().wait_beyond(u64::MAX, PAUSE, &stopped);
         engine.store().wait_beyond(generation, wait, &stopped);
+    }
+}
+
+/// When files are to be rewritten.
+#[derive(Default)]
+struct Erasing {
+    failures: u32,
+    /// After a failure, when to try again.
+    again: Option<Instant>,
+}
+
+impl Erasing {
+    /// The time until open tickets are to be carried out; `None` where there is none.
+    fn due_in(&self, engine: &Engine, snapshot: &Snapshot, now: i64) -> Option<Duration> {
+        if !engine.has_forgets() {
+            return None;
+        }
+        // A ledger that cannot be read is told to whoever lists it.
+        let tickets = engine.forgets(snapshot).unwrap_or_default();
+        let open = tickets.iter().filter(|ticket| ticket.is_open());
+        let when = open
+            .map(|ticket| ticket.requested + (ticket.deadline - ticket.requested) / SHARE)
+            .min()?;
+        let left = u64::try_from(when.saturating_sub(now)).unwrap_or(0);
+        let after = self.again.map(|again| again.saturating_duration_since(Instant::now()));
+        Some(Duration::from_micros(left).max(after.unwrap_or_default()))
+    }
+
+    fn vacuum(&mut self, engine: &Engine, clock: &Clock, stop: &CancelToken) {
+        let work = quietly(stop);
+        let clock = || clock();
+        let done = catch_unwind(AssertUnwindSafe(|| engine.vacuum(&clock, PATIENCE, &work)));
+        let open = |ticket: &tastedb_engine::Ticket| ticket.is_open();
+        if matches!(done, Ok(Ok(vacuumed)) if !vacuumed.tickets.iter().any(open)) {
+            *self = Erasing::default();
+            return;
+        }
+        self.failures += 1;
+        self.again = Some(Instant::now() + Duration::from_secs(1 << self.failures.min(11)));
     }
 }
 
@@ -198,9 +257,7 @@ fn refresh(engine: &Engine, model: &str, stop: &CancelToken) -> Option<String> {
 
 /// Runs long work on half of the cores: the others are left to those who ask and write. Why it failed.
 fn run_quietly(stop: &CancelToken, run: impl FnOnce(&Work) -> Result<(), Error>) -> Option<String> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let progress: Arc<dyn Progress> = Arc::new(tastedb_engine::Silent);
-    let work = Work { progress, cancel: stop.clone(), threads: (cores / 2).max(1) };
+    let work = quietly(stop);
     match catch_unwind(AssertUnwindSafe(|| run(&work))) {
         // Another came first, or the database is being closed.
         Ok(Ok(()) | Err(Error::Conflict { .. } | Error::Cancelled)) => None,
@@ -257,4 +314,11 @@ impl Pending {
         let after = |at: Instant| at.saturating_duration_since(Instant::now());
         Some(self.again.map_or(due, |again| due.max(after(again))))
     }
+}
+
+/// Work that tells nobody, and leaves half of the cores to those who ask and write.
+fn quietly(stop: &CancelToken) -> Work {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let progress: Arc<dyn Progress> = Arc::new(tastedb_engine::Silent);
+    Work { progress, cancel: stop.clone(), threads: (cores / 2).max(1) }
 }

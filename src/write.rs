@@ -1,13 +1,17 @@
 //! Writing without SQL: one transaction, with tables, columns and rows by name.
 
-use tastedb_engine::Engine;
+use std::sync::Arc;
+
+use tastedb_engine::{Engine, Ticket};
 use tastedb_storage::{
     ColumnId, EntityId, ItemId, OnUnknown, Put, Read, Role, Table, TableId, UserId, WriteTxn,
 };
 
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::options::Clock;
 use crate::table::NewTable;
+use crate::worker::Worker;
 
 /// A write transaction. Nothing of it is seen by others before [`commit`](Write::commit), and
 /// nothing of it stays if it is dropped.
@@ -41,12 +45,14 @@ use crate::table::NewTable;
 /// ```
 pub struct Write {
     engine: Engine,
+    clock: Clock,
+    worker: Arc<Worker>,
     txn: WriteTxn,
 }
 
 impl Write {
-    pub(crate) fn new(engine: Engine, txn: WriteTxn) -> Write {
-        Write { engine, txn }
+    pub(crate) fn new(engine: Engine, clock: Clock, worker: Arc<Worker>, txn: WriteTxn) -> Write {
+        Write { engine, clock, worker, txn }
     }
 
     /// Creates a table.
@@ -152,6 +158,45 @@ impl Write {
         }
     }
 
+    /// Deletes a user or an item as [`delete`](Write::delete) does, to be forgotten: the ticket says
+    /// how far that is. [`Database::vacuum`](crate::Database::vacuum) carries it out, or the database
+    /// does by itself within the hour. `None` if there was none.
+    ///
+    /// ```
+    /// # fn main() -> tastedb::Result<()> {
+    /// # use tastedb::{Database, NewTable};
+    /// # let db = Database::in_memory()?;
+    /// # let mut write = db.begin_write()?;
+    /// # write.create_table(NewTable::users("people"))?;
+    /// # write.create_table(NewTable::items("movies"))?;
+    /// # write.create_table(NewTable::interactions("likes", "people", "movies").create_unknown())?;
+    /// # write.record("likes", "u1", "m1", ())?;
+    /// # write.record("likes", "u2", "m1", ())?;
+    /// # write.commit()?;
+    /// let mut write = db.begin_write()?;
+    /// let ticket = write.forget("people", "u1")?.expect("there is such a person");
+    /// write.commit()?;
+    /// db.vacuum()?;
+    /// let receipt = db.verify_forget(&ticket.id())?;
+    /// assert!(receipt.passed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the table is unknown or holds interactions.
+    pub fn forget(&mut self, table: &str, key: &str) -> Result<Option<Ticket>> {
+        let engine = self.engine.clone();
+        let (table, mut forgetting) = {
+            let table = self.table(table)?;
+            (table.id, engine.forgetting(table))
+        };
+        let Some(id) = self.txn.lookup(table, key)? else { return Ok(None) };
+        forgetting.row(&mut self.txn, id)?;
+        Ok(forgetting.finish(&mut self.txn, (self.clock)())?)
+    }
+
     /// Deletes every interaction between a user and an item, and says how many there were.
     ///
     /// # Errors
@@ -186,6 +231,7 @@ impl Write {
     pub fn commit(mut self) -> Result<()> {
         self.engine.keep_embeddings(&mut self.txn)?;
         self.txn.commit()?;
+        self.worker.ensure();
         Ok(())
     }
 

@@ -16,6 +16,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("bincode::", &["storage/src/codec.rs"]),
     ("faer::", &["engine/src/linalg"]),
     ("unicode_segmentation::", &["engine/src/text/terms.rs"]),
+    ("sha2::", &["engine/src/forget/digest.rs"]),
     ("datafusion::", &["query/src"]),
     ("clap::", &["src/cli"]),
     ("rustyline::", &["src/cli/shell"]),

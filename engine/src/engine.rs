@@ -6,17 +6,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tastedb_storage::{Catalog, Read, Snapshot, Store, Table, TableId, WriteTxn};
 
 use crate::error::Result;
 use crate::evaluate_run::{self, Evaluation, EvaluationRequest};
+use crate::forget::{self, Forgetting, Receipt, Ticket, Vacuumed};
 use crate::index::kept::{self, FittedIndex, IndexDefinition, IndexInfo, NewIndex, Stale};
 use crate::live::{self, GraphInfo, Live};
 use crate::progress::Work;
 use crate::projection::ProjectionCompiler;
 use crate::recommend::{self, Recommendation, Request, Response};
-use crate::refresh::{self, RefreshRequest, Refreshment};
+use crate::refresh::{self, Mode, RefreshRequest, Refreshment};
 use crate::registry::{ModelDefinition, ModelInfo, ModelVersion, NewModel, Registry};
 use crate::text::{self, FittedEmbedding, NewEmbedding, TextEmbedding};
 use crate::train::{self, TrainPlan, TrainRequest};
@@ -33,6 +35,8 @@ struct Inner {
     registry: Registry,
     embedders: text::Loaded,
     has_indexes: AtomicBool,
+    /// Whether a ticket was made or an open one seen: then there may be files to rewrite.
+    forgets: AtomicBool,
 }
 
 impl Engine {
@@ -52,6 +56,7 @@ impl Engine {
                 live: Live::new(),
                 registry,
                 embedders: text::Loaded::default(),
+                forgets: AtomicBool::new(false),
             }),
         };
         models.iter().filter_map(|model| model.serving.as_ref()).for_each(|v| engine.notice(v));
@@ -130,7 +135,7 @@ impl Engine {
     /// next version; nothing where nothing is new. Readers and writers go on; a cancelled or failed
     /// run leaves the old version serving.
     pub fn refresh(&self, request: &RefreshRequest, work: &Work) -> Result<Refreshment> {
-        refresh::refresh(self, request, work)
+        refresh::refresh(self, request, Mode::Continue, work)
     }
 
     /// How many interactions of a model's tables came and went after a generation; `None` if that is
@@ -245,10 +250,65 @@ impl Engine {
     }
 
     /// Whether there is, or was since the open, something for the database to do by itself: a model to
-    /// refresh, an index to keep current, a model of a large catalogue that is to have one. Costs a look
-    /// at flags.
+    /// refresh, an index to keep current, a model of a large catalogue that is to have one, something to
+    /// erase. Costs a look at flags.
     pub fn has_work(&self) -> bool {
-        self.inner.has_indexes.load(Ordering::Relaxed) || self.registry().has_automatic()
+        self.inner.has_indexes.load(Ordering::Relaxed)
+            || self.has_forgets()
+            || self.registry().has_automatic()
+    }
+
+    // ---- forgetting -----------------------------------------------------------------------
+
+    /// Begins to delete rows of a table that are to be forgotten.
+    pub fn forgetting(&self, table: &Table) -> Forgetting {
+        self.inner.forgets.store(true, Ordering::Relaxed);
+        Forgetting::new(self.store(), table)
+    }
+
+    /// Whether something was forgotten, or an open ticket seen, since the open. Costs a look at a
+    /// flag.
+    pub fn has_forgets(&self) -> bool {
+        self.inner.forgets.load(Ordering::Relaxed)
+    }
+
+    /// Every forget ticket, oldest first.
+    pub fn forgets(&self, read: &dyn Read) -> Result<Vec<Ticket>> {
+        let tickets = forget::all(read)?;
+        if tickets.iter().any(Ticket::is_open) {
+            self.inner.forgets.store(true, Ordering::Relaxed);
+        }
+        Ok(tickets)
+    }
+
+    /// Every receipt, oldest first.
+    pub fn receipts(&self, read: &dyn Read) -> Result<Vec<Receipt>> {
+        forget::receipts(read)
+    }
+
+    /// Carries out what the open tickets ask for: models that have learned from what was deleted are
+    /// made anew, and the files are rewritten without it. Without tickets, deleted rows are still
+    /// erased from the files. Readers of older states are waited for, at most `patience`. `clock` is
+    /// the time in microseconds since 1970.
+    pub fn vacuum(
+        &self,
+        clock: &dyn Fn() -> i64,
+        patience: Duration,
+        work: &Work,
+    ) -> Result<Vacuumed> {
+        forget::vacuum(self, clock, patience, work)
+    }
+
+    /// Forgets here, in a restored backup, what `other`, the same database at a later time, has
+    /// forgotten since the backup was made. `now` is the time in microseconds since 1970.
+    pub fn forget_again(&self, other: &Engine, now: i64) -> Result<Vec<Ticket>> {
+        forget::again(self, other.store(), &other.snapshot(), now)
+    }
+
+    /// Looks for what a ticket is about, in everything that is stored, and keeps what was seen as a
+    /// receipt. `now` is the time in microseconds since 1970.
+    pub fn verify_forget(&self, id: &str, now: i64, work: &Work) -> Result<Receipt> {
+        forget::verify(self, id, now, work)
     }
 
     // ---- text embeddings ------------------------------------------------------------------

@@ -218,6 +218,12 @@ pub enum Error {
         /// The column.
         column: String,
     },
+    /// No ticket of forgetting has this id.
+    #[error("no forget ticket is called `{id}`")]
+    NoSuchForget {
+        /// The id asked for.
+        id: String,
+    },
     /// The name is taken.
     #[error("{what} `{name}` exists already")]
     AlreadyExists {

@@ -235,11 +235,14 @@ pub(crate) fn capped(
     }
 }
 
-/// The best of some scores, by row, of what is not in a history.
-pub(crate) fn best_unseen(scores: &[f32], seen: &[u32]) -> f32 {
+/// The best of some scores, by ascending row, of what is not in a history.
+pub(crate) fn best_unseen(scores: impl Iterator<Item = (u32, f32)>, seen: &[u32]) -> f32 {
     let mut rest = seen.iter().peekable();
-    let unseen = (0u32..).zip(scores).filter(|(row, _)| rest.next_if_eq(&row).is_none());
-    unseen.map(|(_, score)| *score).fold(f32::NEG_INFINITY, f32::max)
+    let unseen = scores.filter(|(row, _)| {
+        while rest.next_if(|seen| *seen < row).is_some() {}
+        rest.peek() != Some(&row)
+    });
+    unseen.map(|(_, score)| score).fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// Nothing speaks for what a model does not score.

@@ -64,9 +64,19 @@ struct Since {
     schema: bool,
 }
 
+/// How a version follows another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It continues it, as cheaply as the algorithm allows; nothing is done where nothing is new.
+    Continue,
+    /// It takes over its settings and nothing else that it has learned.
+    Unlearn,
+}
+
 pub(crate) fn refresh(
     engine: &Engine,
     request: &RefreshRequest,
+    mode: Mode,
     work: &Work,
 ) -> Result<Refreshment> {
     let snapshot = engine.snapshot();
@@ -82,7 +92,8 @@ pub(crate) fn refresh(
     let reading = Instant::now();
     let items = train::catalogue(engine, &snapshot, &definition)?;
     let since = since(engine, &snapshot, &serving)?;
-    if let Some(since) = &since
+    if mode == Mode::Continue
+        && let Some(since) = &since
         && !since.is_news(&serving, &items)
     {
         return Ok(Refreshment { version: before.clone(), changed: false });
@@ -110,7 +121,11 @@ pub(crate) fn refresh(
     });
     let seed = request.seed.unwrap_or(before.seed);
     let fitting = Instant::now();
-    let refreshed = model::refresh(serving.model.as_ref(), &news, seed, work)?;
+    let refreshed = match mode {
+        Mode::Continue => model::refresh(serving.model.as_ref(), &news, seed, work)?,
+        Mode::Unlearn => model::unlearn(serving.model.as_ref(), &news, seed, work)?,
+    };
+    let anew = refreshed.anew;
     let within = nanos.load(Ordering::Relaxed) as f64 * 1e-9;
     let fit_seconds = (fitting.elapsed().as_secs_f64() - within).max(0.0);
     read_seconds += within;
@@ -133,6 +148,7 @@ pub(crate) fn refresh(
     let version = ModelVersion {
         version: 0,
         generation: snapshot.generation(),
+        learned_since: if anew { snapshot.generation() } else { before.learned_since },
         statement: request.statement.clone(),
         seed,
         users,

@@ -14,6 +14,7 @@ use tastedb_storage::{
 use crate::dataset::Dataset;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::forget;
 use crate::history::{Graphs, KeptGraphs, SideData};
 use crate::learning_curve::LearningCurve;
 use crate::live::{LiveGraphs, publish_graphs};
@@ -121,6 +122,7 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
     let version = ModelVersion {
         version: 0,
         generation: snapshot.generation(),
+        learned_since: snapshot.generation(),
         statement: request.statement.clone(),
         seed: request.seed,
         users: data.n_users() as u64,
@@ -157,6 +159,11 @@ pub(crate) fn publish(
     let staged_graphs = graphs.stage()?;
 
     let mut txn = engine.store().begin()?;
+    if forget::newest(&txn, definition)? > version.generation {
+        return Err(Error::Conflict {
+            what: format!("data that model `{name}` was being trained on is to be forgotten"),
+        });
+    }
     if engine.registry().definition(&txn, name)? != *definition {
         return Err(Error::Conflict {
             what: format!("model `{name}` was replaced while it was being trained"),
@@ -182,6 +189,14 @@ pub(crate) fn publish(
     txn.commit()?;
     engine.registry().set_failure(name, None);
     Ok(version)
+}
+
+/// Takes the serving version of a model back: it is as if it had not been trained.
+pub(crate) fn withdraw(engine: &Engine, name: &str) -> Result<()> {
+    let mut txn = engine.store().begin()?;
+    engine.registry().withdraw(&mut txn, name);
+    txn.commit()?;
+    Ok(())
 }
 
 /// The items that a model ranks: every live row of its item table.

@@ -101,6 +101,9 @@ codes! {
     NOT_CONSTANT = "TD0112" "constant needed":
         "A value that must be known before the statement runs depends on rows."
         -> "Write a constant, a parameter, or an expression over them.";
+    UNCONFIRMED = "TD0114" "forgetting everything":
+        "A DELETE that returns forget_id() takes every row of its table."
+        -> "If that is meant, add WITH (confirm = true); otherwise write a WHERE.";
 
     NO_SUCH_TABLE = "TD0201" "no such table":
         "No table of this name exists."
@@ -144,6 +147,9 @@ codes! {
     NO_SUCH_EMBEDDING = "TD0214" "no such embedding":
         "The table has no text embedding of this name."
         -> "SHOW EMBEDDINGS lists them.";
+    NO_SUCH_FORGET = "TD0216" "no such forget ticket":
+        "No ticket of forgetting has this id."
+        -> "SHOW FORGETS lists the tickets.";
 
     TYPE_MISMATCH = "TD0301" "wrong type":
         "A value has another type than what it is for."
@@ -243,6 +249,9 @@ codes! {
     CONFLICT = "TD0508" "changed meanwhile":
         "What the statement worked on was changed or dropped by another while it ran."
         -> "Run it again.";
+    HELD = "TD0510" "older state is read":
+        "Something still reads the database as it was before a deletion, so that what was deleted cannot be erased yet."
+        -> "Run VACUUM again when that transaction, training or reader has ended.";
 
     NOT_TRAINED = "TD0601" "model not trained":
         "The model has no trained version."

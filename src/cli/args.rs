@@ -110,6 +110,10 @@ pub(crate) enum Command {
         source: PathBuf,
         /// Folder to make; must not exist
         destination: PathBuf,
+        /// The database that the backup is of, as it is now: what it has forgotten since is deleted
+        /// from the restored one, too
+        #[arg(long, value_name = "DATABASE")]
+        forget: Option<PathBuf>,
     },
 }
 

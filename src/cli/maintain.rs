@@ -56,11 +56,24 @@ pub(crate) fn backup(path: &Path, destination: &Path) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Makes the database `destination` from the backup `source`.
-pub(crate) fn restore(source: &Path, destination: &Path) -> Result<(), Stop> {
+/// Makes the database `destination` from the backup `source`, without what the database `now` has
+/// forgotten since.
+pub(crate) fn restore(source: &Path, destination: &Path, now: Option<&Path>) -> Result<(), Stop> {
     let began = Instant::now();
+    let open = |path: &Path, options: Options| Database::open_with(path, options).map_err(Stop::of);
+    let existing = || Options::new().create(Create::Never);
+    // Before anything is made: it may be that there is no such database.
+    let now = now.map(|path| open(path, existing().read_only(true))).transpose()?;
     let report = Database::restore(source, destination).map_err(Stop::of)?;
-    let (what, took) = (what_was_checked(&report), duration(began.elapsed()));
+    let mut what = what_was_checked(&report);
+    if let Some(now) = &now {
+        let restored = open(destination, existing())?;
+        let tickets = restored.forget_again(now).map_err(Stop::of)?;
+        restored.vacuum().map_err(Stop::of)?;
+        let rows: u64 = tickets.iter().map(|ticket| ticket.rows).sum();
+        what.push_str(&format!("; {rows} rows forgotten again"));
+    }
+    let took = duration(began.elapsed());
     say(&format!("{}: restored; {what} ({took})", destination.display()));
     Ok(())
 }

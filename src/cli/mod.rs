@@ -49,7 +49,9 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Demo(demo)) => demo::run(&demo),
         Some(Command::Check { path }) => maintain::check(&path),
         Some(Command::Backup { path, destination }) => maintain::backup(&path, &destination),
-        Some(Command::Restore { source, destination }) => maintain::restore(&source, &destination),
+        Some(Command::Restore { source, destination, forget }) => {
+            maintain::restore(&source, &destination, forget.as_deref())
+        }
     };
     match result {
         // Whoever reads the output has had enough: that is no failure of ours.

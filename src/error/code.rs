@@ -21,11 +21,12 @@ pub(super) const INTERNAL: &str = "TD0899";
 /// The code of an error of storage.
 pub(super) fn of_storage(error: &Storage) -> &'static str {
     match error {
-        Storage::Io { .. } => "TD0801",
+        Storage::Io { .. } | Storage::Leftover { .. } => "TD0801",
         Storage::Kv { .. } => "TD0802",
         error if error.is_corruption() => "TD0803",
         Storage::Locked { .. } => "TD0504",
         Storage::Busy { .. } => "TD0503",
+        Storage::Held { .. } => "TD0510",
         Storage::UnsupportedFormat { .. } | Storage::UnknownFlags { .. } => "TD0804",
         Storage::NotADatabase { .. } => "TD0805",
         Storage::NotFound { .. } => "TD0806",
@@ -62,6 +63,7 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
         Engine::EmptyText { .. } => "TD0610",
         Engine::NotText { .. } => "TD0301",
         Engine::NoSuchModel { .. } => "TD0203",
+        Engine::NoSuchForget { .. } => "TD0216",
         Engine::NoSuchTable(_) => NO_TABLE,
         Engine::NoSuchAlgorithm { .. } => "TD0206",
         Engine::NoSuchModality { .. } => "TD0213",
@@ -94,10 +96,10 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
 pub(super) fn kind(code: &str) -> ErrorKind {
     match code {
         "TD0201" | "TD0202" | "TD0203" | "TD0204" | "TD0206" | "TD0210" | "TD0211" | "TD0213"
-        | "TD0307" | "TD0701" | "TD0702" | "TD0806" => ErrorKind::NotFound,
+        | "TD0216" | "TD0307" | "TD0701" | "TD0702" | "TD0806" => ErrorKind::NotFound,
         "TD0205" | "TD0306" | "TD0408" | "TD0807" => ErrorKind::AlreadyExists,
         "TD0209" | "TD0501" | "TD0502" | "TD0505" | "TD0508" => ErrorKind::Conflict,
-        "TD0503" | "TD0504" => ErrorKind::Locked,
+        "TD0503" | "TD0504" | "TD0510" => ErrorKind::Locked,
         "TD0506" => ErrorKind::ReadOnly,
         "TD0507" => ErrorKind::Cancelled,
         "TD0401" | "TD0407" | "TD0801" | "TD0802" => ErrorKind::Io,
@@ -112,7 +114,7 @@ pub(super) fn kind(code: &str) -> ErrorKind {
 
 /// Whether the same call may succeed later without anything being changed.
 pub(super) fn is_retryable(code: &str) -> bool {
-    matches!(code, "TD0503" | "TD0504" | "TD0508")
+    matches!(code, "TD0503" | "TD0504" | "TD0508" | "TD0510")
 }
 
 #[cfg(all(test, feature = "sql"))]

@@ -142,6 +142,24 @@ impl Committer {
         durable.led = true;
         drop(durable);
         // One sync covers this commit, so a leader need not look again.
+        self.lead()
+    }
+
+    /// Publishes the last written commit anew, so that the current snapshot is of now and of nothing
+    /// before.
+    pub(crate) fn renew(&self) -> Result<()> {
+        let mut durable = lock(&self.durable);
+        while durable.led {
+            durable = self.turned.wait(durable).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.poison.check()?;
+        durable.led = true;
+        drop(durable);
+        self.lead()
+    }
+
+    /// Syncs and publishes, as the one who does so for all.
+    fn lead(&self) -> Result<()> {
         let lead = Lead { committer: self, done: false };
         let result = self.sync_and_publish();
         if result.is_err() {

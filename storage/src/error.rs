@@ -59,6 +59,18 @@ pub enum Error {
         /// How long was waited.
         waited: std::time::Duration,
     },
+    /// Something still reads a state in which what is to be erased was there.
+    #[error("an older state of the database is still being read (waited {} ms)", waited.as_millis())]
+    Held {
+        /// How long was waited for it.
+        waited: std::time::Duration,
+    },
+    /// A file that should be gone cannot be removed.
+    #[error("{} cannot be removed", path.display())]
+    Leftover {
+        /// The file.
+        path: PathBuf,
+    },
     /// One of our files holds what we never write.
     #[error("{} is damaged{}: {what}", path.display(), at(*offset))]
     Corrupted {
@@ -331,7 +343,7 @@ pub enum Error {
 impl Error {
     /// Whether trying again later can succeed without anything being repaired.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Busy { .. } | Error::Locked { .. })
+        matches!(self, Error::Busy { .. } | Error::Locked { .. } | Error::Held { .. })
     }
 
     /// Whether the error says that stored bytes are damaged or missing.

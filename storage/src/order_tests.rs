@@ -192,6 +192,14 @@ impl Kv for Watch {
         self.inner.compact()
     }
 
+    fn sequence(&self) -> u64 {
+        self.inner.sequence()
+    }
+
+    fn erase(&self, since: u64, patience: std::time::Duration) -> Result<()> {
+        self.inner.erase(since, patience)
+    }
+
     fn checkpoint(&self, to: &Path) -> Result<()> {
         self.inner.checkpoint(to)
     }

@@ -25,6 +25,7 @@ use crate::key;
 use crate::kv::{Cf, Kv, KvOptions, KvView, RocksKv};
 use crate::lock::{LOCK_FILE, Lock};
 use crate::manifest::Manifest;
+use crate::search::{Fingerprint, Searched, Searcher};
 use crate::segment::SEGMENTS_DIR;
 use crate::snapshot::{Home, Snapshot};
 use crate::state::State;
@@ -302,6 +303,45 @@ impl Store {
         self.0.kv.compact()
     }
 
+    /// Rewrites the files so that nothing which was deleted before the call is in any of them: no
+    /// row, no key, no vector, no older artifact, and no trace in a log. Whoever reads an older state
+    /// needs what it sees, so such readers are waited for, at most `patience` each time; others read
+    /// and write meanwhile.
+    pub fn erase(&self, patience: Duration) -> Result<()> {
+        let mut txn = self.begin()?;
+        txn.compact_embeddings()?;
+        txn.commit()?;
+        let since = self.0.kv.sequence();
+        self.0.committer.renew()?;
+        self.0.kv.erase(since, patience)?;
+        // With the lock, no file is between its rename and its commit.
+        let _writer = self.0.writer.take(self.0.options.busy_timeout)?;
+        let head = self.0.committer.head();
+        // What the durable state names must stay, and so nothing goes that only a later one dropped.
+        self.0.committer.wait(head.state.generation)?;
+        let left = unnamed(&*self.0.home.dir, &head.manifest)?;
+        match left.into_iter().next() {
+            None => Ok(()),
+            Some(name) => Err(Error::Leftover { path: self.0.home.dir.path(&name) }),
+        }
+    }
+
+    /// What some bytes are searched by without keeping them; see [`Store::search`].
+    pub fn fingerprint(&self, bytes: &[u8]) -> Fingerprint {
+        self.searcher().fingerprint(bytes)
+    }
+
+    /// Searches every file of the database, as it lies there, and every record, as it is stored in
+    /// them, for bytes of these fingerprints.
+    pub fn search(&self, wanted: &[Fingerprint]) -> Result<Searched> {
+        let view = self.0.kv.view();
+        self.searcher().search(wanted, &*self.0.home.dir, &*view)
+    }
+
+    fn searcher(&self) -> Searcher {
+        Searcher::new(self.id())
+    }
+
     /// Makes a consistent copy of the database at a path where nothing is yet. Readers go on;
     /// writers wait only while RocksDB links its files.
     pub fn backup(&self, target: &Path) -> Result<()> {
@@ -384,6 +424,19 @@ fn admit(path: &Path, options: &Options) -> Result<bool> {
         return Err(Error::NotADatabase { path: path.to_owned() });
     }
     if may_create { Ok(true) } else { Err(missing()) }
+}
+
+/// Removes what the manifest does not name; what cannot be removed is returned.
+fn unnamed(dir: &dyn Directory, manifest: &Manifest) -> Result<Vec<String>> {
+    let live: std::collections::HashSet<&str> =
+        manifest.files().map(|file| file.name.as_str()).collect();
+    let mut left = Vec::new();
+    for at in [SEGMENTS_DIR, MODELS_DIR] {
+        directory::sweep(dir, at, &|name| live.contains(name))?;
+        let names = directory::walk(dir, at)?.into_iter().map(|(name, _)| name);
+        left.extend(names.filter(|name| !live.contains(name.as_str())));
+    }
+    Ok(left)
 }
 
 fn load_catalog(view: &dyn KvView) -> Result<Catalog> {

@@ -256,7 +256,8 @@ fn verify(folder: &Path, round: u64) {
         &mut session,
         "RECOMMEND id FROM movies FOR VECTOR (text => '[1, 1, 1, 1, 1, 1, 1, 2]') LIMIT 7",
     );
-    assert_eq!(near.len(), 7, "round {round}: all rows that there are");
+    let movies = count(&mut session, "SELECT count(*) FROM movies");
+    assert_eq!(near.len() as u64, movies.min(7), "round {round}: all rows that there are");
     let state = &cells(&mut session, "SELECT state FROM indexes")[0][0];
     assert_eq!(state, "ready", "round {round}: an index without its file");
 }

@@ -10,6 +10,7 @@ mod crash;
 mod data;
 mod drift;
 mod embeddings;
+mod forget;
 mod reference;
 mod refresh;
 mod slates;

@@ -203,6 +203,20 @@ impl Graphs for LiveGraphs {
     }
 }
 
+/// Removes the stored graphs of a table, so that the next are built with a mean of their own; tells
+/// whether there was one.
+pub(crate) fn remove(txn: &mut WriteTxn, table: TableId) -> Result<bool> {
+    let mut any = false;
+    for (record, _) in txn.records(RECORDS)? {
+        if key(&record).is_some_and(|(of, ..)| of == table) {
+            txn.unpublish(&record);
+            txn.delete_record(&record);
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
 /// Names written files in a transaction, and removes the graphs of columns that are gone.
 pub(crate) fn publish(txn: &mut WriteTxn, staged: Vec<Staging>) -> Result<()> {
     let catalog = txn.catalog().clone();

@@ -110,6 +110,14 @@ impl Live {
         Ok(Some(current).filter(|current| !current.is_outdated()))
     }
 
+    /// Lets go of files that a snapshot does not name any more.
+    pub(crate) fn let_go_of_indexes(&self, snapshot: &Snapshot) {
+        let numbers = snapshot.artifact_numbers();
+        self.indexes.loaded.retain(&numbers);
+        self.indexes.columns.retain(|(_, _, number)| numbers.contains(number));
+        self.indexes.models.retain(|(_, number, _)| numbers.contains(number));
+    }
+
     /// The embeddings of every vector column of an item table, and the indexes of those that have one.
     pub(crate) fn side_with_indexes(
         &self,

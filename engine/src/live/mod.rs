@@ -22,7 +22,9 @@ use tastedb_storage::{
 pub use cached::Cached;
 pub use entity_index::EntityIndex;
 pub use graphs::GraphInfo;
-pub(crate) use graphs::{LiveGraphs, list as list_graphs, publish as publish_graphs};
+pub(crate) use graphs::{
+    LiveGraphs, list as list_graphs, publish as publish_graphs, remove as remove_graphs,
+};
 pub use responses::{ClickRates, Counting};
 
 use crate::embedding_matrix::EmbeddingMatrix;

@@ -286,7 +286,8 @@ impl Model for Factors {
         let side = SideData { earlier: Some(earlier), ..news.side().clone() };
         let options = options.into_iter().collect();
         let model = (algorithm(name)?.fit)(news.data()?, &side, &options, seed, work)?;
-        Ok(Refreshed { model, how: format!("{more} epochs more, {new} new items") })
+        let how = format!("{more} epochs more, {new} new items");
+        Ok(Refreshed { model, how, anew: false })
     }
 
     fn curve(&self) -> LearningCurve {

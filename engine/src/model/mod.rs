@@ -137,6 +137,13 @@ pub trait Model: Send + Sync {
         refitted(self.algorithm(), self.options(), news, seed, work)
     }
 
+    /// The model of the data as it is now, with the settings that are in force, and nothing else of
+    /// this one: what is not in the data has left no trace in it but in the choice of the settings.
+    /// Models whose refresh is that already can do the same; the others are fitted again.
+    fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        refitted(self.algorithm(), self.options(), news, seed, work)
+    }
+
     /// How its training went, where it was trained by gradients. Only a model that was just trained
     /// knows: what keeps it is the record of the version.
     fn curve(&self) -> LearningCurve {
@@ -289,7 +296,7 @@ fn refitted(
 ) -> Result<Refreshed> {
     let options = options.into_iter().collect();
     let model = (algorithm(name)?.fit)(news.data()?, news.side(), &options, seed, work)?;
-    Ok(Refreshed { model, how: "fitted again with the same settings".to_owned() })
+    Ok(Refreshed { model, how: "fitted again with the same settings".to_owned(), anew: true })
 }
 
 /// Brings a model up to date; see [`Model::refresh`]. The same model, data and seed give the same
@@ -297,6 +304,12 @@ fn refitted(
 pub fn refresh(model: &dyn Model, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
     work.check()?;
     work.install(|| model.refresh(news, seed, work))
+}
+
+/// Makes a model forget what is no longer in the data; see [`Model::unlearn`].
+pub fn unlearn(model: &dyn Model, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+    work.check()?;
+    work.install(|| model.unlearn(news, seed, work))
 }
 
 /// A model asked about other items than it was trained on, which ascend: rows in and out are theirs, as

@@ -139,4 +139,6 @@ pub struct Refreshed {
     pub model: Box<dyn super::Model>,
     /// What was done for it, in a few words.
     pub how: String,
+    /// Whether it is what the data now makes of its settings, whatever the model before had learned.
+    pub anew: bool,
 }

@@ -172,7 +172,10 @@ impl<'a> OnCatalogue<'a> {
                 }
             }
         }
-        let score = capped(|row| own[row as usize], seen, best_unseen(own, seen));
+        // What is gone is nothing to be the best of.
+        let there = (0u32..).zip(own).filter(|(row, _)| self.live(*row).is_some());
+        let most = best_unseen(there.map(|(row, score)| (row, *score)), seen);
+        let score = capped(|row| own[row as usize], seen, most);
         let found = self.layout.newcomers.scores(score, seen);
         for (row, score) in self.layout.places.iter().zip(found) {
             if !score.is_nan() {

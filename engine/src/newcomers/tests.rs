@@ -41,7 +41,7 @@ fn a_new_item_is_scored_as_those_that_it_is_alike() {
 fn a_history_counts_as_the_best_of_the_others_at_most() {
     let scores = [9.0, 0.5, UNSCORED, 0.25, 7.0];
     let seen = [0, 3];
-    let most = best_unseen(&scores, &seen);
+    let most = best_unseen((0..).zip(scores), &seen);
     assert_eq!(most, 7.0);
     let score = capped(|row| scores[row as usize], &seen, most);
     assert_eq!((score(0), score(3), score(4)), (7.0, 0.25, 7.0));

@@ -56,6 +56,10 @@ pub struct ModelVersion {
     pub version: u64,
     /// The generation of the snapshot that was read.
     pub generation: u64,
+    /// The oldest generation that it has learned from, by itself or by the versions that it continues.
+    /// What was deleted before that is in nothing of it but, where it was refreshed, in the choice of
+    /// its settings.
+    pub learned_since: u64,
     /// The statement that trained it, as written.
     pub statement: String,
     /// The seed of the run.
@@ -233,6 +237,7 @@ impl ModelVersion {
         fields
             .set("version", self.version)
             .set("generation", self.generation)
+            .set("learned_since", self.learned_since)
             .set("statement", &self.statement)
             .set("seed", self.seed)
             .set("users", self.users)
@@ -283,11 +288,19 @@ impl ModelVersion {
                 pairs: fields.number(record, "refreshed.pairs")?,
             }),
         };
+        let generation = fields.number(record, "generation")?;
+        let learned_since = match (fields.get("learned_since"), &refreshed) {
+            (Some(_), _) => fields.number(record, "learned_since")?,
+            (None, None) => generation,
+            // From before this was kept: nobody knows.
+            (None, Some(_)) => 0,
+        };
         Ok(ModelVersion {
             interactions,
             refreshed,
             version: fields.number(record, "version")?,
-            generation: fields.number(record, "generation")?,
+            generation,
+            learned_since,
             statement: fields.text(record, "statement")?.to_string(),
             seed: fields.number(record, "seed")?,
             users: fields.number(record, "users")?,
@@ -328,6 +341,7 @@ mod tests {
         ModelVersion {
             version: 3,
             generation: 9,
+            learned_since: 8,
             statement: "TRAIN MODEL m".to_owned(),
             seed: 1,
             users: 2,
@@ -392,6 +406,25 @@ mod tests {
         assert_eq!(fields.with_prefix("curve.").count(), 0);
         assert_eq!(fields.get("best_epoch"), None);
         assert_eq!(ModelVersion::decode("version/m", &bytes).expect("it is read"), before);
+    }
+
+    #[test]
+    fn a_version_from_before_it_was_kept_has_learned_from_its_own_data_or_from_who_knows_what() {
+        let mut version = version(LearningCurve::default());
+        let without = |version: &ModelVersion| {
+            let fields = Fields::decode("version/m", &version.encode()).unwrap();
+            let mut kept = Fields::new();
+            for (name, value) in fields.with_prefix("").filter(|(name, _)| *name != "learned_since")
+            {
+                kept.set(name, value);
+            }
+            ModelVersion::decode("version/m", &kept.encode()).unwrap().learned_since
+        };
+        assert_eq!(without(&version), version.generation);
+        let how = "patched".to_owned();
+        version.refreshed =
+            Some(Lineage { from: 1, trained: 1, how, users: 0, items: 0, pairs: 0 });
+        assert_eq!(without(&version), 0);
     }
 
     #[test]

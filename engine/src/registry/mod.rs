@@ -408,6 +408,20 @@ impl Registry {
         Ok(serving)
     }
 
+    /// Lets go of loaded versions that do not serve any more.
+    pub(crate) fn let_go(&self, snapshot: &Snapshot) {
+        let serves = |name: &str, serving: &Serving| matches!(self.version(snapshot, name), Ok(Some(version)) if version == serving.version);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|name, serving| serves(name, serving));
+    }
+
+    /// Takes the serving version of a model back, within `txn`: the model is not trained then.
+    pub(crate) fn withdraw(&self, txn: &mut WriteTxn, name: &str) {
+        txn.unpublish(name);
+        txn.delete_record(&format!("{VERSIONS}{name}"));
+        factors::remove(txn, name);
+    }
+
     fn notice(&self, definition: &ModelDefinition) {
         if definition.refresh.automatic().is_some() {
             self.automatic.store(true, Ordering::Relaxed);

@@ -132,7 +132,7 @@ pub struct Update {
     pub returning: Option<Vec<SelectItem>>,
 }
 
-/// `DELETE FROM table [AS alias] [WHERE …] [RETURNING …]`
+/// `DELETE FROM table [AS alias] [WHERE …] [RETURNING …] [WITH (…)]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delete {
     /// The table.
@@ -143,4 +143,6 @@ pub struct Delete {
     pub filter: Option<Expr>,
     /// What to return of each deleted row.
     pub returning: Option<Vec<SelectItem>>,
+    /// `confirm`
+    pub options: WithOptions,
 }

@@ -272,6 +272,8 @@ pub enum Show {
     Graphs,
     /// `SHOW EMBEDDINGS`
     Embeddings,
+    /// `SHOW FORGETS`
+    Forgets,
     /// `SHOW TRAINING model`: how its last training went
     Training(Name),
 }

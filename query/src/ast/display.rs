@@ -76,6 +76,7 @@ impl Display for StatementKind {
             StatementKind::Show(Show::Indexes) => f.write_str("SHOW INDEXES"),
             StatementKind::Show(Show::Graphs) => f.write_str("SHOW GRAPHS"),
             StatementKind::Show(Show::Embeddings) => f.write_str("SHOW EMBEDDINGS"),
+            StatementKind::Show(Show::Forgets) => f.write_str("SHOW FORGETS"),
             StatementKind::Show(Show::Training(model)) => {
                 write!(f, "SHOW TRAINING {}", Ident(model))
             }
@@ -377,7 +378,8 @@ impl Display for Delete {
         write!(f, "DELETE FROM {}", Ident(&self.table))?;
         clause(f, "AS", self.alias.as_ref().map(Ident).as_ref())?;
         clause(f, "WHERE", self.filter.as_ref())?;
-        returning(f, self.returning.as_deref())
+        returning(f, self.returning.as_deref())?;
+        write!(f, "{}", self.options)
     }
 }
 

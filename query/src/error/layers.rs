@@ -67,6 +67,7 @@ fn engine_code(error: &engine::Error) -> &'static Code {
         engine::Error::NoSuchIndex { .. } => &codes::NO_SUCH_INDEX,
         engine::Error::AlreadyIndexed { .. } => &codes::EXISTS,
         engine::Error::NotAVector { .. } => &codes::NOT_A_VECTOR,
+        engine::Error::NoSuchForget { .. } => &codes::NO_SUCH_FORGET,
         engine::Error::AlreadyExists { .. } => &codes::EXISTS,
         engine::Error::NothingHeldOut => &codes::NOTHING_HELD_OUT,
         engine::Error::Conflict { .. } => &codes::CONFLICT,
@@ -78,7 +79,7 @@ fn engine_code(error: &engine::Error) -> &'static Code {
 
 fn storage_code(error: &storage::Error) -> &'static Code {
     match error {
-        storage::Error::Io { .. } => &codes::IO,
+        storage::Error::Io { .. } | storage::Error::Leftover { .. } => &codes::IO,
         storage::Error::Kv { .. } => &codes::KV,
         storage::Error::CorruptedKv { .. }
         | storage::Error::Corrupted { .. }
@@ -88,6 +89,7 @@ fn storage_code(error: &storage::Error) -> &'static Code {
         | storage::Error::Unsound { .. } => &codes::DAMAGED,
         storage::Error::Locked { .. } => &codes::LOCKED,
         storage::Error::Busy { .. } => &codes::BUSY,
+        storage::Error::Held { .. } => &codes::HELD,
         storage::Error::UnsupportedFormat { .. } | storage::Error::UnknownFlags { .. } => {
             &codes::NEWER_FORMAT
         }

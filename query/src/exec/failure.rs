@@ -295,6 +295,17 @@ impl Error {
         Error::new(&codes::NOT_ALLOWED_HERE, what)
     }
 
+    pub(crate) fn misplaced_forget_id() -> Error {
+        let what = "forget_id() stands alone in the RETURNING of a DELETE";
+        Error::new(&codes::NOT_ALLOWED_HERE, what)
+            .hint("DELETE FROM people WHERE id = 'u42' RETURNING forget_id()")
+    }
+
+    pub(crate) fn unconfirmed(table: &str) -> Error {
+        let what = format!("this forgets every row of `{table}`");
+        Error::new(&codes::UNCONFIRMED, what)
+    }
+
     pub(crate) fn misplaced_seen() -> Error {
         Error::new(
             &codes::NOT_ALLOWED_HERE,
@@ -417,7 +428,7 @@ pub(crate) fn of_datafusion(error: DataFusionError) -> Error {
     };
     let place = problem.span.unwrap_or_default();
     if missing("forget_id") {
-        return Error::not_supported("forget_id()").at(place);
+        return Error::misplaced_forget_id().at(place);
     }
     if missing("seen") {
         return Error::misplaced_seen().at(place);

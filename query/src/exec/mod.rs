@@ -11,6 +11,7 @@ mod embedding;
 mod evaluate;
 mod export;
 pub(crate) mod failure;
+mod forget;
 mod index;
 mod insert;
 mod model;
@@ -75,6 +76,7 @@ pub(crate) fn execute(
         StatementKind::Show(Show::Indexes) => show::indexes(session),
         StatementKind::Show(Show::Graphs) => show::graphs(session),
         StatementKind::Show(Show::Embeddings) => show::embeddings(session),
+        StatementKind::Show(Show::Forgets) => forget::show(session),
         StatementKind::Show(Show::Training(name)) => model::show_training(session, name),
         StatementKind::Describe(name) => show::describe(session, name),
         StatementKind::Begin => {
@@ -92,6 +94,8 @@ pub(crate) fn execute(
         StatementKind::TrainModel(train) => model::train(session, train, params, own()),
         StatementKind::RefreshModel(refresh) => model::refresh(session, refresh, params, own()),
         StatementKind::ExplainTrain(train) => model::explain_train(session, train, params, own()),
+        StatementKind::VerifyForget(id) => forget::verify(session, id, params),
+        StatementKind::Vacuum => forget::vacuum(session, statement.span),
         StatementKind::Evaluate(evaluate) => evaluate::run(session, evaluate, params),
         StatementKind::Explain { analyze, statement } => match (&statement.kind, analyze) {
             (StatementKind::Recommend(recommend), true) => {
@@ -105,6 +109,5 @@ pub(crate) fn execute(
             }
             _ => Err(Error::statement_unsupported("EXPLAIN of this statement").at(statement.span)),
         },
-        _ => Err(Error::statement_unsupported(kind.name()).at(statement.span)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::names;
+use super::{forget, names};
 use crate::ast::Name;
 use crate::batch::{BatchBuilder, Field, Shape, arrow_type};
 use crate::error::Result;
@@ -15,7 +15,8 @@ use tastedb_engine::index::IndexOf;
 use tastedb_engine::{TextEmbedding, TrainingTable};
 
 /// Tables that every database has.
-pub(crate) const SYSTEM_TABLES: &[&str] = &["models", "indexes", "graphs", "embeddings"];
+pub(crate) const SYSTEM_TABLES: &[&str] =
+    &["models", "indexes", "graphs", "embeddings", "forgets", "receipts"];
 
 /// Rows made by hand. The type of a column is that of its first value that is not NULL.
 pub(crate) struct Grid {
@@ -363,6 +364,8 @@ pub(crate) fn system_table(session: &Session, name: &str, view: &View) -> Result
         "indexes" => index_rows(session, view).map(Some),
         "graphs" => graph_rows(session, view).map(Some),
         "embeddings" => embedding_rows(session, view).map(Some),
+        "forgets" => forget::ticket_rows(session, view).map(Some),
+        "receipts" => forget::receipt_rows(session, view).map(Some),
         _ => Ok(None),
     }
 }

@@ -157,16 +157,17 @@ impl Cursor<'_> {
         Ok(StatementKind::Update(Update { table, alias, assignments, filter, returning }))
     }
 
-    /// `DELETE FROM table [AS alias] [WHERE …] [RETURNING …]`
+    /// `DELETE FROM table [AS alias] [WHERE …] [RETURNING …] [WITH (…)]`
     pub(super) fn delete(&mut self) -> Result<StatementKind> {
         self.expect("delete")?;
         self.expect("from")?;
         let table = self.name("a table name")?;
-        let alias = self.alias(&["where", "returning", "using"])?;
+        let alias = self.alias(&["where", "returning", "using", "with"])?;
         self.one_table("using", "DELETE")?;
         let filter: Option<Expr> = self.filter()?;
         let returning = self.returning()?;
-        Ok(StatementKind::Delete(Delete { table, alias, filter, returning }))
+        let options = self.with_options()?;
+        Ok(StatementKind::Delete(Delete { table, alias, filter, returning, options }))
     }
 
     /// UPDATE … FROM and DELETE … USING.

@@ -42,7 +42,8 @@ const FOREIGN: [&str; 24] = [
 ];
 
 /// What SHOW can show.
-const SHOWN: &[&str] = &["tables", "models", "indexes", "graphs", "embeddings", "training"];
+const SHOWN: &[&str] =
+    &["tables", "models", "indexes", "graphs", "embeddings", "forgets", "training"];
 
 impl Cursor<'_> {
     /// `CREATE [OR REPLACE] TABLE | MODEL | INDEX | EMBEDDING …`
@@ -248,7 +249,7 @@ impl Cursor<'_> {
         Ok(StatementKind::Drop(Drop { kind, if_exists, name, table }))
     }
 
-    /// `SHOW TABLES | MODELS | EMBEDDINGS | INDEXES | GRAPHS | TRAINING model`
+    /// `SHOW TABLES | MODELS | EMBEDDINGS | INDEXES | GRAPHS | FORGETS | TRAINING model`
     pub(super) fn show(&mut self) -> Result<StatementKind> {
         self.expect("show")?;
         let foreign =
@@ -267,6 +268,7 @@ impl Cursor<'_> {
             "indexes" => Show::Indexes,
             "graphs" => Show::Graphs,
             "embeddings" => Show::Embeddings,
+            "forgets" => Show::Forgets,
             _ => Show::Training(self.name("a model name")?),
         }))
     }

@@ -203,8 +203,8 @@ fn delete_takes_interactions_along() {
     assert_eq!(tag(&mut session, "DELETE FROM movies"), "DELETE 4");
     assert_eq!(rows(&mut session, "SELECT count(*) FROM ratings"), "0");
     assert!(
-        fails(&mut session, "DELETE FROM people WHERE id = 'u2' RETURNING forget_id()")
-            .starts_with("TD0903")
+        fails(&mut session, "DELETE FROM people WHERE id = 'u2' RETURNING upper(forget_id())")
+            .starts_with("TD0110")
     );
     assert_eq!(rows(&mut session, "SELECT count(*) FROM people"), "2");
 }

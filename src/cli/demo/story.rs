@@ -200,11 +200,23 @@ fn something_else(narrator: &mut Narrator, person: &str) -> Result<Option<String
 fn forget(narrator: &mut Narrator, person: &str) -> Result<(), Stop> {
     narrator.step(
         "Forget",
-        &format!("Person {person} leaves. One statement removes the row and all that hangs on it."),
+        &format!(
+            "Person {person} leaves, and is to be forgotten. One statement removes the row and all \
+             that hangs on it, from every answer and at once; it makes a ticket."
+        ),
     )?;
-    narrator.run(&format!("DELETE FROM people WHERE id = {person};"))?;
+    narrator.run(&format!("DELETE FROM people WHERE id = {person} RETURNING forget_id();"))?;
     narrator.run(&format!("SELECT count(*) AS left FROM ratings WHERE user_id = {person};"))?;
-    narrator.run_to_fail(&format!("RECOMMEND movies FOR USER {person} LIMIT {K};"))
+    narrator.run_to_fail(&format!("RECOMMEND movies FOR USER {person} LIMIT {K};"))?;
+    narrator.say(
+        "The model has still learned from what is gone, and the bytes are still in the files. The \
+         database sees to both within the hour; VACUUM does it now. The receipt says what was \
+         looked at.",
+    )?;
+    narrator.run("VACUUM;")?;
+    narrator.run("VERIFY FORGET 'f_1';")?;
+    narrator.run("SELECT id, scope, state, methods FROM forgets;")?;
+    Ok(())
 }
 
 /// What an item is called; its key, where nothing tells.

@@ -28,6 +28,7 @@ pub(super) const STARTERS: &[&str] = &[
     "ROLLBACK",
     "SELECT",
     "SHOW EMBEDDINGS",
+    "SHOW FORGETS",
     "SHOW GRAPHS",
     "SHOW INDEXES",
     "SHOW MODELS",
@@ -36,6 +37,7 @@ pub(super) const STARTERS: &[&str] = &[
     "UPDATE",
     "VACUUM",
     "VALUES",
+    "VERIFY FORGET",
     "WITH",
 ];
 
@@ -86,6 +88,8 @@ pub(super) const KEYWORDS: &[&str] = &[
     "EXPORT",
     "FALSE",
     "FOR",
+    "FORGET",
+    "FORGETS",
     "FROM",
     "FULL",
     "GROUP",
@@ -155,6 +159,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "VACUUM",
     "VALUES",
     "VECTOR",
+    "VERIFY",
     "WEIGHT",
     "WHEN",
     "WHERE",

@@ -160,7 +160,11 @@ impl Directory for OsDirectory {
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(fail)?;
-            let meta = entry.metadata().map_err(fail)?;
+            let meta = match entry.metadata() {
+                // Removed since it was listed, as RocksDB does with what it has merged.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                meta => meta.map_err(fail)?,
+            };
             let name = entry.file_name().into_string().map_err(|name| {
                 let name = self.path(&join(dir, &name.to_string_lossy()));
                 Error::Corrupted { path: name, offset: None, what: "a file name that is not UTF-8" }

@@ -285,3 +285,23 @@ fn faults_can_be_aimed_at_one_kind() {
     let real = faulty.rename("missing", "c").expect_err("missing");
     assert!(!is_injected(&real));
 }
+
+#[test]
+fn a_file_that_goes_while_its_folder_is_listed_is_no_error() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let dir = OsDirectory::open(folder.path()).expect("opens");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let done = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let paths: Vec<_> = (0..40).map(|at| folder.path().join(format!("f{at}"))).collect();
+            while !done() {
+                paths.iter().for_each(|path| std::fs::write(path, "x").expect("writes"));
+                paths.iter().for_each(|path| std::fs::remove_file(path).expect("removes"));
+            }
+        });
+        let listed: Vec<_> = (0..3000).map(|_| walk(&dir, "").map(|_| ())).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(listed.iter().all(Result::is_ok), "{:?}", listed.iter().find(|one| one.is_err()));
+    });
+}

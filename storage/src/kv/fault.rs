@@ -1,4 +1,4 @@
-//! A [`Kv`] whose n-th write or sync fails, and all after it: for tests.
+//! A [`Kv`] whose n-th write, sync or erasure fails, and all after it: for tests.
 //!
 //! It counts; it never touches bytes. Invariant: reads never fail, because a failed read is no
 //! danger to what is stored.
@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::kv::{Batch, Kv, KvSize, KvView};
@@ -29,7 +30,7 @@ impl FaultKv {
         }
     }
 
-    /// From now on, lets `n` writes and syncs through and fails those after.
+    /// From now on, lets `n` writes, syncs and erasures through and fails those after.
     pub fn fail_after(&self, n: u32) {
         self.remaining.store(i64::from(n), Ordering::SeqCst);
     }
@@ -75,6 +76,15 @@ impl Kv for FaultKv {
 
     fn compact(&self) -> Result<()> {
         self.inner.compact()
+    }
+
+    fn sequence(&self) -> u64 {
+        self.inner.sequence()
+    }
+
+    fn erase(&self, since: u64, patience: Duration) -> Result<()> {
+        self.pass("erase")?;
+        self.inner.erase(since, patience)
     }
 
     fn checkpoint(&self, to: &Path) -> Result<()> {

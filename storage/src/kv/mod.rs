@@ -6,17 +6,20 @@
 //!
 //! Invariant: no other module names the `rocksdb` crate.
 
+mod erase;
 #[cfg(any(test, feature = "testing"))]
 mod fault;
 mod log;
 mod merged;
 mod rocks;
 mod table;
+mod views;
 mod watermark;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(any(test, feature = "testing"))]
 pub use fault::FaultKv;
@@ -102,6 +105,14 @@ pub trait Kv: Send + Sync {
 
     /// Rewrites all files, so that deleted data is gone from them.
     fn compact(&self) -> Result<()>;
+
+    /// The number of the last write; it rises with each.
+    fn sequence(&self) -> u64;
+
+    /// Rewrites all files so that nothing which a write up to `since` removed or replaced is in any
+    /// of them: not as a value, not as a key, not in a log. Waits at most `patience` for the views
+    /// that are older, which need what they see.
+    fn erase(&self, since: u64, patience: Duration) -> Result<()>;
 
     /// Makes a consistent copy in a directory that does not exist yet.
     fn checkpoint(&self, to: &Path) -> Result<()>;

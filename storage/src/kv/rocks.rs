@@ -15,6 +15,7 @@
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocksdb::{
     AsRawPtr, BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor,
@@ -25,6 +26,7 @@ use rocksdb::{
 use crate::error::{Error, Result};
 use crate::format_file::Access;
 use crate::kv::log;
+use crate::kv::views::{Alive, Views};
 use crate::kv::watermark::{self, Watermark};
 use crate::kv::{Batch, Cf, Cursor, Entry, Kv, KvSize, KvView, Op};
 
@@ -47,9 +49,10 @@ impl Default for KvOptions {
 
 /// See the module.
 pub struct RocksKv {
-    db: Arc<DB>,
+    pub(super) db: Arc<DB>,
     cache: Cache,
     durability: Durability,
+    pub(super) views: Arc<Views>,
 }
 
 /// What becomes of a sync.
@@ -120,11 +123,30 @@ impl RocksKv {
                 Durability::ReadOnly
             }
         };
-        Ok(RocksKv { db: Arc::new(db), cache, durability })
+        Ok(RocksKv { db: Arc::new(db), cache, durability, views: Arc::default() })
     }
 
-    fn fail(&self, op: &'static str, cf: Option<Cf>, error: rocksdb::Error) -> Error {
+    pub(super) fn fail(&self, op: &'static str, cf: Option<Cf>, error: rocksdb::Error) -> Error {
         fail(self.db.path(), op, cf, error)
+    }
+
+    /// Where its files are; `None` in memory.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self.durability {
+            Durability::None => None,
+            Durability::ReadOnly | Durability::Synced(_) => Some(self.db.path()),
+        }
+    }
+
+    /// Compacts every column family.
+    pub(super) fn compact_all(&self, bottommost: BottommostLevelCompaction) -> Result<()> {
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(bottommost);
+        for cf in Cf::ALL {
+            let family = handle(&self.db, cf)?;
+            self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
     }
 }
 
@@ -157,10 +179,14 @@ impl Kv for RocksKv {
         // SAFETY: `Pinned` drops the snapshot before its own `Arc` of the database, and never
         // hands the snapshot out.
         let db: &'static DB = unsafe { forget_lifetime(&self.db) };
-        let snapshot = db.snapshot();
+        let (snapshot, alive) = self.views.enter(|| {
+            let snapshot = db.snapshot();
+            let sequence = snapshot.sequence_number();
+            (snapshot, sequence)
+        });
         let mut read = ReadOptions::default();
         read.set_snapshot(&snapshot);
-        let pinned = Pinned { read, snapshot, db: Arc::clone(&self.db) };
+        let pinned = Pinned { read, snapshot, _alive: alive, db: Arc::clone(&self.db) };
         Arc::new(RocksView(Arc::new(pinned)))
     }
 
@@ -199,14 +225,16 @@ impl Kv for RocksKv {
     }
 
     fn compact(&self) -> Result<()> {
-        let mut options = CompactOptions::default();
-        options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
         self.flush()?;
-        for cf in Cf::ALL {
-            let family = handle(&self.db, cf)?;
-            self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
-        }
-        Ok(())
+        self.compact_all(BottommostLevelCompaction::ForceOptimized)
+    }
+
+    fn sequence(&self) -> u64 {
+        self.db.latest_sequence_number()
+    }
+
+    fn erase(&self, since: u64, patience: Duration) -> Result<()> {
+        self.erase_until(since, patience)
     }
 
     fn checkpoint(&self, to: &Path) -> Result<()> {
@@ -256,6 +284,8 @@ struct Pinned {
     /// Names the snapshot by a raw pointer; it is never given away.
     read: ReadOptions,
     snapshot: Snapshot<'static>,
+    /// Held for its effect: until the snapshot is gone, others know of it.
+    _alive: Alive,
     db: Arc<DB>,
 }
 
@@ -325,7 +355,7 @@ unsafe fn forget_lifetime(db: &Arc<DB>) -> &'static DB {
     unsafe { &*Arc::as_ptr(db) }
 }
 
-fn handle(db: &DB, cf: Cf) -> Result<&rocksdb::ColumnFamily> {
+pub(super) fn handle(db: &DB, cf: Cf) -> Result<&rocksdb::ColumnFamily> {
     db.cf_handle(cf.name()).ok_or_else(|| Error::CorruptedKv {
         path: db.path().to_owned(),
         message: format!("the column family {cf} is missing"),
@@ -360,7 +390,7 @@ fn named_file(dir: &Path, message: &str) -> Option<PathBuf> {
         .map(|name| dir.join(name))
 }
 
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -31,6 +31,12 @@ impl Kv for SlowSync {
     fn compact(&self) -> Result<()> {
         self.0.compact()
     }
+    fn sequence(&self) -> u64 {
+        self.0.sequence()
+    }
+    fn erase(&self, since: u64, patience: std::time::Duration) -> Result<()> {
+        self.0.erase(since, patience)
+    }
     fn checkpoint(&self, to: &std::path::Path) -> Result<()> {
         self.0.checkpoint(to)
     }

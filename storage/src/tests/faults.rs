@@ -159,6 +159,12 @@ impl Kv for CutKv {
     fn compact(&self) -> Result<()> {
         self.kv.compact()
     }
+    fn sequence(&self) -> u64 {
+        self.kv.sequence()
+    }
+    fn erase(&self, since: u64, patience: std::time::Duration) -> Result<()> {
+        self.kv.erase(since, patience)
+    }
     fn checkpoint(&self, to: &std::path::Path) -> Result<()> {
         self.kv.checkpoint(to)
     }

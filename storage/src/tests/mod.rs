@@ -2,6 +2,7 @@
 //! and merges.
 
 mod commits;
+mod erasing;
 mod faults;
 mod opening;
 mod oracle;

@@ -32,10 +32,16 @@ impl Loaded {
         };
         let index = index.map(Arc::new);
         // What nothing names any more is let go of here, the one place where the map grows.
-        let live: Vec<u64> = snapshot.artifact_numbers();
-        loaded.retain(|number, _| live.contains(number));
+        let named = snapshot.artifact_numbers();
+        loaded.retain(|number, _| named.contains(number));
         loaded.insert(number, index.clone());
         Some((number, index.ok()?))
+    }
+
+    /// Lets go of the files that have none of these numbers.
+    pub(crate) fn retain(&self, numbers: &[u64]) {
+        let mut loaded = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|number, _| numbers.contains(number));
     }
 
     /// Remembers why an index could not be built, or that it could.

@@ -6,6 +6,7 @@
 
 mod definition;
 pub(crate) mod factors;
+pub(crate) mod gone;
 mod loaded;
 #[cfg(test)]
 mod tests;

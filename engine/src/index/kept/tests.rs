@@ -240,6 +240,26 @@ fn an_index_says_when_it_is_to_be_built_and_a_changed_one_is_not_published() {
     assert!(shop.engine.indexes(&shop.engine.snapshot()).unwrap().is_empty());
 }
 
+#[test]
+fn what_is_gone_leaves_the_file_of_an_index_with_a_vacuum() {
+    let shop = Shop::new(Store::in_memory(Options::default()).unwrap());
+    shop.put(0, 300);
+    shop.create();
+    let vacuum = || {
+        shop.engine.vacuum(&|| 0, std::time::Duration::from_secs(5), &Work::quiet()).unwrap();
+        shop.engine.index_infos(&shop.engine.snapshot()).unwrap().remove(0)
+    };
+    assert_eq!(vacuum().covered, 300, "nothing is gone, so the file stays");
+    shop.remove([7]);
+    let info = vacuum();
+    assert_eq!((info.covered, info.built, info.trouble), (0, None, None));
+    assert_eq!(shop.engine.stale_indexes(&shop.engine.snapshot()).unwrap(), [near()]);
+    assert_eq!(shop.ask(2, 0.5, 10), 1.0);
+    shop.engine.rebuild_index("near", &Work::quiet()).unwrap();
+    let info = vacuum();
+    assert_eq!((info.items, info.covered), (299, 299));
+}
+
 /// A shop with visitors of some tastes, where `ials` and `bpr` are trained.
 fn trained(items: u64, model: &str) -> (Shop, TableId) {
     let shop = Shop::new(Store::in_memory(Options::default()).unwrap());
@@ -324,10 +344,13 @@ fn the_factors_of_a_model_are_walked_with_what_is_new_among_them() {
             assert!(rows.is_sorted_by(|a, b| a.1 >= b.1));
             for (id, score) in &rows {
                 if let Some((_, of)) = exact.iter().find(|(other, _)| other == id) {
-                    assert!((score - of).abs() <= 1e-4 * of.abs().max(1.0), "{model}: {score} {of}");
+                    // What is new is placed by the best of the others, which a walk may miss.
+                    let close = if *id >= 1200 { 1e-2 } else { 1e-4 };
+                    let far = (score - of).abs() > close * of.abs().max(1.0);
+                    assert!(!far, "{model}: {score} {of}");
                     same += 1;
                 }
-                new += usize::from(*id > 1200);
+                new += usize::from(*id >= 1200);
             }
         }
         assert!(same >= 570, "{model}: {same} of 600");

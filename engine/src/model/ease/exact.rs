@@ -13,7 +13,7 @@ use crate::linalg::{PANEL, Panels, panels_len};
 use crate::model::entries::{merged, sign};
 use crate::model::file::{Array, Sections, Writer, corrupt};
 use crate::model::news::{News, Refreshed};
-use crate::model::{Model, shares};
+use crate::model::{Model, refitted, shares};
 use crate::{Dataset, OptionValue, Reason, Result, ScoreInput, Served, UNSCORED, Work};
 
 pub(in crate::model) struct Ease {
@@ -228,6 +228,17 @@ impl Model for Ease {
     }
 
     fn refresh(&self, news: &News<'_>, _: u64, work: &Work) -> Result<Refreshed> {
+        self.refreshed(news, work)
+    }
+
+    fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        let exponent = self.options.iter().find(|(name, _)| name == "user_exponent");
+        let weighs =
+            !matches!(exponent, Some((_, OptionValue::Real(exponent))) if *exponent == 0.0);
+        if weighs {
+            // Then the mean degree counts, and the one that is kept is of other data.
+            return refitted(NAME, self.options.clone(), news, seed, work);
+        }
         self.refreshed(news, work)
     }
 

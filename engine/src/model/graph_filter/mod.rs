@@ -27,6 +27,7 @@ use tastedb_storage::ItemId;
 pub(super) use self::choose::EASE_ITEMS;
 use self::choose::{Choice, EASE_EXPONENT, choose};
 use self::counts::Counts;
+use self::refresh::Mixed;
 use self::settings::{Factors, Given, Settings, Spreads, spoken};
 use self::terms::{Exponents, Parts, Scales, Terms, Wanted};
 use super::counted::counted;
@@ -589,8 +590,15 @@ impl Model for GraphFilter {
     }
 
     fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
-        let (model, how) = self.refreshed(news, seed, work)?;
-        Ok(Refreshed { model: Box::new(model), how })
+        let (model, how) = self.refreshed(news, Mixed::Followed, seed, work)?;
+        // Counts and inverses are functions of the data; mixed-in factors go on from where they were.
+        let anew = self.ials.is_none();
+        Ok(Refreshed { model: Box::new(model), how, anew })
+    }
+
+    fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        let (model, how) = self.refreshed(news, Mixed::Anew, seed, work)?;
+        Ok(Refreshed { model: Box::new(model), how, anew: true })
     }
 
     fn memory(&self) -> u64 {

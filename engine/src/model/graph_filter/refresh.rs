@@ -31,10 +31,20 @@ impl All<'_> {
     }
 }
 
+/// What becomes of the factors that are mixed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mixed {
+    /// They go on from what they were.
+    Followed,
+    /// They are solved for from the beginning.
+    Anew,
+}
+
 impl GraphFilter {
     pub(super) fn refreshed(
         &self,
         news: &News<'_>,
+        mixed: Mixed,
         seed: u64,
         work: &Work,
     ) -> Result<(GraphFilter, String)> {
@@ -63,7 +73,12 @@ impl GraphFilter {
         let ials = match &self.ials {
             None => None,
             Some(ials) => {
-                let (ials, what) = ials.follow(&self.items, all.get()?, seed, work)?;
+                let (ials, what) = match mixed {
+                    Mixed::Followed => ials.follow(&self.items, all.get()?, seed, work)?,
+                    Mixed::Anew => {
+                        (ials.anew(all.get()?, seed, work)?, "solved for again".to_owned())
+                    }
+                };
                 how.push(format!("ials: {what}"));
                 Some(ials)
             }

@@ -321,7 +321,7 @@ impl Model for Ials {
 
     fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
         let (model, how) = self.refreshed(news.data()?, seed, work)?;
-        Ok(Refreshed { model: Box::new(model), how })
+        Ok(Refreshed { model: Box::new(model), how, anew: false })
     }
 
     fn memory(&self) -> u64 {

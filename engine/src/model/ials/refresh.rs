@@ -6,7 +6,7 @@
 use tastedb_storage::ItemId;
 
 use super::side::Side;
-use super::{Ials, ItemFactors, NAME, peak_bytes, scales, swept};
+use super::{Ials, ItemFactors, NAME, peak_bytes, scales, solved, swept};
 use crate::kernels::stride;
 use crate::{Dataset, Error, OptionValue, Result, Work};
 
@@ -45,6 +45,16 @@ impl Ials {
 }
 
 impl ItemFactors {
+    /// The factors of other data with the same settings, from the beginning.
+    pub(in crate::model) fn anew(
+        &self,
+        data: &Dataset,
+        seed: u64,
+        work: &Work,
+    ) -> Result<ItemFactors> {
+        solved(data, self.dim, super::ITERATIONS, self.settings, seed, work)
+    }
+
     /// The factors of other data with the same settings; these are of the items `known`.
     pub(in crate::model) fn follow(
         &self,

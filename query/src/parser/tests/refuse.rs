@@ -34,7 +34,7 @@ fn mistyped_words_get_a_suggestion() {
         "SHOW TABELS",
         "TD0101",
         "TABELS",
-        "expected TABLES, MODELS, INDEXES, GRAPHS, EMBEDDINGS or TRAINING, found `TABELS`; did you mean `tables`?",
+        "expected TABLES, MODELS, INDEXES, GRAPHS, EMBEDDINGS, FORGETS or TRAINING, found `TABELS`; did you mean `tables`?",
     );
     check(
         "RECOMMEND movies FRO USER 'u'",
@@ -152,7 +152,7 @@ fn errors_inside_expressions_keep_their_place() {
         "REFRESH EMBEDING e",
         "TD0101",
         "EMBEDING",
-        "expected MODEL or EMBEDDING, found `EMBEDING`; did you mean `embedding`?",
+        "expected MODEL, EMBEDDING or INDEX, found `EMBEDING`; did you mean `embedding`?",
     );
     check("CREATE MODEL m ON t WEIGHT *", "TD0101", "*", "expected an expression, found `*`");
 }

@@ -28,7 +28,7 @@ impl Ease {
         let (mut ease, how) =
             self.follow(news, moves.as_ref(), || news.data(), [lambda, exponent], work)?;
         ease.options = self.options.clone();
-        Ok(Refreshed { model: Box::new(ease), how })
+        Ok(Refreshed { model: Box::new(ease), how, anew: true })
     }
 
     /// The matrix of the data now. `moves` and `data` are what this matrix counts of the news.

@@ -1,0 +1,126 @@
+//! Deleting what is to be forgotten, within a transaction that brings its ticket.
+
+use tastedb_storage::{
+    DatabaseId, EntityId, InteractionId, Read, Store, Table, TableId, UserId, WriteTxn,
+};
+
+use super::digest::Salted;
+use super::ledger::{self, Subject};
+use super::ticket::{Scope, Ticket};
+use crate::error::Result;
+
+/// The time that there is for rewriting the files, in microseconds: one hour.
+const TERM: i64 = 3_600_000_000;
+
+/// Rows of one table that are being deleted to be forgotten: one ticket for all of them.
+pub struct Forgetting {
+    store: Store,
+    table: TableId,
+    table_name: String,
+    scope: Scope,
+    salted: Salted,
+    subjects: Vec<Subject>,
+    rows: u64,
+    interactions: u64,
+    embeddings: u64,
+}
+
+impl Forgetting {
+    pub(crate) fn new(store: &Store, table: &Table) -> Forgetting {
+        let salt: DatabaseId = store.id();
+        Forgetting {
+            store: store.clone(),
+            table: table.id,
+            table_name: table.name.clone(),
+            scope: Scope::of(table.role),
+            salted: Salted::new(salt, table.id),
+            subjects: Vec::new(),
+            rows: 0,
+            interactions: 0,
+            embeddings: 0,
+        }
+    }
+
+    /// Deletes a user or item with all that is theirs; false where there is no such row.
+    pub fn row(&mut self, txn: &mut WriteTxn, id: EntityId) -> Result<bool> {
+        let Some(row) = txn.row(self.table, id, &[])? else { return Ok(false) };
+        let print = self.store.fingerprint(row.key.as_bytes());
+        let gone = txn.delete_row(self.table, id)?;
+        self.subjects.push(Subject::row(&self.salted, id, &row.key, print));
+        self.rows += 1;
+        self.interactions += gone.interactions;
+        self.embeddings += gone.embeddings;
+        Ok(true)
+    }
+
+    /// Deletes an interaction; false where there is no such one.
+    pub fn interaction(
+        &mut self,
+        txn: &mut WriteTxn,
+        user: UserId,
+        id: InteractionId,
+    ) -> Result<bool> {
+        if !txn.delete_interaction(self.table, user, id)? {
+            return Ok(false);
+        }
+        self.subjects.push(Subject::interaction(&self.salted, id));
+        self.rows += 1;
+        self.interactions += 1;
+        Ok(true)
+    }
+
+    /// Rows that were deleted so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Interactions that were deleted so far, with their users or items or by themselves.
+    pub fn interactions(&self) -> u64 {
+        self.interactions
+    }
+
+    /// Whether the table has no row left.
+    pub fn took_all(&self, txn: &WriteTxn) -> Result<bool> {
+        let left = match self.scope {
+            Scope::User | Scope::Item => {
+                txn.rows(self.table, &[], 0)?.next().transpose()?.is_some()
+            }
+            Scope::Interactions => txn.interactions(self.table, &[])?.next().transpose()?.is_some(),
+        };
+        Ok(!left)
+    }
+
+    /// Makes the ticket; `None` where nothing was deleted. `now` is the time in microseconds since
+    /// 1970.
+    pub fn finish(self, txn: &mut WriteTxn, now: i64) -> Result<Option<Ticket>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let ticket = Ticket {
+            number: ledger::new_number(txn)?,
+            scope: self.scope,
+            table: self.table,
+            table_name: self.table_name,
+            rows: self.rows,
+            interactions: self.interactions,
+            embeddings: self.embeddings,
+            // The commit of this transaction.
+            generation: txn.generation() + 1,
+            requested: now,
+            deadline: now.saturating_add(TERM),
+            erased: None,
+            unlearned: None,
+            verified: None,
+            methods: Vec::new(),
+        };
+        ledger::put(txn, &ticket);
+        ledger::put_subjects(txn, ticket.number, &self.subjects);
+        Ok(Some(ticket))
+    }
+}
+
+impl std::fmt::Debug for Forgetting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Forgetting").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}

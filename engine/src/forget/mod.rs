@@ -1,0 +1,38 @@
+//! Forgetting: a deletion that is followed until nothing is left of what was deleted.
+//!
+//! ```text
+//! masked      the rows are gone from every answer            with the commit of the deletion
+//! unlearned   no serving model has learned from them         vacuum: models are made anew
+//! erased      no file of the database holds them             vacuum: files are rewritten
+//! verified    the database was searched and nothing found    verify: a receipt
+//! ```
+//!
+//! A ticket is a record that says how far it has come. It is made in the commit of the deletion and
+//! each further step is a commit of its own, made after what it says is true: a crash loses a step's
+//! time, never its meaning. Sizes, times and salted hashes are all that a ticket keeps.
+//!
+//! Not here: a clock, which the caller brings; how files are rewritten, which is storage's; how a
+//! model unlearns, which is the model's. Invariant: no version of a model that read a state from
+//! before a deletion is published after the ticket of it.
+
+mod again;
+mod compare;
+mod content;
+mod deleting;
+mod digest;
+mod ledger;
+mod receipt;
+mod search;
+#[cfg(test)]
+mod tests;
+mod ticket;
+mod unlearn;
+
+pub(crate) use again::again;
+pub use deleting::Forgetting;
+pub(crate) use ledger::{all, newest};
+pub use receipt::{Receipt, ReceiptLine};
+pub(crate) use receipt::{receipts, verify};
+pub use ticket::{Scope, State, Ticket};
+pub use unlearn::Vacuumed;
+pub(crate) use unlearn::vacuum;

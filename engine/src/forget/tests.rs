@@ -1,0 +1,526 @@
+//! Forgetting over small stores: what a ticket goes through, and that models end where a database
+//! that never saw the forgotten ends.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use proptest::prelude::*;
+use tastedb_storage::{
+    ColumnId, ColumnSpec, ColumnType, Element, ItemId, KeyType, LinkSpec, OnUnknown, Options, Read,
+    Role, Store, TableId, TableSpec, UserId, Value, WriteTxn,
+};
+
+use super::*;
+use crate::history::{History, ScoreInput, SideData};
+use crate::{
+    CancelToken, Engine, Error, ModelOptions, NewModel, OptionValue, Progress, RefreshRequest,
+    Result, TrainRequest, TrainingTable, Work,
+};
+
+struct Shop {
+    engine: Engine,
+    people: TableId,
+    movies: TableId,
+    views: TableId,
+    now: AtomicI64,
+}
+
+fn spec(name: &str, role: Role) -> TableSpec {
+    TableSpec {
+        name: name.to_owned(),
+        role,
+        key_column: if role == Role::Interaction { String::new() } else { "id".to_owned() },
+        key_type: KeyType::Text,
+        key_position: 0,
+        columns: Vec::new(),
+        link: None,
+    }
+}
+
+const AT: ColumnId = ColumnId(0);
+const VECTOR: ColumnId = ColumnId(0);
+
+impl Shop {
+    fn new() -> Shop {
+        let engine = Engine::new(Store::in_memory(Options::default()).unwrap(), None);
+        let mut txn = engine.store().begin().unwrap();
+        let people = txn.create_table(spec("people", Role::User)).unwrap();
+        let mut movies = spec("movies", Role::Item);
+        let vector = ColumnType::Vector { dim: 4, element: Element::F32 };
+        movies.columns.push(ColumnSpec::new("text", vector));
+        let movies = txn.create_table(movies).unwrap();
+        let mut views = spec("views", Role::Interaction);
+        views.columns.push(ColumnSpec::new("at", ColumnType::Timestamp));
+        views.link = Some(LinkSpec {
+            user_table: people,
+            item_table: movies,
+            user_column: "user_id".to_owned(),
+            item_column: "item_id".to_owned(),
+            unique: None,
+            on_unknown: OnUnknown::Error,
+            user_position: 0,
+            item_position: 1,
+        });
+        let views = txn.create_table(views).unwrap();
+        txn.commit().unwrap();
+        Shop { engine, people, movies, views, now: AtomicI64::new(1) }
+    }
+
+    fn write<T>(&self, work: impl FnOnce(&mut WriteTxn) -> T) -> T {
+        let mut txn = self.engine.store().begin().unwrap();
+        let result = work(&mut txn);
+        txn.commit().unwrap();
+        result
+    }
+
+    fn movie(&self, txn: &mut WriteTxn, key: &str) -> ItemId {
+        if let Some(id) = txn.lookup(self.movies, key).unwrap() {
+            return ItemId(id);
+        }
+        let (id, _) = txn.put_row(self.movies, key, &[]).unwrap();
+        let vector: Vec<f32> = (0..4).map(|part| crate::seeded::fraction(id, part)).collect();
+        txn.put_embedding(self.movies, VECTOR, id, &vector).unwrap();
+        ItemId(id)
+    }
+
+    fn view(&self, txn: &mut WriteTxn, user: &str, movie: &str, day: i64) {
+        let (user, _) = txn.put_row(self.people, user, &[]).unwrap();
+        let movie = self.movie(txn, movie);
+        let at = [(AT, Value::Timestamp(day * 86_400_000_000))];
+        txn.record_interaction(self.views, UserId(user), movie, &at).unwrap();
+    }
+
+    /// Twenty people in two groups and ten movies.
+    fn fill(&self) {
+        self.write(|txn| {
+            for user in 0..20 {
+                for step in 0..3 {
+                    let movie = (user % 2) * 5 + (user + step * step) % 5;
+                    self.view(txn, &format!("u{user}"), &format!("m{movie}"), user + step);
+                }
+            }
+        });
+    }
+
+    fn create(&self, name: &str, algorithm: &str, options: ModelOptions) {
+        self.write(|txn| {
+            let new = NewModel {
+                name: name.to_owned(),
+                algorithm: Some(algorithm.to_owned()),
+                tables: vec![TrainingTable::new("views".to_owned())],
+                options,
+                ..NewModel::default()
+            };
+            self.engine.create_model(txn, new).unwrap();
+        });
+    }
+
+    fn train(&self, name: &str, work: &Work) -> Result<crate::ModelVersion> {
+        let request = TrainRequest { model: name.to_owned(), ..TrainRequest::default() };
+        self.engine.train(&request, work)
+    }
+
+    fn refresh(&self, name: &str) -> Result<crate::Refreshment> {
+        let request = RefreshRequest { model: name.to_owned(), ..RefreshRequest::default() };
+        self.engine.refresh(&request, &Work::quiet())
+    }
+
+    fn forget(&self, table: TableId, key: &str) -> Option<Ticket> {
+        self.write(|txn| {
+            let catalog = txn.catalog().clone();
+            let mut forgetting = self.engine.forgetting(catalog.table_by_id(table).unwrap());
+            if let Some(id) = txn.lookup(table, key).unwrap() {
+                assert!(forgetting.row(txn, id).unwrap());
+            }
+            forgetting.finish(txn, self.now.load(Ordering::Relaxed)).unwrap()
+        })
+    }
+
+    fn vacuum(&self) -> Vacuumed {
+        let clock = || self.now.fetch_add(1, Ordering::Relaxed);
+        self.engine.vacuum(&clock, std::time::Duration::from_secs(20), &Work::quiet()).unwrap()
+    }
+
+    fn verify(&self, id: &str) -> Receipt {
+        self.engine.verify_forget(id, 99, &Work::quiet()).unwrap()
+    }
+
+    fn version(&self, name: &str) -> Option<crate::ModelVersion> {
+        let models = self.engine.models(&self.engine.snapshot()).unwrap();
+        models.into_iter().find(|model| model.definition.name == name).unwrap().serving
+    }
+
+    /// Of each person and movie with something to go on, the score.
+    fn scores(&self, name: &str) -> Vec<(String, String, f32)> {
+        let snapshot = self.engine.snapshot();
+        let serving = self.engine.registry().serving(&snapshot, name).unwrap();
+        let model = serving.model.as_ref();
+        let side = SideData::default();
+        let key = |table, id| snapshot.row(table, id, &[]).unwrap().unwrap().key;
+        let mut scores = Vec::new();
+        for person in snapshot.rows(self.people, &[], 0).unwrap() {
+            let person = person.unwrap();
+            let history = snapshot.history(self.views, UserId(person.id), &[]).unwrap();
+            let mut entries: Vec<(u32, f32)> = history
+                .iter()
+                .map(|row| (model.items().binary_search(&row.item).unwrap() as u32, 1.0))
+                .collect();
+            entries.sort_unstable_by_key(|(row, _)| *row);
+            let history = History::new(&entries);
+            let mut out = vec![0.0; model.items().len()];
+            let input = ScoreInput { history, items: model.items(), side: &side, vectors: &[] };
+            model.score(&input, &mut out);
+            for (item, score) in model.items().iter().zip(out) {
+                scores.push((person.key.clone(), key(self.movies, item.0), score));
+            }
+        }
+        scores
+    }
+
+    /// A database that was never told anything but what this one holds now.
+    fn fresh(&self) -> Shop {
+        let (other, snapshot) = (Shop::new(), self.engine.snapshot());
+        let key = |table, id| snapshot.row(table, id, &[]).unwrap().unwrap().key;
+        other.write(|txn| {
+            for row in snapshot.rows(self.people, &[], 0).unwrap() {
+                txn.put_row(other.people, &row.unwrap().key, &[]).unwrap();
+            }
+            for row in snapshot.rows(self.movies, &[], 0).unwrap() {
+                other.movie(txn, &row.unwrap().key);
+            }
+            for row in snapshot.interactions(self.views, &[AT]).unwrap() {
+                let row = row.unwrap();
+                let Value::Timestamp(at) = row.values[0] else { panic!("no time") };
+                let (user, movie) = (key(self.people, row.user.0), key(self.movies, row.item.0));
+                other.view(txn, &user, &movie, at / 86_400_000_000);
+            }
+        });
+        other
+    }
+}
+
+/// Models that are a function of the data, by name.
+const EXACT: [&str; 4] = ["inverse", "near", "often", "recent"];
+
+impl Shop {
+    fn create_exact(&self, name: &str) {
+        let none = ModelOptions::new();
+        match name {
+            "inverse" => self.create(name, "ease", none.with("lambda", OptionValue::Real(2.0))),
+            "near" => self.create(name, "item_knn", none),
+            "often" => self.create(name, "popular", none),
+            _ => self.create(name, "trending", none),
+        }
+    }
+}
+
+#[test]
+fn a_ticket_moves_from_masked_to_verified() {
+    let shop = Shop::new();
+    shop.fill();
+    for name in EXACT {
+        shop.create_exact(name);
+        shop.train(name, &Work::quiet()).unwrap();
+    }
+    assert_eq!(shop.forget(shop.people, "nobody"), None);
+    let ticket = shop.forget(shop.people, "u4").unwrap();
+    let before = shop.engine.snapshot().generation();
+    assert_eq!((ticket.id().as_str(), ticket.state(), ticket.rows), ("f_1", State::Masked, 1));
+    assert_eq!((ticket.interactions, ticket.generation), (3, before));
+    let receipt = shop.verify("f_1");
+    assert!(!receipt.passed(), "it is masked only, and models descend from it: {receipt:?}");
+    let vacuumed = shop.vacuum();
+    assert_eq!(vacuumed.failed, []);
+    let names: Vec<&str> = vacuumed.renewed.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, EXACT);
+    assert_eq!(vacuumed.tickets.len(), 1);
+    assert_eq!(vacuumed.tickets[0].state(), State::Unlearned);
+    assert_eq!(vacuumed.tickets[0].methods.len(), 4);
+    for name in EXACT {
+        assert!(shop.version(name).unwrap().learned_since >= ticket.generation);
+    }
+    let receipt = shop.verify("f_1");
+    assert!(receipt.passed(), "{receipt:?}");
+    let compared = receipt.lines.iter().filter(|line| line.detail.contains("scores of 19 people"));
+    assert_eq!(compared.count(), 4, "{receipt:?}");
+    let tickets = shop.engine.forgets(&shop.engine.snapshot()).unwrap();
+    assert_eq!((tickets[0].state(), tickets[0].verified), (State::Verified, Some(99)));
+    // Nothing is left to do.
+    let versions = EXACT.map(|name| shop.version(name));
+    assert_eq!(shop.vacuum(), Vacuumed::default());
+    assert_eq!(EXACT.map(|name| shop.version(name)), versions);
+    assert_eq!(shop.forget(shop.people, "u5").unwrap().id(), "f_2", "numbers rise");
+    assert!(matches!(
+        shop.engine.verify_forget("f_3", 0, &Work::quiet()),
+        Err(Error::NoSuchForget { id }) if id == "f_3"
+    ));
+}
+
+#[test]
+fn factors_go_on_in_a_refresh_and_begin_anew_when_they_forget() {
+    let shop = Shop::new();
+    shop.fill();
+    let options = ModelOptions::new()
+        .with("factors", OptionValue::Int(4))
+        .with("unobserved_weight", OptionValue::Real(0.1))
+        .with("regularization", OptionValue::Real(0.01));
+    shop.create("home", "ials", options);
+    let first = shop.train("home", &Work::quiet()).unwrap();
+    shop.write(|txn| shop.view(txn, "u0", "m9", 3));
+    let refreshed = shop.refresh("home").unwrap().version;
+    assert_eq!(refreshed.learned_since, first.learned_since, "it continues the first");
+    let ticket = shop.forget(shop.people, "u3").unwrap();
+    let refreshed = shop.refresh("home").unwrap().version;
+    assert!(refreshed.learned_since < ticket.generation, "it still does");
+    assert!(!shop.verify("f_1").passed());
+    shop.vacuum();
+    let clean = shop.version("home").unwrap();
+    assert!(clean.learned_since >= ticket.generation);
+    // What a training from the beginning makes, bit for bit.
+    shop.create(
+        "beside",
+        "ials",
+        ModelOptions::new()
+            .with("factors", OptionValue::Int(4))
+            .with("unobserved_weight", OptionValue::Real(0.1))
+            .with("regularization", OptionValue::Real(0.01)),
+    );
+    shop.train("beside", &Work::quiet()).unwrap();
+    assert_eq!(shop.scores("home"), shop.scores("beside"));
+    // What continues a version that has forgotten has forgotten too.
+    shop.write(|txn| shop.view(txn, "u0", "m8", 3));
+    assert_eq!(shop.refresh("home").unwrap().version.learned_since, clean.learned_since);
+    assert!(shop.verify("f_1").passed());
+}
+
+#[test]
+fn a_forgotten_item_leaves_models_and_graphs() {
+    let shop = Shop::new();
+    shop.fill();
+    let real = [
+        ("user_exponent", 0.3),
+        ("history_exponent", 0.2),
+        ("item_exponent", 0.1),
+        ("two_hop", 0.5),
+        ("content", 0.75),
+        ("popularity", 0.05),
+        ("ease", 0.5),
+        ("ials", 0.0),
+    ];
+    let options = ModelOptions::new().with("neighbours", OptionValue::Int(3));
+    let options = real
+        .into_iter()
+        .fold(options, |all, (name, value)| all.with(name, OptionValue::Real(value)));
+    shop.create("home", "graph_filter", options);
+    shop.train("home", &Work::quiet()).unwrap();
+    let graph = shop.engine.graphs(&shop.engine.snapshot()).unwrap()[0].clone();
+    let ticket = shop.forget(shop.movies, "m3").unwrap();
+    assert_eq!((ticket.scope, ticket.embeddings), (Scope::Item, 1));
+    let vacuumed = shop.vacuum();
+    assert_eq!(vacuumed.tickets[0].state(), State::Unlearned, "{vacuumed:?}");
+    let now = shop.engine.graphs(&shop.engine.snapshot()).unwrap()[0].clone();
+    assert!(now.generation > graph.generation && now.items == graph.items - 1);
+    let receipt = shop.verify("f_1");
+    assert!(receipt.passed(), "{receipt:?}");
+}
+
+#[test]
+fn a_model_that_has_nothing_left_is_not_trained_any_more() {
+    let shop = Shop::new();
+    shop.write(|txn| shop.view(txn, "u0", "m0", 1));
+    shop.create_exact("inverse");
+    shop.train("inverse", &Work::quiet()).unwrap();
+    shop.forget(shop.people, "u0").unwrap();
+    let vacuumed = shop.vacuum();
+    assert_eq!((vacuumed.failed.len(), vacuumed.tickets[0].state()), (0, State::Unlearned));
+    assert_eq!(shop.version("inverse"), None);
+    assert!(shop.verify("f_1").passed());
+}
+
+/// Does something when the first step of a training is told.
+struct Once<F>(Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send> Progress for Once<F> {
+    fn report(&self, _: &str, _: u64, _: u64, _: &str) {
+        let once = self.0.lock().unwrap().take();
+        if let Some(once) = once {
+            once();
+        }
+    }
+}
+
+#[test]
+fn a_training_that_read_what_was_forgotten_meanwhile_is_not_published() {
+    let shop = std::sync::Arc::new(Shop::new());
+    shop.fill();
+    shop.create_exact("inverse");
+    let other = std::sync::Arc::clone(&shop);
+    let meanwhile = move || {
+        other.forget(other.people, "u4").unwrap();
+        // The training holds what it reads, so that the files must wait.
+        let (clock, patience) = (|| 5, std::time::Duration::from_millis(10));
+        let held = other.engine.vacuum(&clock, patience, &Work::quiet());
+        let held = held.expect_err("the training reads an older state");
+        assert!(held.to_string().contains("older state"), "{held}");
+    };
+    let progress = std::sync::Arc::new(Once(Mutex::new(Some(meanwhile))));
+    let work = Work { progress, cancel: CancelToken::new(), threads: 1 };
+    let error = shop.train("inverse", &work).unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error}");
+    assert_eq!(shop.version("inverse"), None);
+    // What was noted before the files had to wait stays noted.
+    let ticket = shop.engine.forgets(&shop.engine.snapshot()).unwrap().remove(0);
+    assert_eq!((ticket.erased, ticket.unlearned, ticket.state()), (None, Some(5), State::Masked));
+    assert!(shop.train("inverse", &Work::quiet()).is_ok());
+    assert_eq!(shop.vacuum().tickets[0].state(), State::Unlearned);
+    assert!(shop.verify("f_1").passed());
+}
+
+#[test]
+fn receipts_are_a_chain_that_shows_what_was_changed_or_taken_out() {
+    let shop = Shop::new();
+    shop.fill();
+    shop.forget(shop.people, "u4").unwrap();
+    shop.vacuum();
+    let receipts: Vec<Receipt> = (0..3).map(|_| shop.verify("f_1")).collect();
+    assert!(receipts.iter().all(Receipt::passed));
+    assert_eq!(receipts[0].previous, "");
+    assert_eq!(receipts[2].previous, receipts[1].hash);
+    assert_eq!(super::receipts(&shop.engine.snapshot()).unwrap(), receipts);
+    let record = |number: u64| format!("receipt/{number:010}");
+    let bytes = shop.engine.snapshot().record(&record(2)).unwrap().unwrap();
+    let at = bytes.windows(3).position(|part| part == b"not").unwrap();
+    let mut changed = bytes.clone();
+    changed[at] ^= 1;
+    let broken = |number: u64| {
+        let receipt = shop.verify("f_1");
+        let line = receipt.lines.last().unwrap();
+        assert!(!line.passed && line.detail.contains(&format!("receipt {number}")), "{line:?}");
+    };
+    shop.write(|txn| txn.put_record(&record(2), &changed));
+    broken(2);
+    shop.write(|txn| txn.delete_record(&record(2)));
+    broken(2);
+    shop.write(|txn| txn.put_record(&record(2), &bytes));
+    assert!(shop.verify("f_1").lines.last().unwrap().passed, "it is as it was");
+    let last = super::receipts(&shop.engine.snapshot()).unwrap().len() as u64;
+    shop.write(|txn| txn.delete_record(&record(last)));
+    let receipt = shop.verify("f_1");
+    let line = receipt.lines.last().unwrap();
+    assert!(!line.passed && line.detail.contains("the last receipt"), "{line:?}");
+}
+
+#[test]
+fn an_id_that_came_back_is_told() {
+    let shop = Shop::new();
+    shop.fill();
+    shop.forget(shop.people, "u4").unwrap();
+    shop.vacuum();
+    shop.write(|txn| shop.view(txn, "u4", "m1", 1));
+    let receipt = shop.verify("f_1");
+    let rows = receipt.lines.iter().find(|line| line.check == "rows").unwrap();
+    assert!(!rows.passed && rows.detail.contains("inserted again"), "{rows:?}");
+}
+
+/// One step of a life.
+#[derive(Clone, Debug)]
+enum Step {
+    View(u8, u8, u8),
+    Unview(u8),
+    DeleteUser(u8),
+    ForgetUser(u8),
+    ForgetItem(u8),
+    Refresh(u8),
+    Train(u8),
+    Vacuum,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0u8..9, 0u8..7, 0u8..30).prop_map(|(user, movie, day)| Step::View(user, movie, day)),
+        1 => (0u8..9).prop_map(Step::Unview),
+        1 => (0u8..9).prop_map(Step::DeleteUser),
+        2 => (0u8..9).prop_map(Step::ForgetUser),
+        1 => (0u8..7).prop_map(Step::ForgetItem),
+        2 => (0u8..4).prop_map(Step::Refresh),
+        1 => (0u8..4).prop_map(Step::Train),
+        1 => Just(Step::Vacuum),
+    ]
+}
+
+fn live(shop: &Shop, step: &Step) {
+    match step {
+        Step::View(user, movie, day) => {
+            let (user, movie) = (format!("u{user}"), format!("m{movie}"));
+            shop.write(|txn| shop.view(txn, &user, &movie, i64::from(*day)));
+        }
+        Step::Unview(user) => shop.write(|txn| {
+            let user = txn.lookup(shop.people, &format!("u{user}")).unwrap().map(UserId);
+            let history = user.map(|user| txn.history(shop.views, user, &[]).unwrap());
+            if let Some(row) = history.unwrap_or_default().first() {
+                txn.delete_interaction(shop.views, row.user, row.id).unwrap();
+            }
+        }),
+        Step::DeleteUser(user) => shop.write(|txn| {
+            if let Some(user) = txn.lookup(shop.people, &format!("u{user}")).unwrap() {
+                txn.delete_row(shop.people, user).unwrap();
+            }
+        }),
+        Step::ForgetUser(user) => drop(shop.forget(shop.people, &format!("u{user}"))),
+        Step::ForgetItem(movie) => drop(shop.forget(shop.movies, &format!("m{movie}"))),
+        // There may be nothing to learn from, or to continue.
+        Step::Refresh(model) => drop(shop.refresh(EXACT[usize::from(*model)])),
+        Step::Train(model) => drop(shop.train(EXACT[usize::from(*model)], &Work::quiet())),
+        Step::Vacuum => drop(shop.vacuum()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn any_life_ends_where_a_database_ends_that_never_saw_the_forgotten(
+        steps in prop::collection::vec(step(), 10..60),
+    ) {
+        let shop = Shop::new();
+        for name in EXACT {
+            shop.create_exact(name);
+        }
+        for step in &steps {
+            live(&shop, step);
+        }
+        // Everybody is trained once, so that there is something to forget, and then somebody leaves.
+        for name in EXACT {
+            drop(shop.train(name, &Work::quiet()));
+        }
+        live(&shop, &Step::ForgetUser(0));
+        live(&shop, &Step::ForgetItem(0));
+        let vacuumed = shop.vacuum();
+        prop_assert_eq!(&vacuumed.failed, &[]);
+        for ticket in shop.engine.forgets(&shop.engine.snapshot()).unwrap() {
+            prop_assert!(!ticket.is_open(), "{:?}", ticket);
+        }
+        let fresh = shop.fresh();
+        for name in EXACT {
+            // What was deleted without being forgotten is a matter of the next refresh.
+            drop(shop.refresh(name));
+            fresh.create_exact(name);
+            let trained = fresh.train(name, &Work::quiet());
+            if trained.is_err() {
+                continue;
+            }
+            let Some(version) = shop.version(name) else { continue };
+            prop_assert_eq!(version.pairs, trained.unwrap().pairs);
+            let (own, other) = (shop.scores(name), fresh.scores(name));
+            prop_assert_eq!(own.len(), other.len());
+            for ((user, movie, a), (other_user, other_movie, b)) in own.iter().zip(&other) {
+                prop_assert_eq!((user, movie), (other_user, other_movie));
+                let near = (a.is_nan() && b.is_nan())
+                    || (a - b).abs() <= 1e-5 * a.abs().max(b.abs()).max(1.0);
+                prop_assert!(near, "{}: {} and {} of {} for {}", name, a, b, movie, user);
+            }
+        }
+    }
+}
