@@ -14,8 +14,8 @@ mod data;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tastedb_engine::evaluate::{Metric, evaluate};
 use fixedbitset::FixedBitSet;
+use tastedb_engine::evaluate::{Metric, evaluate};
 use tastedb_engine::index::{CurrentIndex, IndexOptions, VectorIndex, Vectors};
 use tastedb_engine::model::{ItemVectors, Model, Size, estimate, fit, load};
 use tastedb_engine::storage::ItemId;
@@ -130,7 +130,8 @@ impl Vectors for Factors<'_> {
 fn walk(model: &dyn Model, train: &Dataset) {
     let Some(of) = model.factors() else { return };
     let (items, n) = (model.items(), model.items().len());
-    let vectors: Arc<dyn Vectors> = Arc::new(Factors { items: items.to_vec().leak(), of: leaked(of) });
+    let vectors: Arc<dyn Vectors> =
+        Arc::new(Factors { items: items.to_vec().leak(), of: leaked(of) });
     let start = Instant::now();
     let options = IndexOptions::default();
     let index = VectorIndex::build(vectors.as_ref(), &options, &Work::quiet()).unwrap();
@@ -141,7 +142,8 @@ fn walk(model: &dyn Model, train: &Dataset) {
         let (mut hits, mut all, mut times) = (0, 0, Vec::new());
         for user in (0..train.n_users()).step_by((train.n_users() / 1000).max(1)) {
             let (rows, weights) = train.by_user.row(user);
-            let entries: Vec<(u32, f32)> = rows.iter().copied().zip(weights.iter().copied()).collect();
+            let entries: Vec<(u32, f32)> =
+                rows.iter().copied().zip(weights.iter().copied()).collect();
             let history = History::new(&entries);
             let input = ScoreInput { history, items, side: &side, vectors: &[] };
             let mut allowed = FixedBitSet::with_capacity(n);

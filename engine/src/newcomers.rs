@@ -224,11 +224,7 @@ impl Newcomers {
 }
 
 /// The scores of rows where what is in a history counts as much as the best that is not, at most.
-pub(crate) fn capped(
-    score: impl Fn(u32) -> f32,
-    seen: &[u32],
-    most: f32,
-) -> impl Fn(u32) -> f32 {
+pub(crate) fn capped(score: impl Fn(u32) -> f32, seen: &[u32], most: f32) -> impl Fn(u32) -> f32 {
     move |row| {
         let own = score(row);
         if own > most && seen.binary_search(&row).is_ok() { most } else { own }

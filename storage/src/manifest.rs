@@ -244,8 +244,7 @@ impl Manifest {
     /// files that are named no longer: they are doomed once the batch is durable.
     pub(crate) fn write(&self, old: &Manifest, batch: &mut Batch) -> Vec<Arc<FileGuard>> {
         let mut retired = Vec::new();
-        let columns: BTreeSet<_> =
-            self.columns.keys().chain(old.columns.keys()).copied().collect();
+        let columns: BTreeSet<_> = self.columns.keys().chain(old.columns.keys()).copied().collect();
         for (table, column) in columns {
             let by_number = |manifest: &Manifest| -> BTreeMap<u64, Arc<Segment>> {
                 let segments = manifest.segments(table, column).iter();

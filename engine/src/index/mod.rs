@@ -9,7 +9,7 @@
 //! came later is compared, what is gone is left out, and where the walk finds fewer than were asked for,
 //! or a filter leaves so few that looking at each costs less, all allowed rows are compared.
 //!
-//! [`kept`] is what a database has of them: definitions, files, and what is loaded.
+//! What a database has of them, definitions, files and what is loaded, is in `kept`.
 
 mod coverage;
 mod current;

@@ -230,7 +230,9 @@ impl Changing {
                 Some(item)
             }
             (_, known) => {
-                known.map(|item| self.matrix.remove(item));
+                if let Some(item) = known {
+                    self.matrix.remove(item);
+                }
                 known
             }
         }

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use tastedb_storage::{Change, Column, ColumnId, ColumnType, ItemId, Read, Snapshot, Store, TableId};
+use tastedb_storage::{
+    Change, Column, ColumnId, ColumnType, ItemId, Read, Snapshot, Store, TableId,
+};
 
 use super::{Keyed, Live};
 use crate::error::{Error, Result};
@@ -52,9 +54,7 @@ impl Live {
             snapshot,
             |change| match change {
                 Change::Row { table: of, .. } => *of == table,
-                Change::Embedding { table: of, column: id, .. } => {
-                    *of == table && *id == column.id
-                }
+                Change::Embedding { table: of, column: id, .. } => *of == table && *id == column.id,
                 Change::Schema => true,
                 Change::Interaction { .. } => false,
             },

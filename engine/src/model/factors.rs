@@ -25,7 +25,8 @@ use super::{ItemVectors, Model, algorithm, refitted, shares};
 use crate::kernels::{dot, dot_rows, stride};
 use crate::linalg::Cholesky;
 use crate::{
-    History, LearningCurve, OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED, Work,
+    History, LearningCurve, OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED,
+    Work,
 };
 
 /// How a history becomes a vector.

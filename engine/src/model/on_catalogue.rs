@@ -285,13 +285,13 @@ impl Model for OnCatalogue<'_> {
             unseen.insert_range(..);
             let live = seen.iter().filter_map(|row| self.live(*row));
             live.for_each(|row| unseen.set(row as usize, false));
-            let most = nearest(1, &unseen)?.rows.first().map_or(f32::NEG_INFINITY, |best| best.score);
+            let most =
+                nearest(1, &unseen)?.rows.first().map_or(f32::NEG_INFINITY, |best| best.score);
             let score = |row: u32| dot(factors.padded(row as usize), vector);
             let new = self.layout.newcomers.scores(capped(score, &seen, most), &seen);
             let places = self.layout.places.iter().zip(new);
-            let allowed = |row: u32| {
-                wanted.allowed.contains(row as usize) && wanted.similar != Some(row)
-            };
+            let allowed =
+                |row: u32| wanted.allowed.contains(row as usize) && wanted.similar != Some(row);
             let new = places.filter(|(row, score)| allowed(**row) && !score.is_nan());
             rows.extend(new.map(|(row, score)| Scored { row: *row, score }));
         }

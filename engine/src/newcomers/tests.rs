@@ -53,8 +53,7 @@ fn where_no_neighbour_is_scored_nothing_is() {
     let (known, matrices) = (items(0..60), [matrix(0..62)]);
     let among = Among { items: &known, unknown: &[], matrices: &matrices };
     let new = Newcomers::of(&items(60..62), &among, None);
-    let scores: Vec<f32> =
-        (0..60).map(|row| if row % 2 == 0 { 1.0 } else { UNSCORED }).collect();
+    let scores: Vec<f32> = (0..60).map(|row| if row % 2 == 0 { 1.0 } else { UNSCORED }).collect();
     let found = new.scores(|row| scores[row as usize], &[]);
     assert!(!found[0].is_nan() && found[1].is_nan(), "{found:?}");
 }

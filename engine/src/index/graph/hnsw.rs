@@ -172,12 +172,14 @@ impl Hnsw {
             links.iter().all(|link| *link == NONE || (*link as usize) < nodes)
         };
         let half = width / 2;
-        let layers = graph.upper.iter().all(|links| {
-            links.len().is_multiple_of(half) && within(links, links.len() / half)
-        });
+        let layers = graph
+            .upper
+            .iter()
+            .all(|links| links.len().is_multiple_of(half) && within(links, links.len() / half));
         // A walk goes down with the numbers of the layer above.
         let sizes = graph.upper.iter().map(|links| links.len() / half);
-        let narrowing = std::iter::once(graph.pivots.len()).chain(sizes).is_sorted_by(|a, b| a >= b);
+        let narrowing =
+            std::iter::once(graph.pivots.len()).chain(sizes).is_sorted_by(|a, b| a >= b);
         let rooted = (n == 0) == graph.pivots.is_empty();
         let pivots = graph.pivots.iter().all(|node| (*node as usize) < n);
         let starts = graph.upper.last().is_none_or(|links| !links.is_empty());

@@ -18,8 +18,11 @@ use crate::progress::Work;
 use crate::registry::{Fields, Serving};
 use crate::train::item_table;
 
-/// Catalogues of fewer items are scored whole, which takes less than some hundred microseconds.
-pub(crate) const LARGE: u64 = 20_000;
+/// Catalogues of fewer items are scored whole: 41,000 items of 64 factors take 0.2 ms.
+pub(crate) const LARGE: u64 = 100_000;
+/// Inner products are harder to walk by than cosines: of the top 20 of people on gowalla, with 64 factors
+/// of `ials`, a walk finds .951, .976 and .987 with 64, 128 and 256 near items.
+const EF: usize = 256;
 
 /// The factors of the items that a model has learned of.
 pub(crate) struct FactorVectors {
@@ -101,7 +104,7 @@ pub(super) fn build(engine: &Engine, model: &str, work: &Work) -> Result<()> {
     let table = item_table(&snapshot, &serving.definition)?;
     let entities = engine.live().entities(engine.store(), &snapshot, table)?;
     let vectors = vectors.among(entities.items());
-    let (name, options) = (name(model), IndexOptions::default());
+    let (name, options) = (name(model), IndexOptions { ef: EF, ..IndexOptions::default() });
     let generation = snapshot.generation();
     drop(snapshot);
     let fitted = fit_vectors(engine, &name, Arc::new(vectors), &options, generation, work)?;

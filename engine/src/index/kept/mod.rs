@@ -19,8 +19,8 @@ use tastedb_storage::{
     Catalog, Column, ColumnId, ColumnType, Read, Role, Snapshot, Staged, TableId, WriteTxn,
 };
 
-pub use definition::{Built, IndexDefinition, NewIndex};
 pub(crate) use definition::artifact;
+pub use definition::{Built, IndexDefinition, NewIndex};
 pub(crate) use loaded::Loaded;
 
 use super::current::CurrentIndex;
@@ -180,11 +180,10 @@ fn checked(catalog: &Catalog, new: &NewIndex) -> Result<(TableId, ColumnId)> {
         let wanted = "an index is of the embeddings of a table with role = 'item'";
         return Err(Error::WrongRole { table: table.name.clone(), wanted });
     }
-    let column =
-        table.column(&new.column).ok_or_else(|| tastedb_storage::Error::NoSuchColumn {
-            table: table.name.clone(),
-            column: new.column.clone(),
-        })?;
+    let column = table.column(&new.column).ok_or_else(|| tastedb_storage::Error::NoSuchColumn {
+        table: table.name.clone(),
+        column: new.column.clone(),
+    })?;
     match column.ty {
         ColumnType::Vector { .. } => Ok((table.id, column.id)),
         _ => Err(Error::NotAVector { table: table.name.clone(), column: column.name.clone() }),

@@ -268,7 +268,7 @@ fn trained(items: u64, model: &str) -> (Shop, TableId) {
     let spec = |name: &str, role, link| TableSpec {
         name: name.to_owned(),
         role,
-        key_column: if link == Option::<LinkSpec>::None { "id" } else { "" }.to_owned(),
+        key_column: if role == Role::Interaction { "" } else { "id" }.to_owned(),
         key_type: KeyType::Text,
         key_position: 0,
         columns: Vec::new(),

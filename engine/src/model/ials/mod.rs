@@ -38,8 +38,8 @@ use super::{Algorithm, Embeddings, ItemVectors, Model, shares};
 use crate::kernels::{dot, dot_rows};
 use crate::options::Checked;
 use crate::{
-    Dataset, Error, History, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput,
-    Served, SideData, UNSCORED, Work,
+    Dataset, Error, History, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result,
+    ScoreInput, Served, SideData, UNSCORED, Work,
 };
 
 const NAME: &str = "ials";
