@@ -2,15 +2,21 @@
 
     SAVE=/tmp/vectors vectors 200000 64 500 && taskset -c 0 python vectors.py /tmp/vectors 64
 
-Needs numpy, hnswlib, usearch and faiss-cpu. Prints a table like that of the bench.
+Needs numpy, hnswlib, usearch, faiss-cpu, lancedb and pyarrow. Prints a table like that of the bench.
 """
 
+import os
 import sys
+import tempfile
 import time
+
+os.environ["LANCE_LOG"] = "error"
 
 import faiss
 import hnswlib
+import lancedb
 import numpy as np
+import pyarrow as pa
 from usearch.index import Index
 
 folder, dim = sys.argv[1], int(sys.argv[2])
@@ -108,3 +114,39 @@ for kind in ["f32", "i8"]:
     for ef in [32, 64]:
         index.expansion_search = ef
         measure(f"usearch {kind} ef {ef}", lambda q: index.search(q, 10, threads=1).keys, truth)
+
+
+def build_lancedb():
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim)
+    columns = {"id": pa.array(np.arange(len(vectors), dtype="<u4")), "vector": rows}
+    for share in ["0.1", "0.01", "0.001"]:
+        allowed = np.zeros(len(vectors), dtype=bool)
+        allowed[load(f"allowed.{share}.u32", "<u4")] = True
+        columns["in" + share[2:]] = pa.array(allowed)
+    table = lancedb.connect(tempfile.mkdtemp()).create_table("vectors", pa.table(columns))
+    table.create_index(
+        metric="cosine", vector_column_name="vector", index_type="IVF_HNSW_SQ",
+        num_partitions=1, m=16, ef_construction=200,
+    )
+    for share in ["1", "01", "001"]:
+        table.create_scalar_index("in" + share, index_type="BITMAP")
+    return table
+
+
+table, took = seconds(build_lancedb)
+print(f"lancedb {lancedb.__version__} IVF_HNSW_SQ built in {took:.1f} s, with its table")
+queries = queries[:300]
+
+
+def ask_lancedb(query, ef, where=None):
+    search = table.search(query).distance_type("cosine").ef(ef).select(["id"]).limit(10)
+    search = search if where is None else search.where(where, prefilter=True)
+    return search.to_arrow()["id"].to_numpy()
+
+
+for ef in [32, 64]:
+    measure(f"lancedb ef {ef}", lambda q: ask_lancedb(q, ef), truth)
+for share in ["0.1", "0.01", "0.001"]:
+    expected = load(f"truth.{share}.u32", "<u4").reshape(300, -1)
+    where = f"in{share[2:]} = true"
+    measure(f"lancedb ef 128, {share} allowed", lambda q: ask_lancedb(q, 128, where), expected)
