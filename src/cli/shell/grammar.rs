@@ -61,7 +61,7 @@ mod tests {
     fn statements_are_found_by_their_first_words() {
         assert!(forms("recommend")[0].starts_with("RECOMMEND [select_item"));
         assert!(forms("CREATE model")[0].starts_with("CREATE [OR REPLACE] MODEL"));
-        assert_eq!(forms("create").len(), 3);
+        assert_eq!(forms("create").len(), 4);
         assert!(forms("commit")[0].contains("ROLLBACK"));
         assert!(forms("").is_empty() && forms("recomend").is_empty());
     }

@@ -24,6 +24,7 @@ pub(super) const STARTERS: &[&str] = &[
     "INSERT INTO",
     "RECOMMEND",
     "REFRESH EMBEDDING",
+    "REFRESH INDEX",
     "REFRESH MODEL",
     "ROLLBACK",
     "SELECT",
