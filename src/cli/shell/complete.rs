@@ -106,7 +106,9 @@ impl Names {
                 found
             }
             "FOR" => keywords(word, &["DISLIKES", "ITEM", "LIKES", "SESSION", "USER", "VECTOR"]),
-            "SHOW" => keywords(word, &["EMBEDDINGS", "GRAPHS", "INDEXES", "MODELS", "TABLES"]),
+            "SHOW" => {
+                keywords(word, &["EMBEDDINGS", "FORGETS", "GRAPHS", "INDEXES", "MODELS", "TABLES"])
+            }
             _ if word.is_empty() => Vec::new(),
             _ => {
                 let mut found = matching(word, self.all_columns());
