@@ -18,11 +18,11 @@ use crate::topk::{Allow, Scored, keep_best};
 /// too coarse to tell the last ones apart.
 const RESCORED: usize = 10;
 
-/// The near nodes that a walk among allowed rows keeps at least.
-const LEAST_EF: usize = 16;
+/// So many near nodes more than rows asked for a walk among allowed rows keeps at least.
+const MARGIN: usize = 10;
 
 /// So many rows are compared with their vectors; of more, the codes are, a quarter of the memory.
-const COMPARED: usize = 2048;
+const COMPARED: usize = 512;
 
 /// How an answer was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ impl CurrentIndex {
         } else {
             // The rarer the allowed, the more others a walk has seen by the time it has found some.
             let share = allowed as f64 / n.max(1) as f64;
-            let ef = ((ef as f64 * share.sqrt()) as usize).max(2 * k).max(LEAST_EF);
+            let ef = ((ef as f64 * share.sqrt()) as usize).max(k + (k / 4).max(MARGIN));
             let search = Search { ef, most: allowed };
             let allowed = |node: u32| {
                 let row = rows[node as usize];
