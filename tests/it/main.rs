@@ -11,6 +11,7 @@ mod data;
 mod drift;
 mod embeddings;
 mod forget;
+mod indexes;
 mod reference;
 mod refresh;
 mod slates;

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until a query gives what is wanted.
 #[track_caller]
-fn wait_for(session: &mut Session, sql: &str, wanted: impl Fn(&str) -> bool) -> String {
+pub(crate) fn wait_for(session: &mut Session, sql: &str, wanted: impl Fn(&str) -> bool) -> String {
     let start = Instant::now();
     loop {
         let found = cells(session, sql)[0][0].clone();
