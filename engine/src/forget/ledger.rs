@@ -13,7 +13,7 @@
 
 use std::collections::HashSet;
 
-use tastedb_storage::{EntityId, Fingerprint, InteractionId, Read, WriteTxn};
+use tastedb_storage::{EntityId, Fingerprint, InteractionId, Read, TableId, WriteTxn};
 
 use super::digest::{SHORT, Salted};
 use super::ticket::{Scope, Ticket};
@@ -103,6 +103,12 @@ pub(crate) fn newest(read: &dyn Read, model: &ModelDefinition) -> Result<u64> {
     let tickets = all(read)?;
     let concern = tickets.iter().filter(|ticket| ticket.concerns(model, &catalog));
     Ok(concern.map(|ticket| ticket.generation).max().unwrap_or(0))
+}
+
+/// The last commit with a deletion of rows of a table that are to be forgotten; 0 if there was none.
+pub(crate) fn newest_of(read: &dyn Read, table: TableId) -> Result<u64> {
+    let tickets = all(read)?.into_iter().filter(|ticket| ticket.table == table);
+    Ok(tickets.map(|ticket| ticket.generation).max().unwrap_or(0))
 }
 
 /// A number for a new ticket, never given before.

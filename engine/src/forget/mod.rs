@@ -30,7 +30,7 @@ mod unlearn;
 
 pub(crate) use again::again;
 pub use deleting::Forgetting;
-pub(crate) use ledger::{all, newest};
+pub(crate) use ledger::{all, newest, newest_of};
 pub use receipt::{Receipt, ReceiptLine};
 pub(crate) use receipt::{receipts, verify};
 pub use ticket::{Scope, State, Ticket};

@@ -97,14 +97,12 @@ impl Live {
                 Change::Embedding { .. } | Change::Interaction { .. } => false,
             },
             |old| -> Result<CurrentIndex> {
-                let patch = old.filter(|(_, changes)| touched(changes).is_some());
-                Ok(match (patch, FactorVectors::of(serving)) {
-                    (Some((old, _)), _) => old.patched_rows(entities.items()),
-                    (None, Some(vectors)) => {
-                        CurrentIndex::new(index, Arc::new(vectors), entities.items())
-                    }
-                    (None, None) => return Err(Error::NotFitted { model: model.clone() }),
-                })
+                if let Some((old, _)) = old.filter(|(_, changes)| touched(changes).is_some()) {
+                    return Ok(old.patched_rows(entities.items()));
+                }
+                let vectors = FactorVectors::of(serving)
+                    .ok_or_else(|| Error::NotFitted { model: model.clone() })?;
+                Ok(CurrentIndex::new(index, Arc::new(vectors), entities.items()))
             },
         )?;
         Ok(Some(current).filter(|current| !current.is_outdated()))

@@ -27,6 +27,7 @@ use super::current::CurrentIndex;
 use super::{IndexOptions, VectorIndex, Vectors, nearest_exactly};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::forget;
 use crate::progress::Work;
 use crate::registry::{Existing, ModelVersion, Serving};
 use crate::seeded;
@@ -296,6 +297,12 @@ fn publish(
     fitted: Option<FittedIndex>,
 ) -> Result<()> {
     if let Some(FittedIndex { staged, built }) = fitted {
+        // A vacuum may be over that looked for it in the files that there were.
+        if forget::newest_of(txn, index.table)? > built.generation {
+            let what =
+                format!("items that index `{}` was built of are to be forgotten", index.name);
+            return Err(Error::Conflict { what });
+        }
         txn.publish(staged)?;
         index.built = Some(built);
     }

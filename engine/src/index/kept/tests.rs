@@ -260,6 +260,32 @@ fn what_is_gone_leaves_the_file_of_an_index_with_a_vacuum() {
     assert_eq!((info.items, info.covered), (299, 299));
 }
 
+#[test]
+fn an_index_of_what_was_forgotten_meanwhile_is_not_published() {
+    let shop = Shop::new(Store::in_memory(Options::default()).unwrap());
+    shop.put(0, 300);
+    let engine = &shop.engine;
+    let fit = || engine.fit_index(&engine.snapshot(), &new_index(8), &Work::quiet()).unwrap();
+    let create = |fitted| {
+        let mut txn = engine.store().begin().unwrap();
+        let created = engine.create_index(&mut txn, &new_index(8), Some(fitted))?;
+        txn.commit()?;
+        Ok::<bool, Error>(created)
+    };
+    let before = fit();
+    let mut txn = engine.store().begin().unwrap();
+    let catalog = txn.catalog().clone();
+    let mut forgetting = engine.forgetting(catalog.table_by_id(shop.items).unwrap());
+    let id = txn.lookup(shop.items, "i7").unwrap().unwrap();
+    assert!(forgetting.row(&mut txn, id).unwrap());
+    assert!(forgetting.finish(&mut txn, 0).unwrap().is_some());
+    txn.commit().unwrap();
+    engine.vacuum(&|| 0, std::time::Duration::from_secs(5), &Work::quiet()).unwrap();
+    assert!(matches!(create(before), Err(Error::Conflict { .. })));
+    assert!(engine.indexes(&engine.snapshot()).unwrap().is_empty(), "nothing is half created");
+    assert!(create(fit()).unwrap());
+}
+
 /// A shop with visitors of some tastes, where `ials` and `bpr` are trained.
 fn trained(items: u64, model: &str) -> (Shop, TableId) {
     let shop = Shop::new(Store::in_memory(Options::default()).unwrap());
