@@ -1,4 +1,5 @@
-//! TasteDB is an embedded recommendation database: one folder, one process, no server.
+//! TasteDB is an embedded recommendation database: one folder, one process, no
+//! server needed.
 //!
 //! It stores users, items, their interactions and the items' embeddings; it trains models on them;
 //! and it answers who would like what. A user's vector is never a stored truth: it is made at the
@@ -104,8 +105,8 @@ pub use options::Options;
 pub use recommend::{Because, Recommend, Recommendation, Recommendations};
 pub use refresh::Refresh;
 #[cfg(feature = "sql")]
-pub use session::Session;
-pub use snapshot::{Entity, Event, Snapshot};
+pub use session::{Prepared, Session};
+pub use snapshot::{EmbeddingMap, Entity, Event, Snapshot};
 pub use table::NewTable;
 pub use write::Write;
 
@@ -124,4 +125,4 @@ pub use tastedb_storage::{
 };
 
 #[cfg(feature = "sql")]
-pub use tastedb_query::{Outcome, Rows, arrow};
+pub use tastedb_query::{Access, Outcome, Rows, arrow};

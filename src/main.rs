@@ -1,9 +1,12 @@
-//! The program `tastedb`: the shell, scripts, the demonstration. It is built with the feature
-//! `cli`; the library does without it.
+//! The program `tastedb`: the shell, scripts, the demonstration, the server. It is built with the
+//! feature `cli`, the server with `server`; the library does without them.
 
 #![forbid(unsafe_code)]
 
 mod cli;
+mod rows;
+#[cfg(feature = "server")]
+mod server;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tastedb_engine::{CancelToken, Progress};
-use tastedb_query::Outcome;
+use tastedb_query::{Access, Outcome};
 use tastedb_storage::Value;
 
 use crate::database::Database;
@@ -39,6 +39,18 @@ pub struct Session {
     /// Dropped first, as in [`Database`].
     worker: Arc<Worker>,
     inner: tastedb_query::Session,
+}
+
+/// What is known of a statement before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Prepared {
+    /// What it is, in capitals: `SELECT`, `RECOMMEND`, `CREATE TABLE`.
+    pub name: &'static str,
+    /// How far it reaches.
+    pub access: Access,
+    /// The highest number of a parameter in it; 0 where it has none.
+    pub params: u32,
 }
 
 impl std::fmt::Debug for Session {
@@ -79,6 +91,33 @@ impl Session {
         self.told(|session| session.run(sql, each))
     }
 
+    /// The statements of a script with what is known of them before they run; none is run.
+    ///
+    /// ```
+    /// # fn main() -> tastedb::Result<()> {
+    /// use tastedb::{Access, Database};
+    ///
+    /// let session = Database::in_memory()?.session();
+    /// let prepared = session.prepare("SELECT $1; DELETE FROM movies WHERE year < $2")?;
+    /// assert_eq!((prepared[0].name, prepared[0].access), ("SELECT", Access::Read));
+    /// assert_eq!((prepared[1].access, prepared[1].params), (Access::Write, 2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no script of the language. Names are not looked up.
+    pub fn prepare(&self, sql: &str) -> Result<Vec<Prepared>> {
+        let statements = self.inner.statements(sql)?;
+        let prepared = statements.iter().map(|statement| Prepared {
+            name: statement.kind.name(),
+            access: statement.access(),
+            params: statement.params,
+        });
+        Ok(prepared.collect())
+    }
+
     /// Runs something, and starts the worker if there is a model that wants it now.
     fn told<T>(
         &mut self,
@@ -108,6 +147,11 @@ impl Session {
     /// A new token in place of one that may have been cancelled.
     pub fn reset_cancel(&mut self) -> CancelToken {
         self.inner.reset_cancel()
+    }
+
+    /// Takes a token that the caller made, so that it can be cancelled before a statement begins.
+    pub fn set_cancel(&mut self, token: CancelToken) {
+        self.inner.set_cancel(token);
     }
 
     /// Whether a transaction is open.

@@ -52,6 +52,15 @@ fn get<'a>(fields: &'a [(String, Value)], column: &str) -> &'a Value {
     fields.iter().find(|(name, _)| name == column).map_or(&Value::Null, |(_, value)| value)
 }
 
+/// Rows on a plane: what their embeddings look like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmbeddingMap {
+    /// Keys and places.
+    pub points: Vec<(String, [f32; 2])>,
+    /// The share of the variance that lies in each direction.
+    pub explained: [f64; 2],
+}
+
 impl Snapshot {
     pub(crate) fn new(engine: Engine, state: tastedb_storage::Snapshot) -> Snapshot {
         Snapshot { engine, state }
@@ -118,6 +127,43 @@ impl Snapshot {
             Some(id) => Ok(self.state.embedding(table.id, column, id)?),
             None => Err(Error::no_row(self.state.catalog(), table.id, key)),
         }
+    }
+
+    /// At most `limit` rows with an embedding, evenly from all, on the plane in which their embeddings
+    /// differ most, by key; and the share of the variance in each of the two directions.
+    ///
+    /// # Errors
+    ///
+    /// Where the table or the column is unknown, or the column holds no vectors.
+    pub fn map(&self, table: &str, column: &str, limit: usize) -> Result<EmbeddingMap> {
+        let table = self.table(table)?;
+        let found = table.column(column).ok_or_else(|| Error::no_column(table, column))?;
+        if !found.ty.is_vector() {
+            return Err(Error::no_context(format!("column `{column}` holds no vectors")));
+        }
+        let engine = &self.engine;
+        let matrix = engine.live().embeddings(engine.store(), &self.state, table.id, found)?;
+        let map = matrix.map(limit);
+        let point = |(item, at): &(tastedb_storage::ItemId, [f32; 2])| {
+            Ok((self.key(table.id, item.0)?, *at))
+        };
+        let points = map.points.iter().map(point).collect::<Result<_>>()?;
+        Ok(EmbeddingMap { points, explained: map.explained })
+    }
+
+    /// How many users, items or interactions a table holds.
+    ///
+    /// # Errors
+    ///
+    /// Where the table is unknown.
+    pub fn count(&self, table: &str) -> Result<u64> {
+        let table = self.table(table)?;
+        if table.role == Role::Interaction {
+            return Ok(self.engine.interactions(&self.state, table.id)?);
+        }
+        let engine = &self.engine;
+        let entities = engine.live().entities(engine.store(), &self.state, table.id)?;
+        Ok(entities.len() as u64)
     }
 
     /// Recommends rows of `table` as of this state: say for whom, then `run`.

@@ -22,6 +22,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustyline::", &["src/cli/shell"]),
     ("comfy_table::", &["src/cli/output"]),
     ("indicatif::", &["src/cli/progress.rs"]),
+    ("rustls::", &["src/server/tls.rs"]),
+    ("ring::", &["src/server/accounts/secret.rs", "src/server/tls.rs"]),
+    ("prometheus_client::", &["src/server/metrics.rs"]),
+    ("tracing_subscriber::", &["src/server/log.rs"]),
+    ("toml::", &["src/server/config.rs"]),
+    ("pgwire::", &["src/server/pg"]),
 ];
 
 /// Which of the workspace's crates a crate may depend on.

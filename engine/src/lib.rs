@@ -21,6 +21,7 @@ mod kernels;
 mod learning_curve;
 mod linalg;
 mod live;
+mod map;
 mod matrix;
 mod newcomers;
 mod options;
@@ -51,6 +52,7 @@ pub use forget::{Forgetting, Receipt, ReceiptLine, Scope, State, Ticket, Vacuume
 pub use history::{History, Reason, ScoreInput, Served, SideData, UNSCORED};
 pub use learning_curve::{CurvePoint, LearningCurve};
 pub use live::{Cached, ClickRates, Counting, EntityIndex, GraphInfo, Live};
+pub use map::ItemMap;
 pub use matrix::Csr;
 pub use model::Estimate;
 pub use options::{ModelOptions, OptionKind, OptionSpec, OptionValue};

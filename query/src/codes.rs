@@ -19,9 +19,10 @@ pub struct Code {
 }
 
 impl Code {
-    /// The hundreds of the number: the family, 1 (language) to 9 (not supported yet).
+    /// The hundreds of the number: the family, 1 (language) to 10 (the server).
     pub fn family(&self) -> u8 {
-        self.id.as_bytes()[3] - b'0'
+        let digits = &self.id.as_bytes()[2..4];
+        (digits[0] - b'0') * 10 + (digits[1] - b'0')
     }
 }
 
@@ -40,7 +41,7 @@ impl fmt::Display for Code {
 }
 
 /// The families, by the hundreds of their numbers.
-pub const FAMILIES: [(u8, &str); 9] = [
+pub const FAMILIES: [(u8, &str); 10] = [
     (1, "The statement's form"),
     (2, "Names and definitions"),
     (3, "Types and values"),
@@ -50,6 +51,7 @@ pub const FAMILIES: [(u8, &str); 9] = [
     (7, "Recommending"),
     (8, "Storage"),
     (9, "Not supported yet"),
+    (10, "The server"),
 ];
 
 macro_rules! codes {
@@ -343,6 +345,43 @@ codes! {
     FEATURE_UNSUPPORTED = "TD0903" "SQL feature not supported":
         "A type, expression or form of SQL that this version does not have."
         -> "Write it in another way.";
+
+    UNAUTHENTICATED = "TD1001" "not authenticated":
+        "The server asks who is there, and the request does not say so, or not rightly."
+        -> "Send `Authorization: Bearer KEY`, or the name and password of an account; `tastedb user` makes them.";
+    FORBIDDEN = "TD1002" "not permitted":
+        "The account's role does not allow this."
+        -> "Use an account with the role that the message names.";
+    NO_ROUTE = "TD1003" "no such resource":
+        "The server has nothing under this path, or not for this method."
+        -> "See `/openapi.json` for what there is.";
+    BAD_REQUEST = "TD1004" "request not readable":
+        "The body, a header or a parameter of a request is not what the route takes."
+        -> "Compare it with the route in `/openapi.json`.";
+    SERVER_TOO_LARGE = "TD1005" "request too large":
+        "A request is larger than the server takes, or came too slowly."
+        -> "Send less at a time; `max_body` and `body_timeout` set the limits.";
+    SERVER_BUSY = "TD1006" "server busy":
+        "The server runs as many statements, jobs or connections as it may."
+        -> "Try again later; `max_statements`, `max_jobs` and `max_connections` set the limits.";
+    SERVER_TIMEOUT = "TD1007" "statement took too long":
+        "A statement ran longer than the server allows, and was cancelled."
+        -> "Ask for less, run it as a job, or raise `statement_timeout`.";
+    TOO_MANY_ROWS = "TD1008" "answer too large":
+        "A statement returned more rows than the server sends at once."
+        -> "Add a LIMIT, or raise `max_rows`.";
+    SERVER_CONFIG = "TD1009" "server cannot start like this":
+        "A setting of the server is wrong, unknown, or unsafe."
+        -> "Correct the setting that the message names; docs/operations.md lists them.";
+    KEY_REUSED = "TD1010" "idempotency key used twice":
+        "The same idempotency key came with another request before."
+        -> "Use a new key for a new request.";
+    ACCOUNT = "TD1011" "account":
+        "An account cannot be made, found, or changed like this."
+        -> "`tastedb user list` shows the accounts.";
+    NO_JOB = "TD1012" "no such job":
+        "No job of this number runs or has run lately."
+        -> "`GET /v1/jobs` lists them.";
 }
 
 /// The code of this id, if there is one.
@@ -396,7 +435,7 @@ pub fn page() -> String {
         // Writing to a String cannot fail.
         let _ = write!(
             out,
-            "\n## TD0{family}xx: {title}\n\n| code | name | meaning | next step |\n| --- | --- | --- | --- |\n"
+            "\n## TD{family:02}xx: {title}\n\n| code | name | meaning | next step |\n| --- | --- | --- | --- |\n"
         );
         for code in ALL.iter().filter(|code| code.family() == family) {
             let (name, meaning, next) = (code.name, code.meaning, code.next);
@@ -416,7 +455,7 @@ mod tests {
             assert!(pair[0].id < pair[1].id, "{} before {}", pair[0], pair[1]);
         }
         for code in ALL {
-            assert_eq!((code.id.len(), &code.id[..3]), (6, "TD0"), "{code}");
+            assert_eq!((code.id.len(), &code.id[..2]), (6, "TD"), "{code}");
             assert!(FAMILIES.iter().any(|(family, _)| *family == code.family()), "{code}");
             assert!(code.meaning.ends_with('.') && code.next.ends_with(['.', '…']), "{code}");
         }

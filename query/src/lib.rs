@@ -15,6 +15,7 @@
 //!    message of it reaches a user as it is.
 //! 4. No clock is read but the one given in [`Options`]: the same snapshot gives the same rows.
 
+mod access;
 pub mod ast;
 mod batch;
 mod candidates;
@@ -34,6 +35,7 @@ pub mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use access::Access;
 pub use datafusion::arrow;
 pub use error::{Error, Problem, Result};
 pub use outcome::{Outcome, Rows};

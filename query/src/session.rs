@@ -224,6 +224,11 @@ impl Session {
         Ok(())
     }
 
+    /// The statements of a script, without running them.
+    pub fn statements(&self, sql: &str) -> Result<Arc<Vec<Statement>>> {
+        self.sql.parse(sql)
+    }
+
     /// Where long statements report how far they are.
     pub fn set_progress(&mut self, progress: Arc<dyn Progress>) {
         self.progress = progress;
@@ -244,6 +249,11 @@ impl Session {
     pub fn reset_cancel(&mut self) -> CancelToken {
         self.cancel = CancelToken::new();
         self.cancel.clone()
+    }
+
+    /// Takes over a token that somebody else holds already.
+    pub fn set_cancel(&mut self, token: CancelToken) {
+        self.cancel = token;
     }
 
     /// Whether BEGIN was run without COMMIT or ROLLBACK.

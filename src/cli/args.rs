@@ -51,7 +51,16 @@ pub(crate) struct Open {
 }
 
 /// The names of the commands.
-const COMMANDS: [&str; 4] = ["backup", "check", "demo", "restore"];
+const COMMANDS: &[&str] = &[
+    "backup",
+    "check",
+    "demo",
+    "restore",
+    #[cfg(feature = "server")]
+    "serve",
+    #[cfg(feature = "server")]
+    "user",
+];
 
 impl Open {
     /// The command that was meant, where the path is a bare word that names nothing and looks like
@@ -60,7 +69,7 @@ impl Open {
         let path = self.path.as_deref()?;
         let word = path.to_str().filter(|word| word.chars().all(char::is_alphanumeric))?;
         let one_edit = |command: &&str| distance(word, command) == 1;
-        if path.exists() { None } else { COMMANDS.into_iter().find(one_edit) }
+        if path.exists() { None } else { COMMANDS.iter().copied().find(one_edit) }
     }
 }
 
@@ -76,7 +85,7 @@ pub(crate) fn next_step(
     if !kinds.contains(&error.kind()) || first.starts_with('-') || second.starts_with('-') {
         return None;
     }
-    let near = nearest(&first, COMMANDS);
+    let near = nearest(&first, COMMANDS.iter().copied());
     match near {
         Some(near) if near != first => Some(format!("did you mean `tastedb {near}`?")),
         Some(_) => None,
@@ -115,6 +124,101 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DATABASE")]
         forget: Option<PathBuf>,
     },
+    /// Serve a database: REST and the console over HTTP, and the PostgreSQL protocol
+    #[cfg(feature = "server")]
+    Serve(Serve),
+    /// Make, list and remove the accounts of a server; works while it runs
+    #[cfg(feature = "server")]
+    User {
+        #[command(subcommand)]
+        action: User,
+    },
+}
+
+/// Serving.
+#[cfg(feature = "server")]
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Folder of the database; it is created where there is none
+    pub(crate) path: PathBuf,
+
+    /// Where to listen for HTTP: a port, an address, or both [default: 127.0.0.1:8700]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<String>,
+
+    /// Where to listen for the PostgreSQL protocol; `off`: nowhere [default: 127.0.0.1:8701]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) pg: Option<String>,
+
+    /// A TOML file with settings; see docs/operations.md
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What is done to accounts.
+#[cfg(feature = "server")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Make an account; its API key, or its password, is printed once
+    Add {
+        #[command(flatten)]
+        of: Accounts,
+        /// Name of the account
+        name: String,
+        /// What it may do: read, write or admin
+        #[arg(long, default_value = "read", value_name = "ROLE")]
+        role: String,
+        /// Make a password, for the PostgreSQL protocol and HTTP's Basic scheme, and no API key
+        #[arg(long)]
+        password: bool,
+        /// Take the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+        /// Days after which it is refused
+        #[arg(long, value_name = "DAYS")]
+        expires: Option<u32>,
+    },
+    /// Print the accounts
+    List {
+        #[command(flatten)]
+        of: Accounts,
+    },
+    /// Remove an account
+    Remove {
+        #[command(flatten)]
+        of: Accounts,
+        /// Name of the account
+        name: String,
+    },
+    /// Give an account a new API key in place of its old one, and print it
+    Key {
+        #[command(flatten)]
+        of: Accounts,
+        /// Name of the account
+        name: String,
+    },
+    /// Give an account a new password in place of its old one, and print it
+    Password {
+        #[command(flatten)]
+        of: Accounts,
+        /// Name of the account
+        name: String,
+        /// Take it from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+/// Whose accounts.
+#[cfg(feature = "server")]
+#[derive(Args, Debug)]
+pub(crate) struct Accounts {
+    /// Folder of the database
+    pub(crate) path: PathBuf,
+
+    /// The file of accounts, where it is not accounts.json in the folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accounts: Option<PathBuf>,
 }
 
 /// The demonstration.
@@ -189,8 +293,10 @@ mod tests {
         assert_eq!(next(&["shop.taste", "--nonsense"]), None);
         let open = |word| Cli::try_parse_from(["tastedb", word]).expect("valid").open;
         assert_eq!(open("bakcup").mistyped_command(), Some("backup"));
-        assert_eq!(open("store").mistyped_command(), None);
+        assert_eq!(open("movies").mistyped_command(), None);
         assert_eq!(open("./chekc").mistyped_command(), None);
+        #[cfg(feature = "server")]
+        assert_eq!(open("serv").mistyped_command(), Some("serve"));
     }
 
     #[test]

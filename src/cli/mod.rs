@@ -12,8 +12,12 @@ mod maintain;
 mod output;
 mod progress;
 mod runner;
+#[cfg(feature = "server")]
+mod serve;
 mod shell;
 mod statement;
+#[cfg(feature = "server")]
+mod user;
 
 use std::env;
 use std::fs::File;
@@ -52,6 +56,10 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Restore { source, destination, forget }) => {
             maintain::restore(&source, &destination, forget.as_deref())
         }
+        #[cfg(feature = "server")]
+        Some(Command::Serve(serve)) => serve::run(&serve),
+        #[cfg(feature = "server")]
+        Some(Command::User { action }) => user::run(action),
     };
     match result {
         // Whoever reads the output has had enough: that is no failure of ours.

@@ -32,6 +32,12 @@ impl Stop {
         Stop::Failed(complain::without_place(&error))
     }
 
+    /// What the server cannot do.
+    #[cfg(feature = "server")]
+    pub(crate) fn problem(problem: crate::server::problem::Problem) -> Stop {
+        Stop::Failed(problem.to_string())
+    }
+
     /// An error of the command line itself.
     pub(crate) fn said(message: impl Into<String>) -> Stop {
         Stop::Failed(message.into())

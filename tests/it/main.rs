@@ -14,6 +14,8 @@ mod forget;
 mod indexes;
 mod reference;
 mod refresh;
+#[cfg(feature = "server")]
+mod server;
 mod slates;
 mod slt;
 mod support;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use tastedb::Rows;
 
-use super::value;
+use crate::rows::value;
 
 pub(super) fn write(out: &mut dyn Write, rows: &Rows) -> io::Result<()> {
     let header: Vec<&str> = rows.schema.fields().iter().map(|f| f.name().as_str()).collect();

@@ -4,16 +4,15 @@
 //! act on them. What a reader closed early is not an error: see [`is_broken_pipe`].
 
 mod csv;
-mod json;
 mod plot;
 mod table;
-mod value;
 
 use std::io::{self, Write};
 
 use tastedb::Rows;
 
 use super::args::Format;
+use crate::rows::json;
 
 pub(crate) use plot::write_curve;
 pub(crate) use table::Fit;

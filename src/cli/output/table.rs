@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Row, Table, presets};
 use tastedb::Rows;
 
-use super::value::{self, Value};
+use crate::rows::value::{self, Value};
 
 /// Which room a table has.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -11,7 +11,7 @@ use tastedb::arrow::datatypes::Schema;
 
 use super::value::{self, Value};
 
-pub(super) fn write_array(out: &mut dyn Write, rows: &Rows) -> io::Result<()> {
+pub(crate) fn write_array(out: &mut dyn Write, rows: &Rows) -> io::Result<()> {
     out.write_all(b"[")?;
     let mut first = true;
     each(rows, &mut |object| {
@@ -22,11 +22,22 @@ pub(super) fn write_array(out: &mut dyn Write, rows: &Rows) -> io::Result<()> {
     out.write_all(if first { b"]\n" } else { b"\n]\n" })
 }
 
-pub(super) fn write_lines(out: &mut dyn Write, rows: &Rows) -> io::Result<()> {
+pub(crate) fn write_lines(out: &mut dyn Write, rows: &Rows) -> io::Result<()> {
     each(rows, &mut |object| {
         serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
         out.write_all(b"\n")
     })
+}
+
+/// The rows as JSON objects, all at once.
+#[cfg(feature = "server")]
+pub(crate) fn objects(rows: &Rows) -> io::Result<Vec<Json>> {
+    let mut objects = Vec::with_capacity(rows.len());
+    each(rows, &mut |object| {
+        objects.push(object);
+        Ok(())
+    })?;
+    Ok(objects)
 }
 
 fn each(rows: &Rows, write: &mut dyn FnMut(Json) -> io::Result<()>) -> io::Result<()> {
@@ -58,7 +69,7 @@ fn distinct_names(schema: &Schema) -> Vec<String> {
 }
 
 /// A value as JSON.
-pub(super) fn json(value: &Value) -> Json {
+pub(crate) fn json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(b) => Json::Bool(*b),

@@ -11,7 +11,7 @@ use tastedb::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 /// A value, with just enough of its type left to be written well.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Int(i128),
@@ -24,7 +24,7 @@ pub(super) enum Value {
 }
 
 /// The value of `array` at `row`.
-pub(super) fn value(array: &dyn Array, row: usize) -> io::Result<Value> {
+pub(crate) fn value(array: &dyn Array, row: usize) -> io::Result<Value> {
     if array.is_null(row) {
         return Ok(Value::Null);
     }
@@ -72,12 +72,12 @@ fn formatted(array: &dyn Array, row: usize) -> io::Result<String> {
 }
 
 /// The shortest decimal form that reads back as the same number.
-pub(super) fn single(x: f32) -> String {
+pub(crate) fn single(x: f32) -> String {
     if x.is_finite() { format!("{x:?}") } else { named(x.into()) }
 }
 
 /// The shortest decimal form that reads back as the same number.
-pub(super) fn double(x: f64) -> String {
+pub(crate) fn double(x: f64) -> String {
     if x.is_finite() { format!("{x:?}") } else { named(x) }
 }
 
@@ -93,7 +93,7 @@ fn named(x: f64) -> String {
 }
 
 /// A value as CSV has it: exact; lists and records as JSON, so that they can be read back.
-pub(super) fn plain(value: &Value) -> Option<String> {
+pub(crate) fn plain(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Bool(b) => Some(b.to_string()),
