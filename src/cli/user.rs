@@ -58,7 +58,7 @@ fn parse(role: &str) -> Result<Role, Stop> {
     let found = Role::ALL.into_iter().find(|known| known.name() == role);
     found.ok_or_else(|| {
         let message = format!("no role `{role}`");
-        Stop::mistake("TD1011", message, "a role is read, write or admin".to_owned())
+        Stop::mistake("TD1011", message, "a role is read, write or admin")
     })
 }
 
@@ -70,7 +70,7 @@ fn open(of: &Accounts) -> Result<Editor, Stop> {
     if of.accounts.is_none() && !of.path.is_dir() {
         let message = format!("there is no database {}", of.path.display());
         let next = "accounts are made for a database that exists, or give --accounts FILE";
-        return Err(Stop::mistake("TD0806", message, next.to_owned()));
+        return Err(Stop::mistake("TD0806", message, next));
     }
     Editor::open(&path(of)).map_err(Stop::problem)
 }
@@ -87,7 +87,7 @@ fn first_line() -> Result<String, Stop> {
     let password = line.trim_end_matches(['\n', '\r']);
     if password.is_empty() {
         let message = "standard input has no password".to_owned();
-        return Err(Stop::mistake("TD1011", message, "write it on the first line".to_owned()));
+        return Err(Stop::mistake("TD1011", message, "write it on the first line"));
     }
     Ok(password.to_owned())
 }

@@ -68,8 +68,10 @@ pub(crate) struct Report {
     /// Seconds since it began to run.
     pub(crate) seconds: f64,
     /// What came of it: tag, rows, notices.
+    #[schema(value_type = Option<Object>)]
     pub(crate) result: Option<Json>,
     /// Why it failed, as a problem document.
+    #[schema(value_type = Option<Object>)]
     pub(crate) error: Option<Json>,
 }
 

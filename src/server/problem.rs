@@ -4,6 +4,8 @@
 //! document. Invariant: what is at fault with a request has a status of 4xx; 5xx is for the server's
 //! own trouble.
 
+use std::ops::{Deref, DerefMut};
+
 use tastedb::{Error, ErrorKind, Place};
 use tastedb_query::codes;
 
@@ -11,7 +13,11 @@ use super::access::Role;
 
 /// Why a request was not carried out.
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Details>);
+
+/// What is known of a problem.
+#[derive(Clone, Debug)]
+pub(crate) struct Details {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The stable code, such as `TD0201`.
@@ -30,7 +36,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(status: u16, code: &'static codes::Code, message: impl Into<String>) -> Problem {
-        Problem {
+        Problem(Box::new(Details {
             status,
             code: code.id,
             message: message.into(),
@@ -38,7 +44,7 @@ impl Problem {
             field: None,
             next: codes::next_step(code.id),
             row: None,
-        }
+        }))
     }
 
     /// Nobody has said who is there, or not rightly.
@@ -159,9 +165,23 @@ impl Problem {
     }
 }
 
+impl Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
-        Problem {
+        Problem(Box::new(Details {
             status: status(error.kind(), error.code()),
             code: error.code(),
             message: error.to_string(),
@@ -169,7 +189,7 @@ impl From<Error> for Problem {
             field: None,
             next: error.next_step().map(str::to_owned),
             row: None,
-        }
+        }))
     }
 }
 

@@ -16,7 +16,7 @@ use super::answer::ProblemDocument;
 use super::auth::Who;
 use super::input::{Params, Segments};
 use super::recommend::{Ask, For, Using};
-use super::statement::{quoted, rows_of};
+use super::statement::{Key, quoted, rows_of};
 use crate::server::problem::Problem;
 use crate::server::state::Server;
 use crate::server::work::Lane;
@@ -76,8 +76,8 @@ async fn recommend(
     });
     let whole = users.filter(|users| users.key_type == KeyType::BigInt);
     let user = match whole.and_then(|_| user.parse::<i64>().ok()) {
-        Some(key) => key.into(),
-        None => Value_::String(user),
+        Some(key) => Key::Number(key),
+        None => Key::Text(user),
     };
     let ask = Ask {
         table: table.name.clone(),

@@ -17,7 +17,7 @@ use super::answer::ProblemDocument;
 use super::auth::Who;
 use super::input::{Input, Segments};
 use super::rows::Written;
-use super::statement::{Composed, RowsAnswer, key, rows_of};
+use super::statement::{Composed, Key, RowsAnswer, rows_of};
 use crate::server::access::Role;
 use crate::server::jobs::Report;
 use crate::server::problem::Problem;
@@ -55,8 +55,7 @@ struct Subject {
     /// The table.
     table: String,
     /// The key of the user or item.
-    #[schema(value_type = Object)]
-    key: Json_,
+    key: Key,
 }
 
 /// Forget a user or an item: it is deleted at once, and the ticket says what follows
@@ -84,7 +83,7 @@ async fn forget(
     }
     let mut text = Composed::new("DELETE FROM", Vec::new());
     text.name(&table.name).words("WHERE").name(&table.key_column).words("=");
-    text.value(key(&subject.key)?).words("RETURNING forget_id() AS ticket");
+    text.value(subject.key.into()).words("RETURNING forget_id() AS ticket");
     let outcomes = text.run(&server, who.0, Lane::Statement, "DELETE").await?;
     let rows = outcomes.last().map(rows_of).transpose()?.unwrap_or_default();
     let Some(row) = rows.first() else { return Err(Problem::no_row(&subject.table)) };

@@ -83,7 +83,7 @@ async fn cancel(
     get, path = "/v1/jobs/{job}/events", tag = "jobs",
     params(("job" = u64, Path, description = "The number of the job")),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 200, body = Report, content_type = "text/event-stream"),
         (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security(("key" = []), ("password" = [])),

@@ -58,7 +58,6 @@ struct Point {
     x: f32,
     y: f32,
     /// Its value in the column that was asked for.
-    #[schema(value_type = Object)]
     value: Json_,
 }
 

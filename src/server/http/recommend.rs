@@ -15,7 +15,7 @@ use super::Shared;
 use super::answer::ProblemDocument;
 use super::auth::Who;
 use super::input::Input;
-use super::statement::{Composed, RowsAnswer, key, param, params, quoted};
+use super::statement::{Composed, Key, RowsAnswer, param, params, quoted};
 use crate::server::problem::Problem;
 use crate::server::state::Server;
 use crate::server::work::Lane;
@@ -65,7 +65,7 @@ pub(super) struct Ask {
     pub(super) with: Map<String, Value_>,
     /// Values for `$1`, `$2`, … in `where`, `having` and `columns`.
     #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub(super) params: Vec<Value_>,
 }
 
@@ -74,20 +74,15 @@ pub(super) struct Ask {
 #[serde(deny_unknown_fields)]
 pub(super) struct For {
     /// A user, by key: by the history as it is now.
-    #[schema(value_type = Option<Object>)]
-    pub(super) user: Option<Value_>,
+    pub(super) user: Option<Key>,
     /// An item, by key: what is similar to it.
-    #[schema(value_type = Option<Object>)]
-    pub(super) item: Option<Value_>,
+    pub(super) item: Option<Key>,
     /// Items that a visitor without a name looked at, oldest first.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub(super) session: Option<Vec<Value_>>,
+    pub(super) session: Option<Vec<Key>>,
     /// Items that are liked, besides the history.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub(super) likes: Option<Vec<Value_>>,
+    pub(super) likes: Option<Vec<Key>>,
     /// Items that are disliked.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub(super) dislikes: Option<Vec<Value_>>,
+    pub(super) dislikes: Option<Vec<Key>>,
     /// A vector by embedding column.
     pub(super) vector: Option<std::collections::BTreeMap<String, Vec<f32>>>,
 }
@@ -222,7 +217,7 @@ impl For {
         for (words, one) in [("USER", &self.user), ("ITEM", &self.item)] {
             if let Some(one) = one {
                 context(text, words);
-                text.value(key(one)?);
+                text.value(one.clone().into());
             }
         }
         let lists =
@@ -230,7 +225,7 @@ impl For {
         for (words, list) in lists {
             if let Some(list) = list {
                 context(text, words);
-                text.values(list.iter().map(key).collect::<Result<Vec<_>, _>>()?);
+                text.values(list.iter().cloned().map(Value::from));
             }
         }
         if let Some(vectors) = &self.vector {
@@ -278,8 +273,7 @@ struct Similar {
     /// The table of items.
     table: String,
     /// The item, by key.
-    #[schema(value_type = Object)]
-    item: Value_,
+    item: Key,
     /// The model; without it, the database chooses.
     model: Option<String>,
     /// What is returned of each row.
@@ -326,8 +320,7 @@ struct SessionAsk {
     /// The table of items.
     table: String,
     /// Keys of items the visitor looked at, oldest first.
-    #[schema(value_type = Vec<Object>)]
-    items: Vec<Value_>,
+    items: Vec<Key>,
     /// The model; without it, the database chooses.
     model: Option<String>,
     /// What is returned of each row.

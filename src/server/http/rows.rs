@@ -342,7 +342,10 @@ async fn put_row(
     }
     row.insert(schema.key_column.clone(), key);
     let written = write(&server, who.0, table, vec![row], OnConflict::Update).await;
-    written.map(Json).map_err(|problem| Problem { row: None, ..problem })
+    written.map(Json).map_err(|mut problem| {
+        problem.row = None;
+        problem
+    })
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -39,7 +39,6 @@ struct Script {
     sql: String,
     /// Values for `$1`, `$2`, ….
     #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
     params: Vec<Json_>,
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tastedb::{Outcome, Place, Session, Value};
 use utoipa::ToSchema;
@@ -255,12 +255,22 @@ pub(super) fn params(values: &[Json]) -> Result<Vec<Value>, Problem> {
     values.iter().map(param).collect()
 }
 
-/// The key of a user or an item: a text or a whole number.
-pub(super) fn key(value: &Json) -> Result<Value, Problem> {
-    match value {
-        Json::String(_) => param(value),
-        Json::Number(number) if number.is_i64() => param(value),
-        _ => Err(Problem::bad_request("a key is a text or a whole number")),
+/// The key of a user or an item.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "a key is a text or a whole number")]
+pub(super) enum Key {
+    /// Of a table whose keys are whole numbers.
+    Number(i64),
+    /// Of any other.
+    Text(String),
+}
+
+impl From<Key> for Value {
+    fn from(key: Key) -> Value {
+        match key {
+            Key::Number(key) => Value::Int(key),
+            Key::Text(key) => Value::Text(key),
+        }
     }
 }
 
@@ -287,7 +297,8 @@ mod tests {
         let mut composed = Composed::new("RECOMMEND m FOR USER $1", Vec::new());
         composed.words("WHERE (").clause("where", "a = 1\nAND b =").words(")");
         let place = Place { line: 3, column: 8, end_line: 3, end_column: 9 };
-        let problem = Problem { place: Some(place), ..Problem::bad_request("x") };
+        let mut problem = Problem::bad_request("x");
+        problem.place = Some(place);
         let placed = composed.placed(problem);
         assert_eq!(placed.field, Some("where"));
         assert_eq!(placed.place.map(|place| (place.line, place.column)), Some((2, 8)));
