@@ -1,12 +1,14 @@
 //! Deleting what is to be forgotten, within a transaction that brings its ticket.
 
-use tastedb_storage::{
-    DatabaseId, EntityId, InteractionId, Read, Store, Table, TableId, UserId, WriteTxn,
-};
+use std::sync::Arc;
+
+use tastedb_storage::{EntityId, InteractionId, Read, Table, UserId, WriteTxn};
 
 use super::digest::Salted;
+use super::forget_set::Keeping;
 use super::ledger::{self, Subject};
 use super::ticket::{Scope, Ticket};
+use crate::engine::Engine;
 use crate::error::Result;
 
 /// The time that there is for rewriting the files, in microseconds: one hour.
@@ -14,11 +16,11 @@ const TERM: i64 = 3_600_000_000;
 
 /// Rows of one table that are being deleted to be forgotten: one ticket for all of them.
 pub struct Forgetting {
-    store: Store,
-    table: TableId,
-    table_name: String,
+    engine: Engine,
+    table: Arc<Table>,
     scope: Scope,
     salted: Salted,
+    kept: Keeping,
     subjects: Vec<Subject>,
     rows: u64,
     interactions: u64,
@@ -26,14 +28,13 @@ pub struct Forgetting {
 }
 
 impl Forgetting {
-    pub(crate) fn new(store: &Store, table: &Table) -> Forgetting {
-        let salt: DatabaseId = store.id();
+    pub(crate) fn new(engine: &Engine, table: &Table) -> Forgetting {
         Forgetting {
-            store: store.clone(),
-            table: table.id,
-            table_name: table.name.clone(),
+            engine: engine.clone(),
             scope: Scope::of(table.role),
-            salted: Salted::new(salt, table.id),
+            salted: Salted::new(engine.store().id(), table.id),
+            kept: Keeping::new(engine),
+            table: Arc::new(table.clone()),
             subjects: Vec::new(),
             rows: 0,
             interactions: 0,
@@ -43,9 +44,10 @@ impl Forgetting {
 
     /// Deletes a user or item with all that is theirs; false where there is no such row.
     pub fn row(&mut self, txn: &mut WriteTxn, id: EntityId) -> Result<bool> {
-        let Some(row) = txn.row(self.table, id, &[])? else { return Ok(false) };
-        let print = self.store.fingerprint(row.key.as_bytes());
-        let gone = txn.delete_row(self.table, id)?;
+        let Some(row) = txn.row(self.table.id, id, &[])? else { return Ok(false) };
+        let print = self.engine.store().fingerprint(row.key.as_bytes());
+        self.kept.all_of(txn, &self.table, id)?;
+        let gone = txn.delete_row(self.table.id, id)?;
         self.subjects.push(Subject::row(&self.salted, id, &row.key, print));
         self.rows += 1;
         self.interactions += gone.interactions;
@@ -60,7 +62,8 @@ impl Forgetting {
         user: UserId,
         id: InteractionId,
     ) -> Result<bool> {
-        if !txn.delete_interaction(self.table, user, id)? {
+        self.kept.one(txn, self.table.id, user, id)?;
+        if !txn.delete_interaction(self.table.id, user, id)? {
             return Ok(false);
         }
         self.subjects.push(Subject::interaction(&self.salted, id));
@@ -83,9 +86,11 @@ impl Forgetting {
     pub fn took_all(&self, txn: &WriteTxn) -> Result<bool> {
         let left = match self.scope {
             Scope::User | Scope::Item => {
-                txn.rows(self.table, &[], 0)?.next().transpose()?.is_some()
+                txn.rows(self.table.id, &[], 0)?.next().transpose()?.is_some()
             }
-            Scope::Interactions => txn.interactions(self.table, &[])?.next().transpose()?.is_some(),
+            Scope::Interactions => {
+                txn.interactions(self.table.id, &[])?.next().transpose()?.is_some()
+            }
         };
         Ok(!left)
     }
@@ -99,8 +104,8 @@ impl Forgetting {
         let ticket = Ticket {
             number: ledger::new_number(txn)?,
             scope: self.scope,
-            table: self.table,
-            table_name: self.table_name,
+            table: self.table.id,
+            table_name: self.table.name.clone(),
             rows: self.rows,
             interactions: self.interactions,
             embeddings: self.embeddings,
@@ -112,9 +117,11 @@ impl Forgetting {
             unlearned: None,
             verified: None,
             methods: Vec::new(),
+            behaviour: Vec::new(),
         };
         ledger::put(txn, &ticket);
         ledger::put_subjects(txn, ticket.number, &self.subjects);
+        self.kept.finish(txn, ticket.number);
         Ok(Some(ticket))
     }
 }

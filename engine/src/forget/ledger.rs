@@ -60,10 +60,6 @@ impl Subjects {
         self.prints.extend(other.prints);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
-    }
-
     pub(super) fn has_key(&self, salted: &Salted, key: &str) -> bool {
         self.keys.contains(&salted.key(key))
     }

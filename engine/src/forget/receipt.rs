@@ -134,7 +134,7 @@ pub(crate) fn verify(engine: &Engine, id: &str, now: i64, work: &Work) -> Result
     let search = Search { engine, snapshot: &snapshot, ticket: &ticket, subjects: &subjects };
     lines.extend(match ticket.scope {
         Scope::User | Scope::Item => vec![search.rows()?, search.belongings()?, search.bytes()?],
-        Scope::Interactions => vec![search.interactions()?],
+        Scope::Interactions => vec![search.interactions()?, search.bytes()?],
     });
     let catalog = snapshot.catalog().clone();
     for model in engine.models(&snapshot)? {
@@ -163,6 +163,7 @@ pub(crate) fn verify(engine: &Engine, id: &str, now: i64, work: &Work) -> Result
         if since < ticket.generation {
             continue;
         }
+        lines.extend(behaviour(&ticket, &definition.name));
         let check = format!("retraining {}", definition.name);
         lines.push(match compare(engine, &snapshot, definition, work)? {
             Compared::Not(why) => ReceiptLine::passed(check, format!("not compared: {why}")),
@@ -189,6 +190,20 @@ pub(crate) fn verify(engine: &Engine, id: &str, now: i64, work: &Work) -> Result
     }
     txn.commit()?;
     Ok(receipt)
+}
+
+/// What a model gave away before it unlearned, and after; nothing where it had nothing to unlearn.
+fn behaviour(ticket: &Ticket, model: &str) -> Option<ReceiptLine> {
+    let check = format!("behaviour {model}");
+    match ticket.behaviour.iter().find(|behaviour| behaviour.model == model) {
+        Some(told) if told.passed() => Some(ReceiptLine::passed(check, told.describe())),
+        Some(told) => Some(ReceiptLine::failed(check, told.describe())),
+        None if ticket.methods.iter().any(|(of, _)| of == model) => {
+            let why = "not measured: nothing that it could be asked about was left";
+            Some(ReceiptLine::passed(check, why))
+        }
+        None => None,
+    }
 }
 
 /// How far the ticket is.

@@ -6,6 +6,7 @@
 use tastedb_storage::{ColumnType, EntityId, Read, Role, Snapshot, Table};
 
 use super::digest::Salted;
+use super::forget_set;
 use super::ledger::Subjects;
 use super::receipt::ReceiptLine;
 use super::ticket::{Scope, Ticket};
@@ -118,23 +119,25 @@ impl Search<'_> {
         Ok(ids)
     }
 
-    /// All bytes of all files, and all records as they read.
+    /// All bytes of all files, and all records as they read, for the ids and for what begins the
+    /// forget set.
     pub(super) fn bytes(&self) -> Result<ReceiptLine> {
         let prints = self.subjects.prints.iter().filter(|print| print.len >= SHORTEST);
-        let prints: Vec<_> = prints.copied().collect();
+        let mut prints: Vec<_> = prints.copied().collect();
+        let ids = prints.len();
+        let marker = forget_set::marker(self.engine, self.ticket.number);
+        prints.push(self.engine.store().fingerprint(&marker));
         let searched = self.engine.store().search(&prints)?;
         if let Some(first) = searched.found.first() {
             let detail =
                 format!("{} places have them, {} first", searched.found.len(), first.place);
             return Ok(ReceiptLine::failed("bytes", detail));
         }
-        let short = self.subjects.len() - prints.len();
+        let short = self.subjects.prints.len() - ids;
         let mut detail = format!(
-            "{} files of {} bytes and {} records searched for {} ids: not found",
-            searched.files,
-            searched.bytes,
-            searched.records,
-            prints.len(),
+            "{} files of {} bytes and {} records searched for {ids} ids and for the forget set: not \
+             found",
+            searched.files, searched.bytes, searched.records,
         );
         if short > 0 {
             detail.push_str(&format!(

@@ -40,11 +40,29 @@ fn spec(name: &str, role: Role) -> TableSpec {
 }
 
 const AT: ColumnId = ColumnId(0);
+const STARS: ColumnId = ColumnId(1);
 const VECTOR: ColumnId = ColumnId(0);
+
+/// How many stars somebody gives a movie; none, which does not count, to some.
+fn stars(user: u64, movie: u64) -> f64 {
+    (crate::seeded::number(user, movie) % 5) as f64 / 2.0
+}
 
 impl Shop {
     fn new() -> Shop {
-        let engine = Engine::new(Store::in_memory(Options::default()).unwrap(), None);
+        Shop::over(Store::in_memory(Options::default()).unwrap())
+    }
+
+    /// The same database, closed and opened again.
+    fn reopened(self, folder: &std::path::Path) -> Shop {
+        let Shop { engine, people, movies, views, now } = self;
+        drop(engine);
+        let engine = Engine::new(Store::open(folder, Options::default()).unwrap(), None);
+        Shop { engine, people, movies, views, now }
+    }
+
+    fn over(store: Store) -> Shop {
+        let engine = Engine::new(store, None);
         let mut txn = engine.store().begin().unwrap();
         let people = txn.create_table(spec("people", Role::User)).unwrap();
         let mut movies = spec("movies", Role::Item);
@@ -53,6 +71,7 @@ impl Shop {
         let movies = txn.create_table(movies).unwrap();
         let mut views = spec("views", Role::Interaction);
         views.columns.push(ColumnSpec::new("at", ColumnType::Timestamp));
+        views.columns.push(ColumnSpec::new("stars", ColumnType::Real));
         views.link = Some(LinkSpec {
             user_table: people,
             item_table: movies,
@@ -88,8 +107,9 @@ impl Shop {
     fn view(&self, txn: &mut WriteTxn, user: &str, movie: &str, day: i64) {
         let (user, _) = txn.put_row(self.people, user, &[]).unwrap();
         let movie = self.movie(txn, movie);
-        let at = [(AT, Value::Timestamp(day * 86_400_000_000))];
-        txn.record_interaction(self.views, UserId(user), movie, &at).unwrap();
+        let at = (AT, Value::Timestamp(day * 86_400_000_000));
+        let stars = (STARS, Value::Real(stars(user, movie.0)));
+        txn.record_interaction(self.views, UserId(user), movie, &[at, stars]).unwrap();
     }
 
     /// Twenty people in two groups and ten movies.
@@ -293,6 +313,135 @@ fn factors_go_on_in_a_refresh_and_begin_anew_when_they_forget() {
     shop.write(|txn| shop.view(txn, "u0", "m8", 3));
     assert_eq!(shop.refresh("home").unwrap().version.learned_since, clean.learned_since);
     assert!(shop.verify("f_1").passed());
+}
+
+impl Shop {
+    /// `home` counts interactions alike, `stars` by their stars.
+    fn create_inverses(&self) {
+        // With more movies, a few people are few enough for an update.
+        self.write(|txn| (10..40).for_each(|at| drop(self.movie(txn, &format!("m{at}")))));
+        let options = ModelOptions::new().with("lambda", OptionValue::Real(2.0));
+        self.create("home", "ease", options.clone());
+        let table = TrainingTable {
+            table: "views".to_owned(),
+            weight: Some("stars".to_owned()),
+            filter: None,
+        };
+        let weighed = options.with("weighting", OptionValue::Text("weighted".to_owned()));
+        self.write(|txn| {
+            let new = NewModel {
+                name: "stars".to_owned(),
+                algorithm: Some("ease".to_owned()),
+                tables: vec![table],
+                options: weighed,
+                ..NewModel::default()
+            };
+            self.engine.create_model(txn, new).unwrap();
+        });
+    }
+
+    fn assert_as_trained(&self, name: &str) {
+        let own = self.scores(name);
+        self.train(name, &Work::quiet()).unwrap();
+        for ((user, movie, a), (.., b)) in own.iter().zip(&self.scores(name)) {
+            assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{user} {movie}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn after_a_reopen_a_deletion_is_still_an_exact_update() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let shop = Shop::over(Store::open(&path, Options::default()).unwrap());
+    shop.fill();
+    shop.create_inverses();
+    for name in ["home", "stars"] {
+        shop.train(name, &Work::quiet()).unwrap();
+    }
+    // Somebody new, whom the versions have not learned from, comes and is forgotten too.
+    shop.write(|txn| shop.view(txn, "u90", "m1", 3));
+    shop.forget(shop.people, "u4").unwrap();
+    shop.forget(shop.people, "u90").unwrap();
+    let history = shop.write(|txn| {
+        let user = UserId(txn.lookup(shop.people, "u5").unwrap().unwrap());
+        txn.history(shop.views, user, &[]).unwrap()
+    });
+    shop.write(|txn| {
+        let catalog = txn.catalog().clone();
+        let mut forgetting = shop.engine.forgetting(catalog.table_by_id(shop.views).unwrap());
+        for row in &history[..2] {
+            assert!(forgetting.interaction(txn, row.user, row.id).unwrap());
+        }
+        forgetting.finish(txn, 1).unwrap().unwrap();
+        shop.view(txn, "u6", "m9", 4);
+    });
+    let shop = shop.reopened(&path);
+    let sets = |shop: &Shop| shop.engine.snapshot().records("forget-set/").unwrap().len();
+    assert_eq!(sets(&shop), 3);
+    let vacuumed = shop.vacuum();
+    assert_eq!(vacuumed.failed, []);
+    for (name, how) in &vacuumed.renewed {
+        assert!(how.contains("3 users"), "{name}: {how}");
+    }
+    assert_eq!((vacuumed.renewed.len(), sets(&shop)), (2, 0));
+    for ticket in 1..=3 {
+        let receipt = shop.verify(&format!("f_{ticket}"));
+        assert!(receipt.passed(), "{receipt:?}");
+    }
+    shop.assert_as_trained("home");
+    shop.assert_as_trained("stars");
+}
+
+#[test]
+fn what_was_deleted_otherwise_since_is_noticed_after_a_reopen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let shop = Shop::over(Store::open(&path, Options::default()).unwrap());
+    shop.fill();
+    shop.create_inverses();
+    for name in ["home", "stars"] {
+        shop.train(name, &Work::quiet()).unwrap();
+    }
+    live(&shop, &Step::DeleteUser(7));
+    shop.forget(shop.people, "u4").unwrap();
+    let shop = shop.reopened(&path);
+    for (name, how) in &shop.vacuum().renewed {
+        assert!(how.contains("again"), "{name}: {how}");
+    }
+    shop.assert_as_trained("home");
+    shop.assert_as_trained("stars");
+}
+
+#[test]
+fn what_a_model_gave_away_is_in_the_receipt() {
+    let shop = Shop::new();
+    // Two groups, and one person of both who is given away by what only they had together.
+    shop.fill();
+    shop.write(|txn| {
+        for movie in ["m0", "m1", "m7", "m8"] {
+            shop.view(txn, "both", movie, 1);
+        }
+    });
+    shop.create_exact("inverse");
+    shop.create("new", "latest", ModelOptions::new());
+    shop.train("inverse", &Work::quiet()).unwrap();
+    shop.train("new", &Work::quiet()).unwrap();
+    shop.forget(shop.people, "both").unwrap();
+    let ticket = shop.vacuum().tickets.remove(0);
+    assert_eq!(ticket.behaviour.len(), 1, "`latest` has learned nothing to give away");
+    let told = &ticket.behaviour[0];
+    assert_eq!((told.model.as_str(), told.interactions, told.items), ("inverse", 4, 10));
+    assert!(told.auc.1.unwrap() < told.auc.0, "{told:?}");
+    assert!(told.rank.1.unwrap() >= told.rank.0, "{told:?}");
+    let receipt = shop.verify("f_1");
+    let line = receipt.lines.iter().find(|line| line.check == "behaviour inverse").unwrap();
+    assert!(line.passed && line.detail.contains("4 of the interactions"), "{line:?}");
+    // An item has no rank any more.
+    shop.forget(shop.movies, "m3").unwrap();
+    let told = shop.vacuum().tickets[0].behaviour[0].clone();
+    assert_eq!((told.auc.1, told.rank.1), (None, None));
+    assert!(shop.verify("f_2").passed());
 }
 
 #[test]

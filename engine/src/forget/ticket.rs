@@ -2,6 +2,7 @@
 
 use tastedb_storage::{Catalog, Role, TableId};
 
+use super::behaviour::Behaviour;
 use crate::error::{Error, Result};
 use crate::registry::{Fields, ModelDefinition};
 
@@ -30,7 +31,7 @@ pub enum State {
 }
 
 /// What is to be forgotten, and how far that has come. Times are in microseconds since 1970.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ticket {
     /// The number in its id.
     pub number: u64,
@@ -60,6 +61,8 @@ pub struct Ticket {
     pub verified: Option<i64>,
     /// Of each model concerned, how it unlearned, or why it could not.
     pub methods: Vec<(String, String)>,
+    /// What models that were asked gave away of the interactions before they unlearned, and after.
+    pub behaviour: Vec<Behaviour>,
 }
 
 impl Scope {
@@ -152,6 +155,9 @@ impl Ticket {
         for (model, method) in &self.methods {
             fields.set(&format!("method.{model}"), method);
         }
+        for behaviour in &self.behaviour {
+            fields.set(&format!("behaviour.{}", behaviour.model), behaviour.encode());
+        }
         fields.encode()
     }
 
@@ -165,6 +171,8 @@ impl Ticket {
         let scope = fields.text(record, "scope")?;
         let scope = scopes.into_iter().find(|known| known.name() == scope);
         let methods = fields.with_prefix("method.");
+        let behaviour = fields.with_prefix("behaviour.");
+        let behaviour = behaviour.map(|(model, text)| Behaviour::decode(model, text));
         Ok(Ticket {
             number,
             scope: scope.ok_or_else(|| Error::CorruptRecord {
@@ -183,6 +191,10 @@ impl Ticket {
             unlearned: time("unlearned")?,
             verified: time("verified")?,
             methods: methods.map(|(model, how)| (model.to_owned(), how.to_owned())).collect(),
+            behaviour: behaviour.collect::<Option<_>>().ok_or_else(|| Error::CorruptRecord {
+                record: record.to_owned(),
+                what: "what a model gave away is no such thing".to_owned(),
+            })?,
         })
     }
 }
@@ -209,6 +221,7 @@ mod tests {
             unlearned: None,
             verified: None,
             methods: vec![("home".to_owned(), "counts patched".to_owned())],
+            behaviour: Behaviour::decode("home", "7 0.9 - 0.02 3 - 100").into_iter().collect(),
         }
     }
 

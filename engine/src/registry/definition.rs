@@ -8,6 +8,7 @@ use tastedb_storage::TableId;
 
 use super::fields::Fields;
 use super::policy::RefreshPolicy;
+use crate::data_sum::DataSum;
 use crate::error::{Error, Result};
 use crate::learning_curve::{CurvePoint, LearningCurve};
 use crate::options::{ModelOptions, OptionValue};
@@ -73,6 +74,8 @@ pub struct ModelVersion {
     /// The interactions in the table at the time, whether they count or not; `None` in versions from
     /// before this was kept.
     pub interactions: Option<u64>,
+    /// What the pairs that it has learned from add up to; `None` in versions from before this was kept.
+    pub data: Option<DataSum>,
     /// What it was refreshed from; `None` for a training.
     pub refreshed: Option<Lineage>,
     /// Every setting in force: given, or the default.
@@ -247,6 +250,7 @@ impl ModelVersion {
             .set("read_seconds", self.read_seconds)
             .set("fit_seconds", self.fit_seconds);
         fields.set_opt("interactions", self.interactions);
+        fields.set_opt("data", self.data.map(DataSum::encode));
         if let Some(lineage) = &self.refreshed {
             fields
                 .set("refreshed.from", lineage.from)
@@ -297,6 +301,7 @@ impl ModelVersion {
         };
         Ok(ModelVersion {
             interactions,
+            data: fields.get("data").and_then(DataSum::decode),
             refreshed,
             version: fields.number(record, "version")?,
             generation,
@@ -348,6 +353,7 @@ mod tests {
             items: 3,
             pairs: 4,
             interactions: Some(5),
+            data: DataSum::decode("0123 9"),
             refreshed: None,
             options: vec![("factors".to_owned(), "64".to_owned())],
             notes: vec!["one".to_owned(), "two".to_owned()],
