@@ -38,9 +38,9 @@ impl DataSum {
 
     /// The sum with what users had before in place of what they have after, or the other way round.
     #[must_use]
-    pub(crate) fn with(self, changed: &[(UserId, Changed)], direction: Direction) -> DataSum {
+    pub(crate) fn with(self, changed: &[Changed], direction: Direction) -> DataSum {
         let mut sum = self.sum;
-        for (user, Changed { before, after }) in changed {
+        for Changed { user, before, after } in changed {
             let (gone, new) = match direction {
                 Direction::Forwards => (before, after),
                 Direction::Backwards => (after, before),
@@ -102,15 +102,16 @@ mod tests {
         let next = InteractionId(9);
         let (from, to) = (DataSum::of(&before, next), DataSum::of(&after, next));
         let one = Changed {
+            user: UserId(1),
             before: vec![(ItemId(1), 1.0), (ItemId(2), 1.0)],
             after: vec![(ItemId(2), 1.0)],
         };
-        let other = Changed { before: vec![], after: vec![(ItemId(4), 2.0)] };
-        let all = [(UserId(1), one.clone()), (UserId(3), other.clone())];
+        let other = Changed { user: UserId(3), before: vec![], after: vec![(ItemId(4), 2.0)] };
+        let all = [one.clone(), other.clone()];
         assert_eq!(from.with(&all, Direction::Forwards), to);
         assert_eq!(to.with(&all, Direction::Backwards), from);
         assert_ne!(to.with(&all[..1], Direction::Backwards), from);
-        let swapped = [(UserId(3), one), (UserId(1), other)];
+        let swapped = [Changed { user: UserId(3), ..one }, Changed { user: UserId(1), ..other }];
         assert_ne!(from.with(&swapped, Direction::Forwards), to);
         let heavier = data(&[(1, 1, 1.0), (1, 2, 1.0), (2, 3, 0.25)]);
         assert_ne!(DataSum::of(&heavier, next).sum, from.sum);

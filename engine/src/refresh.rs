@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use tastedb_storage::{Change, Snapshot, UserId};
+use tastedb_storage::{Change, Snapshot};
 
 use crate::data_sum::{DataSum, Direction};
 use crate::engine::Engine;
@@ -90,8 +90,7 @@ pub(crate) fn refresh(
     let n_items = items.len() as u64;
     let sources = serving.sources.as_slice();
     let read = Mutex::new(since.read);
-    let changed = since.changed.map(|all| all.into_iter().map(|(_, changed)| changed).collect());
-    let news = News::new(items.clone(), &side, changed, || {
+    let news = News::new(items.clone(), &side, since.changed, || {
         if let Some(data) = read.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Ok(data);
         }
@@ -135,6 +134,11 @@ pub(crate) fn refresh(
         version: 0,
         generation: snapshot.generation(),
         learned_since: if anew { snapshot.generation() } else { before.learned_since },
+        undone_to: match (anew, mode) {
+            (true, _) => None,
+            (false, Mode::Unlearn) => Some(snapshot.generation()),
+            (false, Mode::Continue) => before.undone_to,
+        },
         statement: request.statement.clone(),
         seed,
         users,
@@ -186,9 +190,9 @@ struct Steps {
 }
 
 impl Steps {
-    fn of(changed: &[(UserId, Changed)]) -> Steps {
+    fn of(changed: &[Changed]) -> Steps {
         let mut steps = Steps::default();
-        for (_, Changed { before, after }) in changed {
+        for Changed { before, after, .. } in changed {
             steps.users += i64::from(!after.is_empty()) - i64::from(!before.is_empty());
             steps.pairs += after.len() as i64 - before.len() as i64;
         }

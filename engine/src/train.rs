@@ -124,6 +124,7 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
         version: 0,
         generation: snapshot.generation(),
         learned_since: snapshot.generation(),
+        undone_to: None,
         statement: request.statement.clone(),
         seed: request.seed,
         users: data.n_users() as u64,

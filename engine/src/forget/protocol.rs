@@ -109,7 +109,8 @@ pub fn measure_forgetting(protocol: &Protocol<'_>, work: &Work) -> Result<Forget
     let first = parts.stage(protocol, "before", how, before.as_ref(), side, seconds, work)?;
 
     let changed = Changed::between(&parts.whole, &parts.retain);
-    let changed = few(changed.len(), parts.whole.n_users() as u64).then_some(changed);
+    let of_use = few(changed.len(), parts.whole.n_users() as u64) || before.undoes();
+    let changed = of_use.then_some(changed);
     let data = Mutex::new(Some(parts.retain.clone()));
     let news = News::new(parts.retain.items.clone(), &without, changed, || {
         let data = data.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -319,7 +319,11 @@ impl Shop {
     /// `home` counts interactions alike, `stars` by their stars.
     fn create_inverses(&self) {
         // With more movies, a few people are few enough for an update.
-        self.write(|txn| (10..40).for_each(|at| drop(self.movie(txn, &format!("m{at}")))));
+        self.write(|txn| {
+            for at in 10..40 {
+                self.movie(txn, &format!("m{at}"));
+            }
+        });
         let options = ModelOptions::new().with("lambda", OptionValue::Real(2.0));
         self.create("home", "ease", options.clone());
         let table = TrainingTable {

@@ -143,7 +143,7 @@ fn needs(
         let made = items.and_then(|items| content.since.get(&items)).copied();
         since = since.max(made.unwrap_or(0));
     }
-    Ok(Some(since).filter(|since| version.learned_since < *since))
+    Ok(Some(since).filter(|since| version.rid_of() < *since))
 }
 
 /// What became of a model that had learned from what is to be forgotten.

@@ -32,10 +32,16 @@ pub(crate) fn few(changed: usize, users: u64) -> bool {
     changed as u64 * SHARE <= users
 }
 
+/// Whether a model makes use of so many changed histories.
+fn of_use(changed: usize, serving: &Serving) -> bool {
+    few(changed, serving.version.users) || serving.model.undoes()
+}
+
 /// What has happened.
 pub(super) struct Since {
-    /// The histories that changed, by user; `None` where that is not known, or they are many.
-    pub(super) changed: Option<Vec<(UserId, Changed)>>,
+    /// The histories that changed, by user; `None` where that is not known, or they are many and of no
+    /// use then.
+    pub(super) changed: Option<Vec<Changed>>,
     /// Whether there is, or may be, anything that a refresh could take in.
     pub(super) news: bool,
     /// The interactions of the tables now, where they were counted.
@@ -81,7 +87,7 @@ fn by_sum(snapshot: &Snapshot, serving: &Serving, items: &[ItemId], work: &Work)
     let sources = &serving.sources;
     let (data, rows) = train::counted_dataset(snapshot, sources, items.to_vec(), work, &mut every)?;
     since.rows = Some(rows);
-    if few(users.len(), version.users) {
+    if of_use(users.len(), serving) {
         let mut changed = Vec::with_capacity(users.len());
         for user in users {
             let after = data.user_row(user).map_or_else(Pairs::new, |row| {
@@ -96,9 +102,9 @@ fn by_sum(snapshot: &Snapshot, serving: &Serving, items: &[ItemId], work: &Work)
                 let gone = gone.of(source.table, user);
                 before.extend(earlier(source, &rows, gone, then.next)?);
             }
-            let changes = Changed { before: summed(before)?, after };
+            let changes = Changed { user, before: summed(before)?, after };
             if changes.before != changes.after {
-                changed.push((user, changes));
+                changed.push(changes);
             }
         }
         let now = DataSum::of(&data, snapshot.next_interaction());
@@ -211,12 +217,8 @@ impl Log {
 
     /// The histories that changed, before and after; `None` where reading all is as cheap, or where
     /// what was removed can no longer be told.
-    fn histories(
-        &self,
-        snapshot: &Snapshot,
-        serving: &Serving,
-    ) -> Result<Option<Vec<(UserId, Changed)>>> {
-        if self.schema || !few(self.users.len(), serving.version.users) {
+    fn histories(&self, snapshot: &Snapshot, serving: &Serving) -> Result<Option<Vec<Changed>>> {
+        if self.schema || !of_use(self.users.len(), serving) {
             return Ok(None);
         }
         let kept = Kept { snapshot, serving, gone: OnceCell::new() };
@@ -224,7 +226,7 @@ impl Log {
         for (user, touched) in &self.users {
             match history(touched, &kept, *user)? {
                 Some(changed) if changed.before == changed.after => {}
-                Some(changed) => histories.push((*user, changed)),
+                Some(changed) => histories.push(changed),
                 None => return Ok(None),
             }
         }
@@ -283,7 +285,7 @@ fn history(
             project(projection, &old, |row, weight| before.push((row.item, weight)))?;
         }
     }
-    Ok(Some(Changed { before: summed(before)?, after: summed(after)? }))
+    Ok(Some(Changed { user, before: summed(before)?, after: summed(after)? }))
 }
 
 impl Touched {

@@ -61,6 +61,9 @@ pub struct ModelVersion {
     /// What was deleted before that is in nothing of it but, where it was refreshed, in the choice of
     /// its settings.
     pub learned_since: u64,
+    /// Where what was to be forgotten was undone approximately: the generation up to which. It has still
+    /// learned from it, by way of the versions that it continues.
+    pub undone_to: Option<u64>,
     /// The statement that trained it, as written.
     pub statement: String,
     /// The seed of the run.
@@ -235,6 +238,11 @@ impl TrainingTable {
 }
 
 impl ModelVersion {
+    /// The generation from before which it has nothing, or nothing that was not undone.
+    pub(crate) fn rid_of(&self) -> u64 {
+        self.learned_since.max(self.undone_to.unwrap_or(0))
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut fields = Fields::new();
         fields
@@ -250,6 +258,7 @@ impl ModelVersion {
             .set("read_seconds", self.read_seconds)
             .set("fit_seconds", self.fit_seconds);
         fields.set_opt("interactions", self.interactions);
+        fields.set_opt("undone_to", self.undone_to);
         fields.set_opt("data", self.data.map(DataSum::encode));
         if let Some(lineage) = &self.refreshed {
             fields
@@ -302,6 +311,10 @@ impl ModelVersion {
         Ok(ModelVersion {
             interactions,
             data: fields.get("data").and_then(DataSum::decode),
+            undone_to: match fields.get("undone_to") {
+                Some(_) => Some(fields.number(record, "undone_to")?),
+                None => None,
+            },
             refreshed,
             version: fields.number(record, "version")?,
             generation,
@@ -347,6 +360,7 @@ mod tests {
             version: 3,
             generation: 9,
             learned_since: 8,
+            undone_to: Some(9),
             statement: "TRAIN MODEL m".to_owned(),
             seed: 1,
             users: 2,

@@ -40,7 +40,32 @@ impl Triples {
     /// The triples of an epoch, those of a pair side by side. Each is there as often as there are to
     /// be `candidates`, once with the pair's item, else with any of the user's, drawn evenly.
     pub(crate) fn epoch(&self, epoch: usize, candidates: usize) -> Vec<Triple> {
-        let order = self.order(epoch);
+        self.of(&self.order(epoch), epoch, candidates)
+    }
+
+    /// How many pairs there are.
+    pub(crate) fn pairs_there(&self) -> usize {
+        self.users.len()
+    }
+
+    /// The triples of some of the pairs, so many at most.
+    pub(crate) fn short(&self, epoch: usize, pairs: usize) -> Vec<Triple> {
+        let mut order = self.order(epoch);
+        order.truncate(pairs);
+        self.of(&order, epoch, 1)
+    }
+
+    /// Pairs of a user and an item, the other way round: an item that the user had not is compared
+    /// with the pair's as if it were the one that was had.
+    pub(crate) fn reversed(&self, pairs: &[[u32; 2]], seed: u64) -> Vec<Triple> {
+        let first = self.by_user.n_rows() as u32;
+        let of = |(at, [user, item]): (usize, &[u32; 2])| {
+            [*user, first + self.other(*user, number(seed, at as u64)), first + item]
+        };
+        pairs.iter().enumerate().map(of).collect()
+    }
+
+    fn of(&self, order: &[u32], epoch: usize, candidates: usize) -> Vec<Triple> {
         let seed = number(number(self.seed, epoch as u64), u64::MAX);
         let pairs = order.par_iter().with_min_len(4096);
         let of = |pair: &u32| {

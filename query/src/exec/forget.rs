@@ -123,6 +123,7 @@ pub(super) fn ticket_rows(session: &Session, view: &View) -> Result<Rows> {
         ("verified", ColumnType::Timestamp),
         ("deadline", ColumnType::Timestamp),
         ("methods", ColumnType::TextList),
+        ("behaviour", ColumnType::TextList),
     ]);
     for ticket in view.read(|read| Ok(session.engine().forgets(read)?))? {
         let time = |at: Option<i64>| at.map_or(Value::Null, Value::Timestamp);
@@ -142,6 +143,7 @@ pub(super) fn ticket_rows(session: &Session, view: &View) -> Result<Rows> {
             time(ticket.verified),
             Value::Timestamp(ticket.deadline),
             methods,
+            behaviour(&ticket),
         ]);
     }
     grid.finish()
@@ -150,6 +152,11 @@ pub(super) fn ticket_rows(session: &Session, view: &View) -> Result<Rows> {
 fn methods(ticket: &Ticket) -> Value {
     let told = ticket.methods.iter().map(|(model, how)| format!("{model}: {how}"));
     Value::TextList(told.collect())
+}
+
+fn behaviour(ticket: &Ticket) -> Value {
+    let told = ticket.behaviour.iter();
+    Value::TextList(told.map(|of| format!("{}: {}", of.model, of.describe())).collect())
 }
 
 /// The table `receipts`.
