@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tastedb_storage::{Catalog, Read, Snapshot, Store, Table, TableId, WriteTxn};
+use tastedb_storage::{Catalog, ColumnId, Read, Snapshot, Store, Table, TableId, WriteTxn};
 
 use crate::error::Result;
 use crate::evaluate_run::{self, Evaluation, EvaluationRequest};
@@ -266,6 +266,12 @@ impl Engine {
     pub fn forgetting(&self, table: &Table) -> Forgetting {
         self.inner.forgets.store(true, Ordering::Relaxed);
         Forgetting::new(self, table)
+    }
+
+    /// Begins to take values away, in some columns of rows that stay, that are to be forgotten.
+    pub fn forgetting_values(&self, table: &Table, columns: &[ColumnId]) -> Forgetting {
+        self.inner.forgets.store(true, Ordering::Relaxed);
+        Forgetting::of_values(self, table, columns)
     }
 
     /// Whether something was forgotten, or an open ticket seen, since the open. Costs a look at a

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use tastedb_storage::{EntityId, InteractionId, Read, Table, UserId, WriteTxn};
+use tastedb_storage::{
+    Column, ColumnId, EntityId, InteractionId, Read, Role, Table, UserId, WriteTxn,
+};
 
 use super::digest::Salted;
 use super::forget_set::Keeping;
 use super::ledger::{self, Subject};
 use super::ticket::{Scope, Ticket};
+use super::values;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -20,6 +23,7 @@ pub struct Forgetting {
     table: Arc<Table>,
     scope: Scope,
     salted: Salted,
+    columns: Vec<Column>,
     kept: Keeping,
     subjects: Vec<Subject>,
     rows: u64,
@@ -33,6 +37,7 @@ impl Forgetting {
             engine: engine.clone(),
             scope: Scope::of(table.role),
             salted: Salted::new(engine.store().id(), table.id),
+            columns: Vec::new(),
             kept: Keeping::new(engine),
             table: Arc::new(table.clone()),
             subjects: Vec::new(),
@@ -40,6 +45,51 @@ impl Forgetting {
             interactions: 0,
             embeddings: 0,
         }
+    }
+
+    /// The same for values in some columns of rows that stay.
+    pub(crate) fn of_values(engine: &Engine, table: &Table, columns: &[ColumnId]) -> Forgetting {
+        let columns = table.columns().filter(|column| columns.contains(&column.id)).cloned();
+        let columns: Vec<Column> = columns.collect();
+        let scope = match table.role {
+            Role::Interaction => Scope::InteractionAttribute,
+            Role::User | Role::Item if columns.iter().all(|column| column.ty.is_vector()) => {
+                Scope::Modality
+            }
+            Role::User | Role::Item => Scope::Attribute,
+        };
+        Forgetting { scope, columns, ..Forgetting::new(engine, table) }
+    }
+
+    /// Notes the values of a user or item, which the caller takes away next.
+    pub fn values(&mut self, txn: &WriteTxn, id: EntityId) -> Result<()> {
+        let columns: Vec<&Column> = self.columns.iter().collect();
+        let prints = values::of_row(&self.engine, txn, &self.table, id, &columns)?;
+        if prints.is_empty() {
+            return Ok(());
+        }
+        let Some(row) = txn.row(self.table.id, id, &[])? else { return Ok(()) };
+        for (print, is_vector) in prints {
+            self.subjects.push(Subject::row(&self.salted, id, &row.key, print));
+            self.embeddings += u64::from(is_vector);
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Notes the values of an interaction, which the caller takes away next.
+    pub fn values_of_interaction(
+        &mut self,
+        txn: &WriteTxn,
+        user: UserId,
+        id: InteractionId,
+    ) -> Result<()> {
+        let columns: Vec<ColumnId> = self.columns.iter().map(|column| column.id).collect();
+        if values::has_value(txn, &self.table, user, id, &columns)? {
+            self.subjects.push(Subject::interaction(&self.salted, id));
+            self.rows += 1;
+        }
+        Ok(())
     }
 
     /// Deletes a user or item with all that is theirs; false where there is no such row.
@@ -85,10 +135,10 @@ impl Forgetting {
     /// Whether the table has no row left.
     pub fn took_all(&self, txn: &WriteTxn) -> Result<bool> {
         let left = match self.scope {
-            Scope::User | Scope::Item => {
+            Scope::User | Scope::Item | Scope::Modality | Scope::Attribute => {
                 txn.rows(self.table.id, &[], 0)?.next().transpose()?.is_some()
             }
-            Scope::Interactions => {
+            Scope::Interactions | Scope::InteractionAttribute => {
                 txn.interactions(self.table.id, &[])?.next().transpose()?.is_some()
             }
         };
@@ -106,6 +156,7 @@ impl Forgetting {
             scope: self.scope,
             table: self.table.id,
             table_name: self.table.name.clone(),
+            columns: self.columns.iter().map(|column| column.name.clone()).collect(),
             rows: self.rows,
             interactions: self.interactions,
             embeddings: self.embeddings,

@@ -32,6 +32,7 @@ mod search;
 mod tests;
 mod ticket;
 mod unlearn;
+mod values;
 
 pub(crate) use again::again;
 pub use behaviour::Behaviour;

@@ -209,6 +209,10 @@ impl Parts {
                 subjects = gone.len() as u64;
                 forgotten.extend(every().filter(|(_, item)| gone.contains(item)));
             }
+            Scope::Modality | Scope::Attribute | Scope::InteractionAttribute => {
+                let what = "measuring how values are forgotten";
+                return Err(Error::NotSupported { what });
+            }
             Scope::Interactions => {
                 let all: Vec<(UserId, ItemId)> = every().collect();
                 forgotten = drawn(&all, amount, |(user, item)| of(2, *user, *item));

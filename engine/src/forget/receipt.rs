@@ -135,6 +135,8 @@ pub(crate) fn verify(engine: &Engine, id: &str, now: i64, work: &Work) -> Result
     lines.extend(match ticket.scope {
         Scope::User | Scope::Item => vec![search.rows()?, search.belongings()?, search.bytes()?],
         Scope::Interactions => vec![search.interactions()?, search.bytes()?],
+        Scope::Modality | Scope::Attribute => search.values()?,
+        Scope::InteractionAttribute => search.values_of_interactions()?,
     });
     let catalog = snapshot.catalog().clone();
     for model in engine.models(&snapshot)? {
@@ -214,10 +216,13 @@ fn behaviour(ticket: &Ticket, model: &str) -> Option<ReceiptLine> {
 
 /// How far the ticket is.
 fn state(ticket: &Ticket) -> ReceiptLine {
-    let what = format!(
-        "{} deleted from {}, {} interactions, {} vectors",
-        ticket.rows, ticket.table_name, ticket.interactions, ticket.embeddings
-    );
+    let Ticket { rows, table_name, interactions, embeddings, .. } = ticket;
+    let what = match ticket.scope.is_of_values() {
+        true => format!("{} of {rows} rows of {table_name}", ticket.columns.join(", ")),
+        false => format!(
+            "{rows} deleted from {table_name}, {interactions} interactions, {embeddings} vectors"
+        ),
+    };
     match ticket.state() {
         State::Masked => ReceiptLine::failed("state", format!("{what}; masked only: VACUUM")),
         State::Erased => {

@@ -12,7 +12,7 @@ use tastedb_storage::{Read, WriteTxn};
 
 use super::behaviour::{self, Behaviour};
 use super::content::{self, Content, TRIES};
-use super::ticket::{Scope, Ticket};
+use super::ticket::Ticket;
 use super::{forget_set, ledger};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -56,7 +56,7 @@ pub(crate) fn vacuum(
     // The forget sets have served their purpose, and are to be erased with everything else.
     note(engine, &open, |ticket, engine, txn| {
         let catalog = txn.catalog().clone();
-        let mut clean = content.is_clean(ticket.table) || ticket.scope != Scope::Item;
+        let mut clean = content.is_clean(ticket.table) || !ticket.scope.has_content();
         for model in engine.models(txn)? {
             let name = &model.definition.name;
             if !ticket.concerns(&model.definition, &catalog) {
@@ -84,7 +84,7 @@ pub(crate) fn vacuum(
     engine.store().erase(patience)?;
     vacuumed.tickets = note(engine, &open, |ticket, _, _| {
         // The file of a model that knows the items is one of the files.
-        if ticket.scope != Scope::Item || ticket.unlearned.is_some() {
+        if !ticket.scope.has_content() || ticket.unlearned.is_some() {
             ticket.erased.get_or_insert_with(clock);
         }
         Ok(())

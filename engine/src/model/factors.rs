@@ -300,7 +300,11 @@ impl Model for Factors {
     fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
         let (name, options) = (self.algorithm, self.options.clone());
         let earlier = self.earlier().filter(|earlier| earlier.levels.is_some());
-        let removed = news.removed().filter(|_| self.undoes());
+        // What was had of an item that left has no row any more to be compared by.
+        let known = |item: &ItemId| news.items().binary_search(item).is_ok();
+        let removed = news.removed().filter(|pairs| {
+            self.undoes() && !pairs.is_empty() && pairs.iter().all(|(_, item)| known(item))
+        });
         let Some((earlier, pairs)) = earlier.zip(removed) else {
             return refitted(name, options, news, seed, work);
         };

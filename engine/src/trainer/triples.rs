@@ -55,12 +55,13 @@ impl Triples {
         self.of(&order, epoch, 1)
     }
 
-    /// Pairs of a user and an item, the other way round: an item that the user had not is compared
-    /// with the pair's as if it were the one that was had.
+    /// Pairs of a user and an item, the other way round: an item that the user had not, drawn as often
+    /// as it was had, is compared with the pair's as if it were the one that was had. Were it drawn
+    /// evenly, what is popular would be pushed below what is not.
     pub(crate) fn reversed(&self, pairs: &[[u32; 2]], seed: u64) -> Vec<Triple> {
         let first = self.by_user.n_rows() as u32;
         let of = |(at, [user, item]): (usize, &[u32; 2])| {
-            [*user, first + self.other(*user, number(seed, at as u64)), first + item]
+            [*user, first + self.popular(*user, number(seed, at as u64)), first + item]
         };
         pairs.iter().enumerate().map(of).collect()
     }
@@ -108,6 +109,14 @@ impl Triples {
     fn own(&self, user: u32, seed: u64) -> u32 {
         let (own, _) = self.by_user.row(user as usize);
         own[(seed % own.len() as u64) as usize]
+    }
+
+    fn popular(&self, user: u32, seed: u64) -> u32 {
+        let (own, _) = self.by_user.row(user as usize);
+        let had = self.by_user.indices();
+        let draw = |at| had[(number(seed, at) % had.len() as u64) as usize];
+        let new = (0..DRAWS).map(draw).find(|item| own.binary_search(item).is_err());
+        new.unwrap_or_else(|| draw(0))
     }
 
     fn other(&self, user: u32, seed: u64) -> u32 {

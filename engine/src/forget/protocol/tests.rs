@@ -70,7 +70,7 @@ fn what_is_exact_measures_like_what_was_trained_without() {
                     assert_eq!((forgotten.0, unlearned.forget), (2, Some(0.0)));
                     assert_eq!(unlearned.membership, None, "nothing is left to ask about");
                 }
-                Scope::Interactions => assert_eq!(forgotten.0, 0),
+                _ => assert_eq!(forgotten.0, 0),
             }
             assert!(forgotten.1 > 0 && retained + forgotten.1 < data().n_pairs() as u64);
         }
