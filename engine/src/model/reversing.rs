@@ -36,9 +36,9 @@ pub(super) const RATE: f32 = 3.0;
 const SHARE: usize = 8;
 /// Short epochs at most, with reversed comparisons and without.
 const ROUNDS: usize = 12;
-/// The forgotten may be found so many times as well as what was never seen: two trainings differ by
-/// as much.
-const NEAR: f64 = 1.05;
+/// The forgotten may be found better than what was never seen by so many standard errors: so much is
+/// chance.
+const ERRORS: f64 = 2.0;
 /// Reversed comparisons of a part, at least, as long as there are as many pairs.
 const LEAST: usize = 64;
 /// People who are asked about of each kind, at most.
@@ -192,7 +192,9 @@ impl Undoing<'_> {
         let (asked, halves) = self.reversal.questions(self.data, self.seed);
         let share = halves as f64 / asked.len().max(1) as f64;
         let level = (1.0 - share) * self.levels[0] + share * self.levels[1];
-        let enough_forgotten = |recall: f64| recall <= NEAR * level;
+        let hidden: usize = asked.iter().map(|question| question.hidden.len()).sum();
+        let error = (level * (1.0 - level) / hidden.max(1) as f64).sqrt();
+        let enough_forgotten = |recall: f64| recall <= level + ERRORS * error;
         let kept = &self.kept[..self.kept.len().min(ASKED)];
         if asked.is_empty() || kept.is_empty() {
             let how = "undone approximately: nobody could be asked what comes of it".to_owned();
