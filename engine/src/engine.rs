@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tastedb_storage::{Catalog, Read, Snapshot, Store, Table, TableId, WriteTxn};
+use tastedb_storage::{Catalog, ColumnId, Read, Snapshot, Store, Table, TableId, WriteTxn};
 
 use crate::error::Result;
 use crate::evaluate_run::{self, Evaluation, EvaluationRequest};
-use crate::forget::{self, Forgetting, Receipt, Ticket, Vacuumed};
+use crate::forget::{
+    self, Forgetting, ForgettingReport, ForgettingRequest, Receipt, Ticket, Vacuumed,
+};
 use crate::index::kept::{self, FittedIndex, IndexDefinition, IndexInfo, NewIndex, Stale};
 use crate::live::{self, GraphInfo, Live};
 use crate::progress::Work;
@@ -263,7 +265,13 @@ impl Engine {
     /// Begins to delete rows of a table that are to be forgotten.
     pub fn forgetting(&self, table: &Table) -> Forgetting {
         self.inner.forgets.store(true, Ordering::Relaxed);
-        Forgetting::new(self.store(), table)
+        Forgetting::new(self, table)
+    }
+
+    /// Begins to take values away, in some columns of rows that stay, that are to be forgotten.
+    pub fn forgetting_values(&self, table: &Table, columns: &[ColumnId]) -> Forgetting {
+        self.inner.forgets.store(true, Ordering::Relaxed);
+        Forgetting::of_values(self, table, columns)
     }
 
     /// Whether something was forgotten, or an open ticket seen, since the open. Costs a look at a
@@ -309,6 +317,17 @@ impl Engine {
     /// receipt. `now` is the time in microseconds since 1970.
     pub fn verify_forget(&self, id: &str, now: i64, work: &Work) -> Result<Receipt> {
         forget::verify(self, id, now, work)
+    }
+
+    /// Makes models forget a part of what they learn from, in memory, and measures how well they do.
+    /// The database stays as it is.
+    pub fn evaluate_forgetting(
+        &self,
+        snapshot: &Snapshot,
+        request: &ForgettingRequest,
+        work: &Work,
+    ) -> Result<Vec<(String, ForgettingReport)>> {
+        forget::evaluate_forgetting(self, snapshot, request, work)
     }
 
     // ---- text embeddings ------------------------------------------------------------------

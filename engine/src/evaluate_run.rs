@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tastedb_storage::{ItemId, Read, Snapshot, TableId, UserId};
+use tastedb_storage::{Interaction, ItemId, Read, Snapshot, TableId, UserId};
 
 use crate::dataset::Dataset;
 use crate::engine::Engine;
@@ -181,11 +181,11 @@ fn measure(
     let items = train::item_table(snapshot, definition)?;
     let entities = engine.live().entities(engine.store(), snapshot, items)?;
     let sources = engine.registry().sources(snapshot, definition)?;
-    let keep = |user: UserId, item: ItemId| {
+    let mut keep = |row: &Interaction| {
         request.split.is_none()
-            || held.get(&user).is_none_or(|items| items.binary_search(&item).is_err())
+            || held.get(&row.user).is_none_or(|items| items.binary_search(&row.item).is_err())
     };
-    let data = train::dataset(snapshot, &sources, entities.items().to_vec(), work, &keep)?;
+    let data = train::dataset(snapshot, &sources, entities.items().to_vec(), work, &mut keep)?;
     if request.split.is_some() && data.n_pairs() == 0 {
         return Err(Error::NothingHeldOut);
     }

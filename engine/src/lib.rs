@@ -9,6 +9,7 @@
 
 mod ascending;
 mod background;
+mod data_sum;
 mod dataset;
 mod embedding_matrix;
 mod engine;
@@ -43,12 +44,16 @@ pub mod slate;
 
 pub use tastedb_storage as storage;
 
+pub use data_sum::DataSum;
 pub use dataset::{Dataset, Pair, UNKNOWN_TIME};
 pub use embedding_matrix::EmbeddingMatrix;
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use evaluate_run::{Evaluation, EvaluationRequest, EvaluationRow};
-pub use forget::{Forgetting, Receipt, ReceiptLine, Scope, State, Ticket, Vacuumed};
+pub use forget::{
+    Amount, Behaviour, Forgetting, ForgettingReport, ForgettingRequest, ForgettingStage, Protocol,
+    Receipt, ReceiptLine, Scope, State, Ticket, Vacuumed, measure_forgetting,
+};
 pub use history::{History, Reason, ScoreInput, Served, SideData, UNSCORED};
 pub use learning_curve::{CurvePoint, LearningCurve};
 pub use live::{Cached, ClickRates, Counting, EntityIndex, GraphInfo, Live};

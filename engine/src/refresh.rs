@@ -1,27 +1,28 @@
 //! `REFRESH MODEL`: the next version of a trained model, from where the last one stands.
 //!
-//! What changed since the version's snapshot is taken from the store's list of recent changes. Where
-//! that tells all, only the histories that changed are read; else everything is. The settings are
-//! those of the version. What comes out is published as a training is: by one commit.
+//! What changed since the version's snapshot is found out in [`since`]. Where that is known, only the
+//! histories that changed are taken in; else everything is. The settings are those of the version. What
+//! comes out is published as a training is: by one commit.
 
-use std::collections::BTreeMap;
+mod since;
+
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use tastedb_storage::{Change, Interaction, ItemId, Read, Snapshot, TableId, UserId};
+use tastedb_storage::{Change, Snapshot};
 
+use crate::data_sum::{DataSum, Direction};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::learning_curve::LearningCurve;
-use crate::model::{self, Changed, Embeddings, News, Pairs};
+use crate::model::{self, Changed, News};
 use crate::options::ModelOptions;
 use crate::progress::Work;
-use crate::recommend::project;
-use crate::registry::{Lineage, ModelDefinition, ModelVersion, Serving};
+use crate::registry::{Lineage, ModelDefinition, ModelVersion};
 use crate::train;
 
-/// Histories are read one by one while their users are no more than one in so many.
-const SHARE: u64 = 2;
+pub(crate) use since::few;
 
 /// What to refresh.
 #[derive(Clone, Debug, Default)]
@@ -43,25 +44,6 @@ pub struct Refreshment {
     pub version: ModelVersion,
     /// Whether anything was new; if not, it is the version that served before.
     pub changed: bool,
-}
-
-/// What happened to one user's interactions in one table.
-#[derive(Default)]
-struct Touched {
-    /// How many of each item were added and removed.
-    items: BTreeMap<ItemId, (usize, usize)>,
-    removed: bool,
-}
-
-/// What the store remembers of the time since a version.
-#[derive(Default)]
-struct Since {
-    users: BTreeMap<UserId, BTreeMap<TableId, Touched>>,
-    added: u64,
-    removed: u64,
-    rows: bool,
-    embeddings: bool,
-    schema: bool,
 }
 
 /// How a version follows another.
@@ -91,30 +73,30 @@ pub(crate) fn refresh(
 
     let reading = Instant::now();
     let items = train::catalogue(engine, &snapshot, &definition)?;
-    let since = since(engine, &snapshot, &serving)?;
-    if mode == Mode::Continue
-        && let Some(since) = &since
-        && !since.is_news(&serving, &items)
-    {
+    let since = since::since(engine, &snapshot, &serving, &items, work)?;
+    if mode == Mode::Continue && !since.news {
         return Ok(Refreshment { version: before.clone(), changed: false });
     }
     let graphs = train::graphs(engine, &snapshot, &definition)?;
     let side = train::side_data(engine, &snapshot, &definition, &graphs)?;
-    let changed = match &since {
-        Some(since) => since.histories(&snapshot, &serving)?,
-        None => None,
-    };
-    let steps = changed.as_deref().map(Steps::of);
+    let steps = since.changed.as_deref().map(Steps::of);
+    let moved = since.changed.as_deref().zip(before.data);
+    let moved = moved.map(|(changed, sum)| sum.with(changed, Direction::Forwards).sum);
+    let next = snapshot.next_interaction();
     let mut read_seconds = reading.elapsed().as_secs_f64();
 
-    // All interactions are read within the refresh, if at all.
-    let (rows, nanos) = (AtomicU64::new(0), AtomicU64::new(0));
+    // All interactions are read within the refresh, if at all, or were to find out what changed.
+    let (rows, nanos) = (AtomicU64::new(since.rows.unwrap_or(0)), AtomicU64::new(0));
     let n_items = items.len() as u64;
     let sources = serving.sources.as_slice();
-    let news = News::new(items.clone(), &side, changed, || {
+    let read = Mutex::new(since.read);
+    let news = News::new(items.clone(), &side, since.changed, || {
+        if let Some(data) = read.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(data);
+        }
         let reading = Instant::now();
-        let (items, every) = (items.clone(), |_, _| true);
-        let (data, read) = train::counted_dataset(&snapshot, sources, items, work, &every)?;
+        let (data, read) =
+            train::counted_dataset(&snapshot, sources, items.clone(), work, &mut |_| true)?;
         rows.store(read, Ordering::Relaxed);
         nanos.store(reading.elapsed().as_nanos() as u64, Ordering::Relaxed);
         Ok(data)
@@ -131,17 +113,20 @@ pub(crate) fn refresh(
     read_seconds += within;
     work.check()?;
 
-    let (users, pairs, interactions) = match (news.into_read(), steps, &since) {
-        (Some(data), ..) => {
+    let known = news.into_read();
+    let data = match &known {
+        Some(data) => Some(DataSum::of(data, next)),
+        None => moved.map(|sum| DataSum { sum, next }),
+    };
+    let (users, pairs, interactions) = match (known, steps) {
+        (Some(data), _) => {
             let rows = Some(rows.load(Ordering::Relaxed));
             (data.n_users() as u64, data.n_pairs() as u64, rows)
         }
-        (None, steps, since) => {
+        (None, steps) => {
             let steps = steps.unwrap_or_default();
-            let (added, removed) = since.as_ref().map_or((0, 0), |s| (s.added, s.removed));
-            let rows = before.interactions.map(|rows| (rows + added).saturating_sub(removed));
             let sum = |count: u64, step: i64| count.saturating_add_signed(step);
-            (sum(before.users, steps.users), sum(before.pairs, steps.pairs), rows)
+            (sum(before.users, steps.users), sum(before.pairs, steps.pairs), since.rows)
         }
     };
     let more = |now: u64, then: u64| now as i64 - then as i64;
@@ -149,12 +134,18 @@ pub(crate) fn refresh(
         version: 0,
         generation: snapshot.generation(),
         learned_since: if anew { snapshot.generation() } else { before.learned_since },
+        undone_to: match (anew, mode) {
+            (true, _) => None,
+            (false, Mode::Unlearn) => Some(snapshot.generation()),
+            (false, Mode::Continue) => before.undone_to,
+        },
         statement: request.statement.clone(),
         seed,
         users,
         items: n_items,
         pairs,
         interactions,
+        data,
         refreshed: Some(Lineage {
             from: before.version,
             trained: before.refreshed.as_ref().map_or(before.version, |lineage| lineage.trained),
@@ -191,148 +182,6 @@ pub(crate) fn events_since(
     Some(changes.iter().filter(own).count() as u64)
 }
 
-/// What is remembered; `None` where it is not all.
-fn since(engine: &Engine, snapshot: &Snapshot, serving: &Serving) -> Result<Option<Since>> {
-    let Some(changes) = engine.store().changes_since(serving.version.generation, snapshot) else {
-        return Ok(None);
-    };
-    let definition = &serving.definition;
-    let items = train::item_table(snapshot, definition)?;
-    // One that looks at embeddings whenever it answers has nothing to take in.
-    let looks = model::algorithm(&definition.algorithm)?.embeddings == Embeddings::InTraining;
-    let mut since = Since::default();
-    for change in &changes {
-        match change {
-            Change::Interaction { table, user, item, added } if definition.learns_from(*table) => {
-                let touched = since.users.entry(*user).or_default();
-                let touched = touched.entry(*table).or_default();
-                let counts = touched.items.entry(*item).or_default();
-                if *added {
-                    counts.0 += 1;
-                    since.added += 1;
-                } else {
-                    counts.1 += 1;
-                    touched.removed = true;
-                    since.removed += 1;
-                }
-            }
-            Change::Row { table, .. } if *table == items => since.rows = true,
-            Change::Embedding { table, .. } if *table == items => since.embeddings |= looks,
-            Change::Schema => since.schema = true,
-            Change::Interaction { .. } | Change::Row { .. } | Change::Embedding { .. } => {}
-        }
-    }
-    Ok(Some(since))
-}
-
-impl Since {
-    /// Whether there is anything that a refresh could take in.
-    fn is_news(&self, serving: &Serving, items: &[ItemId]) -> bool {
-        let model = serving.model.as_ref();
-        let other_items = self.rows && !model.is_live() && model.items() != items;
-        !self.users.is_empty() || self.embeddings || self.schema || other_items
-    }
-
-    /// The histories that changed, before and after; `None` where reading all is as cheap, or where
-    /// what was removed can no longer be told.
-    fn histories(&self, snapshot: &Snapshot, serving: &Serving) -> Result<Option<Vec<Changed>>> {
-        let many = self.users.len() as u64 * SHARE > serving.version.users;
-        if self.schema || many {
-            return Ok(None);
-        }
-        let mut histories = Vec::with_capacity(self.users.len());
-        for (user, touched) in &self.users {
-            match history(touched, snapshot, serving, *user)? {
-                Some(changed) if changed.before == changed.after => {}
-                Some(changed) => histories.push(changed),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(histories))
-    }
-}
-
-/// The history of a user in all tables of a model, before and after what happened in some of them;
-/// `None` where what was removed can no longer be told.
-fn history(
-    touched: &BTreeMap<TableId, Touched>,
-    snapshot: &Snapshot,
-    serving: &Serving,
-    user: UserId,
-) -> Result<Option<Changed>> {
-    let (mut before, mut after) = (Pairs::new(), Pairs::new());
-    let untouched = Touched::default();
-    for (source, own) in serving.sources.iter().zip(&serving.definition.tables) {
-        let projection = source.projection.as_ref();
-        let rows = snapshot.history(source.table, user, projection.columns())?;
-        let touched = touched.get(&source.table).unwrap_or(&untouched);
-        project(projection, &rows, |row, weight| after.push((row.item, weight)))?;
-        // What is gone has lost its values, so only where all count one is it known what it counted.
-        if touched.removed && (own.weight.is_some() || own.filter.is_some()) {
-            return Ok(None);
-        }
-        if touched.removed {
-            match touched.counts(&rows) {
-                Some(counts) => before.extend(counts),
-                None => return Ok(None),
-            }
-        } else {
-            let old = touched.old(rows);
-            project(projection, &old, |row, weight| before.push((row.item, weight)))?;
-        }
-    }
-    Ok(Some(Changed { before: summed(before)?, after: summed(after)? }))
-}
-
-impl Touched {
-    /// Rows of which none is gone, without the new ones.
-    fn old(&self, rows: Vec<Interaction>) -> Vec<Interaction> {
-        // Histories are in the order of recording: the last so many of an item are the new ones.
-        let mut new: BTreeMap<ItemId, usize> =
-            self.items.iter().map(|(item, (added, _))| (*item, *added)).collect();
-        let mut old: Vec<Interaction> = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().rev() {
-            match new.get_mut(&row.item).filter(|left| **left > 0) {
-                Some(left) => *left -= 1,
-                None => old.push(row),
-            }
-        }
-        old.reverse();
-        old
-    }
-
-    /// How many interactions there were with each item, each of which counts one.
-    fn counts(&self, rows: &[Interaction]) -> Option<Pairs> {
-        let mut counts: BTreeMap<ItemId, i64> = BTreeMap::new();
-        for row in rows {
-            *counts.entry(row.item).or_default() += 1;
-        }
-        for (item, (added, removed)) in &self.items {
-            *counts.entry(*item).or_default() += *removed as i64 - *added as i64;
-        }
-        if counts.values().any(|count| *count < 0) {
-            return None;
-        }
-        let before = counts.into_iter().filter(|(_, count)| *count > 0);
-        Some(before.map(|(item, count)| (item, count as f32)).collect())
-    }
-}
-
-/// The pairs of one user, as a dataset has them.
-fn summed(mut pairs: Pairs) -> Result<Pairs> {
-    // Stable, so that weights are summed in the order of tables and of recording.
-    pairs.sort_by_key(|(item, _)| *item);
-    pairs.dedup_by(|later, kept| {
-        let same = later.0 == kept.0;
-        kept.1 += if same { later.1 } else { 0.0 };
-        same
-    });
-    if pairs.iter().any(|(_, weight)| !weight.is_finite()) {
-        return Err(Error::NotFinite { what: "the summed weight of interactions" });
-    }
-    Ok(pairs)
-}
-
 /// How many users and pairs there are more.
 #[derive(Clone, Copy, Debug, Default)]
 struct Steps {
@@ -343,7 +192,7 @@ struct Steps {
 impl Steps {
     fn of(changed: &[Changed]) -> Steps {
         let mut steps = Steps::default();
-        for Changed { before, after } in changed {
+        for Changed { before, after, .. } in changed {
             steps.users += i64::from(!after.is_empty()) - i64::from(!before.is_empty());
             steps.pairs += after.len() as i64 - before.len() as i64;
         }

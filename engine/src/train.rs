@@ -11,6 +11,7 @@ use tastedb_storage::{
     ColumnId, ColumnType, Interaction, ItemId, Read, Snapshot, TableId, UserId, Value,
 };
 
+use crate::data_sum::DataSum;
 use crate::dataset::Dataset;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -109,7 +110,7 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
     let reading = Instant::now();
     let sources = engine.registry().sources(&snapshot, &definition)?;
     let items = catalogue(engine, &snapshot, &definition)?;
-    let (data, interactions) = counted_dataset(&snapshot, &sources, items, work, &|_, _| true)?;
+    let (data, interactions) = counted_dataset(&snapshot, &sources, items, work, &mut |_| true)?;
     let graphs = graphs(engine, &snapshot, &definition)?;
     let side = side_data(engine, &snapshot, &definition, &graphs)?;
     let read_seconds = reading.elapsed().as_secs_f64();
@@ -123,12 +124,14 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
         version: 0,
         generation: snapshot.generation(),
         learned_since: snapshot.generation(),
+        undone_to: None,
         statement: request.statement.clone(),
         seed: request.seed,
         users: data.n_users() as u64,
         items: data.n_items() as u64,
         pairs: data.n_pairs() as u64,
         interactions: Some(interactions),
+        data: Some(DataSum::of(&data, snapshot.next_interaction())),
         refreshed: None,
         options: Vec::new(),
         notes: Vec::new(),
@@ -298,7 +301,7 @@ pub(crate) fn dataset(
     sources: &[Projected],
     items: Vec<ItemId>,
     work: &Work,
-    keep: &dyn Fn(UserId, ItemId) -> bool,
+    keep: &mut dyn FnMut(&Interaction) -> bool,
 ) -> Result<Dataset> {
     Ok(counted_dataset(snapshot, sources, items, work, keep)?.0)
 }
@@ -309,14 +312,14 @@ pub(crate) fn counted_dataset(
     sources: &[Projected],
     items: Vec<ItemId>,
     work: &Work,
-    keep: &dyn Fn(UserId, ItemId) -> bool,
+    keep: &mut dyn FnMut(&Interaction) -> bool,
 ) -> Result<(Dataset, u64)> {
     let mut pairs: Vec<(UserId, ItemId, f32, Option<i64>)> = Vec::new();
     let mut rows = 0;
     for Projected { table, projection } in sources {
         let time = projection.time();
         rows += scan(snapshot, *table, projection.as_ref(), work, |row, weight| {
-            if keep(row.user, row.item) {
+            if keep(row) {
                 let when = time.and_then(|at| match row.values.get(at) {
                     Some(Value::Timestamp(micros)) => Some(*micros),
                     _ => None,

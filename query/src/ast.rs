@@ -26,7 +26,7 @@ pub use self::definition::{
 pub use self::recommend::{
     Context, Diversify, Events, Explore, LimitBy, NamedValue, Rate, Recommend, Source,
 };
-pub use self::training::{Evaluate, Metric, TrainModel};
+pub use self::training::{Evaluate, EvaluateForgetting, Forgotten, Metric, TrainModel};
 use crate::span::Span;
 
 /// One statement and the stretch of text it was read from (without its semicolon).
@@ -94,6 +94,8 @@ pub enum StatementKind {
     ExplainTrain(TrainModel),
     /// `EVALUATE`
     Evaluate(Evaluate),
+    /// `EVALUATE FORGETTING`
+    EvaluateForgetting(EvaluateForgetting),
     /// `RECOMMEND`
     Recommend(Box<Recommend>),
     /// `EXPLAIN [ANALYZE]` of a `RECOMMEND` or a query
@@ -143,7 +145,7 @@ impl StatementKind {
             StatementKind::TrainModel(_) => "TRAIN MODEL",
             StatementKind::RefreshModel(_) => "REFRESH MODEL",
             StatementKind::ExplainTrain(_) | StatementKind::Explain { .. } => "EXPLAIN",
-            StatementKind::Evaluate(_) => "EVALUATE",
+            StatementKind::Evaluate(_) | StatementKind::EvaluateForgetting(_) => "EVALUATE",
             StatementKind::Recommend(_) => "RECOMMEND",
             StatementKind::VerifyForget(_) => "VERIFY FORGET",
             StatementKind::Vacuum => "VACUUM",

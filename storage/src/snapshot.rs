@@ -40,6 +40,7 @@ struct Pinned {
     catalog: Arc<Catalog>,
     manifest: Arc<Manifest>,
     generation: u64,
+    next_interaction: InteractionId,
     /// Held for its lock.
     _home: Arc<Home>,
 }
@@ -51,6 +52,7 @@ impl Snapshot {
             catalog: Arc::clone(&head.catalog),
             manifest: Arc::clone(&head.manifest),
             generation: head.state.generation,
+            next_interaction: head.state.next_interaction(),
             _home: home,
         }))
     }
@@ -58,6 +60,12 @@ impl Snapshot {
     /// The number of the commit that this snapshot shows; it rises by one with each commit.
     pub fn generation(&self) -> u64 {
         self.0.generation
+    }
+
+    /// The id that no interaction of this state has, nor one that was before it: those that come later
+    /// have it or a higher one.
+    pub fn next_interaction(&self) -> InteractionId {
+        self.0.next_interaction
     }
 
     /// The names of all artifacts, in order.

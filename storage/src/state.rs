@@ -89,6 +89,11 @@ impl State {
         id
     }
 
+    /// The id that the next interaction gets.
+    pub(crate) fn next_interaction(&self) -> InteractionId {
+        InteractionId(self.next_interaction)
+    }
+
     /// Whether a table ever had a row.
     pub(crate) fn had_rows(&self, table: TableId) -> bool {
         self.next_entity.contains_key(&table)

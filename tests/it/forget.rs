@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tastedb::{Database, Options, Session, State, Ticket};
 
-use crate::support::{cells, number};
+use crate::support::{cells, number, rows_as_text};
 
 /// Where the child finds its folder; its presence is what makes a child of the test.
 const FOLDER: &str = "TASTEDB_FORGET_FOLDER";
@@ -183,6 +183,103 @@ fn by_itself_the_database_forgets_within_the_hour() {
         thread::sleep(Duration::from_millis(50));
     }
     panic!("{:?}", db.forgets());
+}
+
+/// Requests of the test below, and who reads meanwhile.
+const REQUESTS: usize = 1_000;
+const READERS: usize = 4;
+
+#[test]
+fn no_reader_ever_sees_who_is_masked_while_a_thousand_are_forgotten() {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    // Three of four requests are people, the others movies.
+    let (people, movies) = (REQUESTS * 3 / 4, REQUESTS / 4);
+    let db = Database::in_memory_with(options()).expect("it opens");
+    let mut session = db.session();
+    session.execute(schema()).expect("the schema is made");
+    let mut sql = String::from("BEGIN;");
+    for movie in 0..movies + 20 {
+        sql.push_str(&format!(
+            "INSERT INTO movies VALUES ('m{movie}', 'film', '[{movie}, 1, 2, 3]');"
+        ));
+    }
+    for person in 0..people + 20 {
+        sql.push_str(&format!("INSERT INTO people VALUES ('p{person}', NULL);"));
+        for step in 0..3 {
+            let movie = (person * 7 + step * step * 11) % (movies + 20);
+            sql.push_str(&format!("INSERT INTO likes VALUES ('p{person}', 'm{movie}', NULL);"));
+        }
+    }
+    sql.push_str("COMMIT; TRAIN MODEL ease; TRAIN MODEL knn");
+    session.execute(&sql).unwrap_or_else(|error| panic!("{}", error.render(&sql)));
+    let gone = |number: usize| -> Vec<AtomicBool> {
+        (0..number).map(|_| AtomicBool::new(false)).collect()
+    };
+    let (gone_people, gone_movies) = (gone(people + 20), gone(movies + 20));
+    let (over, answers, refused) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for reader in 0..READERS {
+            let mut session = db.session();
+            let (gone_people, gone_movies) = (&gone_people, &gone_movies);
+            let (over, answers, refused) = (&over, &answers, &refused);
+            scope.spawn(move || {
+                let mut turn = reader * 131;
+                while !over.load(Ordering::SeqCst) {
+                    turn += 1;
+                    let person = turn * 17 % gone_people.len();
+                    // What was masked before the question must not be in the answer.
+                    let masked = gone_people[person].load(Ordering::SeqCst);
+                    let before: Vec<bool> =
+                        gone_movies.iter().map(|gone| gone.load(Ordering::SeqCst)).collect();
+                    let model = ["ease", "knn"][turn % 2];
+                    let sql = format!(
+                        "RECOMMEND id FROM movies FOR USER 'p{person}' USING {model} LIMIT 20"
+                    );
+                    match session.execute(&sql) {
+                        Ok(_) if masked => panic!("p{person} is masked and was answered"),
+                        Ok(outcomes) => {
+                            for row in outcomes.last().map(rows_as_text).unwrap_or_default() {
+                                let movie: usize = row[0][1..].parse().expect("a number");
+                                assert!(!before[movie], "m{movie} is masked and was recommended");
+                            }
+                            answers.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(error) => {
+                            assert_eq!(error.code(), "TD0701", "{}", error.render(&sql));
+                            refused.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+        }
+        for request in 0..REQUESTS {
+            let mut write = db.begin_write().expect("it begins");
+            let (table, key, gone) = match request % 4 {
+                3 => ("movies", format!("m{}", request / 4), &gone_movies[request / 4]),
+                _ => {
+                    let person = request / 4 * 3 + request % 4;
+                    ("people", format!("p{person}"), &gone_people[person])
+                }
+            };
+            write.forget(table, &key).expect("deletes").expect("there is one");
+            write.commit().expect("commits");
+            gone.store(true, Ordering::SeqCst);
+            if request % 400 == 399 {
+                // A reader may hold an older state for longer than a vacuum waits.
+                drop(db.vacuum());
+            }
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    assert!(answers.load(Ordering::Relaxed) > 0 && refused.load(Ordering::Relaxed) > 0);
+    let vacuumed = db.vacuum().expect("nobody reads any more");
+    assert!(vacuumed.failed.is_empty(), "{:?}", vacuumed.failed);
+    let tickets = db.forgets().expect("lists");
+    assert_eq!(tickets.len(), REQUESTS);
+    assert!(!tickets.iter().any(Ticket::is_open));
+    for ticket in [&tickets[0], &tickets[REQUESTS - 1]] {
+        assert!(db.verify_forget(&ticket.id()).expect("verifies").passed());
+    }
 }
 
 /// The child: forgets somebody over and over until it is killed.

@@ -53,8 +53,8 @@ pub(super) fn compare(
         return Ok(Compared::Not("a training would take long"));
     }
     let items = train::catalogue(engine, snapshot, definition)?;
-    let every = |_, _| true;
-    let (data, rows) = train::counted_dataset(snapshot, &serving.sources, items, work, &every)?;
+    let sources = &serving.sources;
+    let (data, rows) = train::counted_dataset(snapshot, sources, items, work, &mut |_| true)?;
     let since = engine.events_since(version.generation, snapshot, definition);
     let same = version.interactions == Some(rows) && version.pairs == data.n_pairs() as u64;
     if !same || since.is_some_and(|events| events > 0) || data.items != serving.model.items() {

@@ -3,7 +3,7 @@
 //! The words of an embedding, and the mean that a graph is built with, are those of the rows that
 //! were there when it was made, items that are to be forgotten included. So both are made anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tastedb_storage::{Read, TableId};
 
@@ -35,13 +35,17 @@ impl Content {
 /// Makes the content anew of the tables that items were deleted from.
 pub(super) fn renew(engine: &Engine, tickets: &[Ticket], work: &Work) -> Result<Content> {
     let mut content = Content::default();
-    let items = tickets.iter().filter(|ticket| ticket.scope == Scope::Item);
-    let tables: BTreeSet<TableId> =
-        items.filter(|ticket| ticket.erased.is_none()).map(|ticket| ticket.table).collect();
-    for table in tables {
+    let items = tickets.iter().filter(|ticket| ticket.scope.has_content());
+    let mut tables: BTreeMap<TableId, bool> = BTreeMap::new();
+    for ticket in items.filter(|ticket| ticket.erased.is_none()) {
+        // Of a vector, no text is made.
+        *tables.entry(ticket.table).or_default() |= ticket.scope != Scope::Modality;
+    }
+    for (table, texts) in tables {
         let snapshot = engine.snapshot();
         let Some(known) = snapshot.catalog().table_by_id(table).cloned() else { continue };
-        for embedding in engine.embeddings(&snapshot, Some(table))? {
+        let embeddings = if texts { engine.embeddings(&snapshot, Some(table))? } else { vec![] };
+        for embedding in embeddings {
             let column = known.column_by_id(embedding.column);
             let name = column.map(|column| column.name.clone()).unwrap_or_default();
             let done = match refit(engine, table, &name, work) {

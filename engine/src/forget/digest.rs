@@ -47,6 +47,11 @@ impl Salted {
         self.hash(b"id", &id.to_le_bytes())
     }
 
+    /// Of the number of a ticket.
+    pub(super) fn set(&self, ticket: u64) -> [u8; SHORT] {
+        self.hash(b"set", &ticket.to_le_bytes())
+    }
+
     fn hash(&self, kind: &[u8], bytes: &[u8]) -> [u8; SHORT] {
         let whole = of(&[&self.salt.0, kind, &self.table.0.to_le_bytes(), bytes]);
         let mut short = [0; SHORT];

@@ -60,10 +60,6 @@ impl Subjects {
         self.prints.extend(other.prints);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
-    }
-
     pub(super) fn has_key(&self, salted: &Salted, key: &str) -> bool {
         self.keys.contains(&salted.key(key))
     }
@@ -158,7 +154,7 @@ pub(super) fn subjects(read: &dyn Read, ticket: &Ticket) -> Result<Subjects> {
     let mut subjects = Subjects::default();
     let mut rest = bytes.as_slice();
     while !rest.is_empty() {
-        if ticket.scope == Scope::Interactions {
+        if matches!(ticket.scope, Scope::Interactions | Scope::InteractionAttribute) {
             let (id, more) = rest.split_first_chunk::<SHORT>().ok_or_else(corrupt)?;
             subjects.ids.insert(*id);
             rest = more;

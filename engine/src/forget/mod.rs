@@ -16,21 +16,32 @@
 //! before a deletion is published after the ticket of it.
 
 mod again;
+mod behaviour;
 mod compare;
 mod content;
 mod deleting;
 mod digest;
+mod evaluation;
+mod forget_set;
 mod ledger;
+mod membership;
+mod protocol;
 mod receipt;
 mod search;
 #[cfg(test)]
 mod tests;
 mod ticket;
 mod unlearn;
+mod values;
 
 pub(crate) use again::again;
+pub use behaviour::Behaviour;
 pub use deleting::Forgetting;
+pub use evaluation::ForgettingRequest;
+pub(crate) use evaluation::evaluate_forgetting;
+pub(crate) use forget_set::{Removed, since as removed_since};
 pub(crate) use ledger::{all, newest, newest_of};
+pub use protocol::{Amount, ForgettingReport, ForgettingStage, Protocol, measure_forgetting};
 pub use receipt::{Receipt, ReceiptLine};
 pub(crate) use receipt::{receipts, verify};
 pub use ticket::{Scope, State, Ticket};

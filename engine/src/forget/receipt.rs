@@ -134,7 +134,9 @@ pub(crate) fn verify(engine: &Engine, id: &str, now: i64, work: &Work) -> Result
     let search = Search { engine, snapshot: &snapshot, ticket: &ticket, subjects: &subjects };
     lines.extend(match ticket.scope {
         Scope::User | Scope::Item => vec![search.rows()?, search.belongings()?, search.bytes()?],
-        Scope::Interactions => vec![search.interactions()?],
+        Scope::Interactions => vec![search.interactions()?, search.bytes()?],
+        Scope::Modality | Scope::Attribute => search.values()?,
+        Scope::InteractionAttribute => search.values_of_interactions()?,
     });
     let catalog = snapshot.catalog().clone();
     for model in engine.models(&snapshot)? {
@@ -146,23 +148,30 @@ pub(crate) fn verify(engine: &Engine, id: &str, now: i64, work: &Work) -> Result
             continue;
         };
         let check = format!("model {}", definition.name);
-        let (number, since) = (version.version, version.learned_since);
-        lines.push(if since < ticket.generation {
+        let number = version.version;
+        lines.push(if version.rid_of() < ticket.generation {
             let detail = format!("version {number} descends from what was deleted");
             ReceiptLine::failed(check, detail)
         } else if search.knows(definition)? {
             ReceiptLine::failed(check, format!("version {number} knows a deleted item"))
+        } else if version.learned_since < ticket.generation {
+            let detail = format!(
+                "version {number} has unlearned the deletion approximately: it continues a version \
+                 that had learned from it"
+            );
+            ReceiptLine::passed(check, detail)
         } else {
             let detail = format!(
-                "version {number} has learned from nothing before commit {since}; the deletion was \
+                "version {number} has learned from nothing before commit {}; the deletion was \
                  commit {}",
-                ticket.generation
+                version.learned_since, ticket.generation
             );
             ReceiptLine::passed(check, detail)
         });
-        if since < ticket.generation {
+        if version.rid_of() < ticket.generation {
             continue;
         }
+        lines.extend(behaviour(&ticket, &definition.name));
         let check = format!("retraining {}", definition.name);
         lines.push(match compare(engine, &snapshot, definition, work)? {
             Compared::Not(why) => ReceiptLine::passed(check, format!("not compared: {why}")),
@@ -191,12 +200,29 @@ pub(crate) fn verify(engine: &Engine, id: &str, now: i64, work: &Work) -> Result
     Ok(receipt)
 }
 
+/// What a model gave away before it unlearned, and after; nothing where it had nothing to unlearn.
+fn behaviour(ticket: &Ticket, model: &str) -> Option<ReceiptLine> {
+    let check = format!("behaviour {model}");
+    match ticket.behaviour.iter().find(|behaviour| behaviour.model == model) {
+        Some(told) if told.passed() => Some(ReceiptLine::passed(check, told.describe())),
+        Some(told) => Some(ReceiptLine::failed(check, told.describe())),
+        None if ticket.methods.iter().any(|(of, _)| of == model) => {
+            let why = "not measured: nothing that it could be asked about was left";
+            Some(ReceiptLine::passed(check, why))
+        }
+        None => None,
+    }
+}
+
 /// How far the ticket is.
 fn state(ticket: &Ticket) -> ReceiptLine {
-    let what = format!(
-        "{} deleted from {}, {} interactions, {} vectors",
-        ticket.rows, ticket.table_name, ticket.interactions, ticket.embeddings
-    );
+    let Ticket { rows, table_name, interactions, embeddings, .. } = ticket;
+    let what = match ticket.scope.is_of_values() {
+        true => format!("{} of {rows} rows of {table_name}", ticket.columns.join(", ")),
+        false => format!(
+            "{rows} deleted from {table_name}, {interactions} interactions, {embeddings} vectors"
+        ),
+    };
     match ticket.state() {
         State::Masked => ReceiptLine::failed("state", format!("{what}; masked only: VACUUM")),
         State::Erased => {

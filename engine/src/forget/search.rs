@@ -3,9 +3,10 @@
 //! A ticket keeps hashes, so what is stored is hashed and compared. The bytes of ids are searched
 //! for by fingerprint, where they are long enough not to occur by chance.
 
-use tastedb_storage::{ColumnType, EntityId, Read, Role, Snapshot, Table};
+use tastedb_storage::{ColumnType, EntityId, Fingerprint, Read, Role, Snapshot, Table};
 
 use super::digest::Salted;
+use super::forget_set;
 use super::ledger::Subjects;
 use super::receipt::ReceiptLine;
 use super::ticket::{Scope, Ticket};
@@ -25,7 +26,7 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn salted(&self) -> Salted {
+    pub(super) fn salted(&self) -> Salted {
         Salted::new(self.engine.store().id(), self.ticket.table)
     }
 
@@ -118,28 +119,43 @@ impl Search<'_> {
         Ok(ids)
     }
 
-    /// All bytes of all files, and all records as they read.
+    /// All bytes of all files, and all records as they read, for the ids and for what begins the
+    /// forget set.
     pub(super) fn bytes(&self) -> Result<ReceiptLine> {
         let prints = self.subjects.prints.iter().filter(|print| print.len >= SHORTEST);
         let prints: Vec<_> = prints.copied().collect();
+        let short = self.subjects.prints.len() - prints.len();
+        let rest = (short > 0).then(|| {
+            format!(
+                "{short} ids of fewer than {SHORTEST} bytes were compared with those of rows only"
+            )
+        });
+        self.bytes_of(prints, "ids", rest)
+    }
+
+    /// The same for other things than ids; `rest` says what is not searched for.
+    pub(super) fn bytes_of(
+        &self,
+        mut prints: Vec<Fingerprint>,
+        what: &str,
+        rest: Option<String>,
+    ) -> Result<ReceiptLine> {
+        let number = prints.len();
+        let marker = forget_set::marker(self.engine, self.ticket.number);
+        prints.push(self.engine.store().fingerprint(&marker));
         let searched = self.engine.store().search(&prints)?;
         if let Some(first) = searched.found.first() {
             let detail =
                 format!("{} places have them, {} first", searched.found.len(), first.place);
             return Ok(ReceiptLine::failed("bytes", detail));
         }
-        let short = self.subjects.len() - prints.len();
         let mut detail = format!(
-            "{} files of {} bytes and {} records searched for {} ids: not found",
-            searched.files,
-            searched.bytes,
-            searched.records,
-            prints.len(),
+            "{} files of {} bytes and {} records searched for {number} {what} and for the forget \
+             set: not found",
+            searched.files, searched.bytes, searched.records,
         );
-        if short > 0 {
-            detail.push_str(&format!(
-                "; {short} ids of fewer than {SHORTEST} bytes were compared with those of rows only"
-            ));
+        if let Some(rest) = rest {
+            detail.push_str(&format!("; {rest}"));
         }
         Ok(ReceiptLine::passed("bytes", detail))
     }

@@ -2,7 +2,9 @@
 
 use tastedb_storage::{Catalog, Role, TableId};
 
+use super::behaviour::Behaviour;
 use crate::error::{Error, Result};
+use crate::model::{Embeddings, algorithm};
 use crate::registry::{Fields, ModelDefinition};
 
 /// What a ticket is about.
@@ -14,6 +16,12 @@ pub enum Scope {
     Item,
     /// Some interactions.
     Interactions,
+    /// Vectors of rows that stay.
+    Modality,
+    /// Other values of rows that stay.
+    Attribute,
+    /// Values of interactions that stay.
+    InteractionAttribute,
 }
 
 /// How far a ticket has come; it only moves forwards.
@@ -30,7 +38,7 @@ pub enum State {
 }
 
 /// What is to be forgotten, and how far that has come. Times are in microseconds since 1970.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ticket {
     /// The number in its id.
     pub number: u64,
@@ -40,6 +48,8 @@ pub struct Ticket {
     pub table: TableId,
     /// The name that the table had.
     pub table_name: String,
+    /// The columns whose values are forgotten; none where whole rows are.
+    pub columns: Vec<String>,
     /// Rows of that table that were deleted.
     pub rows: u64,
     /// Interactions that were deleted.
@@ -60,6 +70,8 @@ pub struct Ticket {
     pub verified: Option<i64>,
     /// Of each model concerned, how it unlearned, or why it could not.
     pub methods: Vec<(String, String)>,
+    /// What models that were asked gave away of the interactions before they unlearned, and after.
+    pub behaviour: Vec<Behaviour>,
 }
 
 impl Scope {
@@ -71,12 +83,25 @@ impl Scope {
         }
     }
 
+    /// Whether what is computed from the rows of a table, its embeddings and graphs, held it.
+    pub(super) fn has_content(self) -> bool {
+        matches!(self, Scope::Item | Scope::Modality | Scope::Attribute)
+    }
+
+    /// Whether it is of rows that stay.
+    pub(super) fn is_of_values(self) -> bool {
+        matches!(self, Scope::Modality | Scope::Attribute | Scope::InteractionAttribute)
+    }
+
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
             Scope::User => "user",
             Scope::Item => "item",
             Scope::Interactions => "interactions",
+            Scope::Modality => "modality",
+            Scope::Attribute => "attribute",
+            Scope::InteractionAttribute => "interaction attribute",
         }
     }
 }
@@ -127,10 +152,16 @@ impl Ticket {
             link.is_some_and(|link| [link.user_table, link.item_table].contains(&self.table))
         };
         match self.scope {
-            Scope::Interactions => model.learns_from(self.table),
+            Scope::Interactions | Scope::InteractionAttribute => model.learns_from(self.table),
             // Models know no users, only what they did.
             Scope::User if self.interactions == 0 => false,
             Scope::User | Scope::Item => model.tables.iter().any(|own| linked(own.table)),
+            // A model learns of an attribute by the text embeddings that are made of it.
+            Scope::Modality | Scope::Attribute => {
+                let looks = algorithm(&model.algorithm)
+                    .is_ok_and(|algorithm| algorithm.embeddings != Embeddings::Unused);
+                looks && model.tables.iter().any(|own| linked(own.table))
+            }
         }
     }
 
@@ -140,6 +171,7 @@ impl Ticket {
             .set("scope", self.scope.name())
             .set("table", self.table)
             .set("table_name", &self.table_name)
+            .set_opt("columns", (!self.columns.is_empty()).then(|| self.columns.join("\n")))
             .set("rows", self.rows)
             .set("interactions", self.interactions)
             .set("embeddings", self.embeddings)
@@ -152,6 +184,9 @@ impl Ticket {
         for (model, method) in &self.methods {
             fields.set(&format!("method.{model}"), method);
         }
+        for behaviour in &self.behaviour {
+            fields.set(&format!("behaviour.{}", behaviour.model), behaviour.encode());
+        }
         fields.encode()
     }
 
@@ -161,10 +196,19 @@ impl Ticket {
             Some(_) => fields.number(record, name).map(Some),
             None => Ok(None),
         };
-        let scopes = [Scope::User, Scope::Item, Scope::Interactions];
+        let scopes = [
+            Scope::User,
+            Scope::Item,
+            Scope::Interactions,
+            Scope::Modality,
+            Scope::Attribute,
+            Scope::InteractionAttribute,
+        ];
         let scope = fields.text(record, "scope")?;
         let scope = scopes.into_iter().find(|known| known.name() == scope);
         let methods = fields.with_prefix("method.");
+        let behaviour = fields.with_prefix("behaviour.");
+        let behaviour = behaviour.map(|(model, text)| Behaviour::decode(model, text));
         Ok(Ticket {
             number,
             scope: scope.ok_or_else(|| Error::CorruptRecord {
@@ -173,6 +217,10 @@ impl Ticket {
             })?,
             table: TableId(fields.number(record, "table")?),
             table_name: fields.text(record, "table_name")?.to_owned(),
+            columns: match fields.get("columns") {
+                Some(columns) => columns.lines().map(str::to_owned).collect(),
+                None => Vec::new(),
+            },
             rows: fields.number(record, "rows")?,
             interactions: fields.number(record, "interactions")?,
             embeddings: fields.number(record, "embeddings")?,
@@ -183,6 +231,10 @@ impl Ticket {
             unlearned: time("unlearned")?,
             verified: time("verified")?,
             methods: methods.map(|(model, how)| (model.to_owned(), how.to_owned())).collect(),
+            behaviour: behaviour.collect::<Option<_>>().ok_or_else(|| Error::CorruptRecord {
+                record: record.to_owned(),
+                what: "what a model gave away is no such thing".to_owned(),
+            })?,
         })
     }
 }
@@ -199,6 +251,7 @@ mod tests {
             scope: Scope::Item,
             table: TableId(3),
             table_name: "movies".to_owned(),
+            columns: vec!["image".to_owned(), "sound".to_owned()],
             rows: 1,
             interactions: 20,
             embeddings: 2,
@@ -209,6 +262,7 @@ mod tests {
             unlearned: None,
             verified: None,
             methods: vec![("home".to_owned(), "counts patched".to_owned())],
+            behaviour: Behaviour::decode("home", "7 0.9 - 0.02 3 - 100").into_iter().collect(),
         }
     }
 

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tastedb_storage::Read;
+use tastedb_storage::{Read, WriteTxn};
 
+use super::behaviour::{self, Behaviour};
 use super::content::{self, Content, TRIES};
-use super::ledger;
-use super::ticket::{Scope, Ticket};
+use super::ticket::Ticket;
+use super::{forget_set, ledger};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::index::kept::gone;
@@ -24,7 +25,7 @@ use crate::registry::ModelInfo;
 use crate::train;
 
 /// What a vacuum did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vacuumed {
     /// The tickets that were open, as they are now.
     pub tickets: Vec<Ticket>,
@@ -49,27 +50,33 @@ pub(crate) fn vacuum(
         vacuumed.told(name, done.clone());
     }
     let methods = unlearn(engine, &open, &content, work)?;
-    for (name, done) in &methods {
-        vacuumed.told(name, done.clone());
+    for (name, renewed) in &methods {
+        vacuumed.told(name, renewed.done.clone());
     }
+    // The forget sets have served their purpose, and are to be erased with everything else.
     note(engine, &open, |ticket, engine, txn| {
         let catalog = txn.catalog().clone();
-        let mut clean = content.is_clean(ticket.table) || ticket.scope != Scope::Item;
+        let mut clean = content.is_clean(ticket.table) || !ticket.scope.has_content();
         for model in engine.models(txn)? {
             let name = &model.definition.name;
             if !ticket.concerns(&model.definition, &catalog) {
                 continue;
             }
-            if let Some(done) = methods.get(name) {
+            if let Some(Renewed { done, behaviour }) = methods.get(name) {
                 let told = done.as_ref().map_or_else(|why| format!("failed: {why}"), Clone::clone);
                 ticket.methods.retain(|(of, _)| of != name);
                 ticket.methods.push((name.clone(), told));
+                if let Some(own) = behaviour.get(&ticket.number) {
+                    ticket.behaviour.retain(|behaviour| behaviour.model != *name);
+                    ticket.behaviour.push(own.clone());
+                }
             }
             clean &= needs(&model, std::slice::from_ref(ticket), &content, txn)?.is_none();
         }
         if clean {
             ticket.unlearned.get_or_insert_with(clock);
         }
+        forget_set::remove(txn, ticket.number);
         Ok(())
     })?;
     gone::remove_files(engine)?;
@@ -77,7 +84,7 @@ pub(crate) fn vacuum(
     engine.store().erase(patience)?;
     vacuumed.tickets = note(engine, &open, |ticket, _, _| {
         // The file of a model that knows the items is one of the files.
-        if ticket.scope != Scope::Item || ticket.unlearned.is_some() {
+        if !ticket.scope.has_content() || ticket.unlearned.is_some() {
             ticket.erased.get_or_insert_with(clock);
         }
         Ok(())
@@ -98,7 +105,7 @@ impl Vacuumed {
 fn note(
     engine: &Engine,
     tickets: &[Ticket],
-    step: impl Fn(&mut Ticket, &Engine, &tastedb_storage::WriteTxn) -> Result<()>,
+    step: impl Fn(&mut Ticket, &Engine, &mut WriteTxn) -> Result<()>,
 ) -> Result<Vec<Ticket>> {
     if tickets.is_empty() {
         return Ok(Vec::new());
@@ -108,7 +115,7 @@ fn note(
     for ticket in tickets {
         let before = ledger::find(&txn, &ticket.id())?;
         let mut after = before.clone();
-        step(&mut after, engine, &txn)?;
+        step(&mut after, engine, &mut txn)?;
         if after != before {
             ledger::put(&mut txn, &after);
         }
@@ -136,7 +143,15 @@ fn needs(
         let made = items.and_then(|items| content.since.get(&items)).copied();
         since = since.max(made.unwrap_or(0));
     }
-    Ok(Some(since).filter(|since| version.learned_since < *since))
+    Ok(Some(since).filter(|since| version.rid_of() < *since))
+}
+
+/// What became of a model that had learned from what is to be forgotten.
+struct Renewed {
+    /// How it was made anew, or why it could not be.
+    done: Result<String, String>,
+    /// What it gave away before and after, by ticket.
+    behaviour: BTreeMap<u64, Behaviour>,
 }
 
 /// Makes every model anew that has learned from what is to be forgotten.
@@ -145,7 +160,7 @@ fn unlearn(
     tickets: &[Ticket],
     content: &Content,
     work: &Work,
-) -> Result<BTreeMap<String, Result<String, String>>> {
+) -> Result<BTreeMap<String, Renewed>> {
     let mut methods = BTreeMap::new();
     let snapshot = engine.snapshot();
     let models = engine.models(&snapshot)?;
@@ -155,12 +170,20 @@ fn unlearn(
         }
         work.check()?;
         let name = &model.definition.name;
+        let before = engine.registry().serving(&snapshot, name)?;
         let done = match renew(engine, name, work) {
             Ok(how) => Ok(how),
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(error) => Err(error.to_string()),
         };
-        methods.insert(name.clone(), done);
+        let mut behaviour = BTreeMap::new();
+        if done.is_ok()
+            && let Ok(after) = engine.registry().serving(&engine.snapshot(), name)
+        {
+            let versions = [before.as_ref(), after.as_ref()];
+            behaviour = behaviour::compare(engine, &snapshot, tickets, versions, work)?;
+        }
+        methods.insert(name.clone(), Renewed { done, behaviour });
     }
     Ok(methods)
 }

@@ -13,8 +13,8 @@ use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate, patience,
-    regularization, validate_every,
+    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, UNLEARN, learning_rate,
+    patience, regularization, validate_every,
 };
 use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
@@ -39,6 +39,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(5),
         patience(10),
         RETRAIN,
+        UNLEARN,
         MEMORY_LIMIT,
     ],
     embeddings: Embeddings::Unused,

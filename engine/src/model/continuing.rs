@@ -30,6 +30,10 @@ pub(super) struct Beginning {
     pub(super) epochs: usize,
     /// How histories become vectors: the shares of ridge, or sums.
     pub(super) ridge: Option<[f64; 2]>,
+    /// The recall@20 of what the training hid from itself, with the rest of the histories and with
+    /// half: how well it finds what it has never seen. `None` where nothing could be hidden, and in
+    /// files from before it was kept.
+    pub(super) levels: Option<[f64; 2]>,
 }
 
 /// What an earlier training left, as the next one takes it.
@@ -41,6 +45,7 @@ pub(crate) struct Earlier {
     pub(super) people: f32,
     pub(super) epochs: usize,
     pub(super) ridge: Option<[f64; 2]>,
+    pub(super) levels: Option<[f64; 2]>,
     pub(super) notes: Vec<String>,
 }
 
@@ -51,6 +56,7 @@ impl Beginning {
         data: &Dataset,
         epochs: usize,
         ridge: Option<[f64; 2]>,
+        levels: Option<[f64; 2]>,
     ) -> Beginning {
         let users = data.n_users();
         let rows = base.data()[users * base.stride()..].to_vec();
@@ -64,7 +70,7 @@ impl Beginning {
             }
         }
         let people = if own > 0.0 { (both / own) as f32 } else { 0.0 };
-        Beginning { rows: Array::Owned(rows), people, epochs, ridge }
+        Beginning { rows: Array::Owned(rows), people, epochs, ridge, levels }
     }
 
     pub(super) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
@@ -72,6 +78,9 @@ impl Beginning {
         let [all, diagonal] = self.ridge.unwrap_or([-1.0; 2]);
         let numbers = vec![f64::from(self.people), self.epochs as f64, all, diagonal];
         writer.owned("beginning", numbers);
+        if let Some(levels) = self.levels {
+            writer.owned("levels", levels.to_vec());
+        }
     }
 
     /// Reads what was written; `None` where nothing was.
@@ -85,7 +94,15 @@ impl Beginning {
         if [people, epochs, all, diagonal].iter().any(|value| !value.is_finite()) {
             return Err(corrupt("a number of it is none"));
         }
+        let levels = match sections.has("levels") {
+            true => match *sections.array_of::<f64>("levels", 2)? {
+                [whole, half] if whole.is_finite() && half.is_finite() => Some([whole, half]),
+                _ => return Err(corrupt("a number of it is none")),
+            },
+            false => None,
+        };
         Ok(Some(Beginning {
+            levels,
             rows: sections.array_of("base", numbers)?,
             people: people as f32,
             epochs: epochs.clamp(0.0, 1e9) as usize,

@@ -13,7 +13,7 @@
 //! learned otherwise.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tastedb_storage::ItemId;
 
@@ -21,7 +21,8 @@ use super::continuing::{Beginning, Earlier};
 use super::entries::{merged, sign};
 use super::file::{Array, Sections, Writer, corrupt};
 use super::news::{News, Refreshed};
-use super::{ItemVectors, Model, algorithm, refitted, shares};
+use super::reversing::{Forgotten, Outcome};
+use super::{ItemVectors, Model, algorithm, learning, refitted, shares};
 use crate::kernels::{dot, dot_rows, stride};
 use crate::linalg::Cholesky;
 use crate::{
@@ -170,6 +171,20 @@ impl Factors {
         merged(entries, self.items.len(), true)
     }
 
+    /// What the next training can go on from.
+    fn earlier(&self) -> Option<Earlier> {
+        self.beginning.as_ref().map(|beginning| Earlier {
+            items: self.items.clone(),
+            rows: beginning.rows.to_vec(),
+            dim: self.dim,
+            people: beginning.people,
+            epochs: beginning.epochs,
+            ridge: beginning.ridge,
+            levels: beginning.levels,
+            notes: self.notes.clone(),
+        })
+    }
+
     fn folded(&self, x: &[(u32, f32)]) -> Vec<f32> {
         let mut vector = vec![0f32; stride(self.dim)];
         self.fold.vector(&self.factors, self.dim, x, &mut vector);
@@ -271,24 +286,51 @@ impl Model for Factors {
 
     fn refresh(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
         let (name, options) = (self.algorithm, self.options.clone());
-        let Some(beginning) = &self.beginning else {
+        let Some(earlier) = self.earlier() else {
             return refitted(name, options, news, seed, work);
         };
-        let earlier = Arc::new(Earlier {
-            items: self.items.clone(),
-            rows: beginning.rows.to_vec(),
-            dim: self.dim,
-            people: beginning.people,
-            epochs: beginning.epochs,
-            ridge: beginning.ridge,
-            notes: self.notes.clone(),
-        });
         let (more, new) = (earlier.more(), earlier.new_items(news.items()));
-        let side = SideData { earlier: Some(earlier), ..news.side().clone() };
+        let side = SideData { earlier: Some(Arc::new(earlier)), ..news.side().clone() };
         let options = options.into_iter().collect();
         let model = (algorithm(name)?.fit)(news.data()?, &side, &options, seed, work)?;
         let how = format!("{more} epochs more, {new} new items");
         Ok(Refreshed { model, how, anew: false })
+    }
+
+    fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
+        let (name, options) = (self.algorithm, self.options.clone());
+        let earlier = self.earlier().filter(|earlier| earlier.levels.is_some());
+        // What was had of an item that left has no row any more to be compared by.
+        let known = |item: &ItemId| news.items().binary_search(item).is_ok();
+        let removed = news.removed().filter(|pairs| {
+            self.undoes() && !pairs.is_empty() && pairs.iter().all(|(_, item)| known(item))
+        });
+        let Some((earlier, pairs)) = earlier.zip(removed) else {
+            return refitted(name, options, news, seed, work);
+        };
+        let forgotten = Arc::new(Forgotten { pairs, ..Forgotten::default() });
+        let data = forgotten.with_rows(news.data()?);
+        let side = SideData {
+            earlier: Some(Arc::new(earlier)),
+            forgotten: Some(Arc::clone(&forgotten)),
+            ..news.side().clone()
+        };
+        let given = options.iter().cloned().collect();
+        let model = (algorithm(name)?.fit)(&data, &side, &given, seed, work)?;
+        let outcome = forgotten.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match outcome {
+            Some(Outcome { done: true, how }) => Ok(Refreshed { model, how, anew: false }),
+            outcome => {
+                let tried = outcome.map_or_else(String::new, |outcome| outcome.how);
+                let refitted = refitted(name, options, news, seed, work)?;
+                let how = format!("{}, since not {tried}", refitted.how);
+                Ok(Refreshed { how, ..refitted })
+            }
+        }
+    }
+
+    fn undoes(&self) -> bool {
+        learning::undoes(&self.options)
     }
 
     fn curve(&self) -> LearningCurve {

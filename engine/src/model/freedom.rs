@@ -16,8 +16,8 @@ use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
-    regularization, validate_every,
+    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, UNLEARN, layers, learning_rate,
+    patience, regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
 use super::{Algorithm, Embeddings, Model};
@@ -62,6 +62,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
         validate_every(2),
         patience(10),
         RETRAIN,
+        UNLEARN,
         MEMORY_LIMIT,
     ],
     embeddings: Embeddings::InTraining,

@@ -9,13 +9,16 @@ use super::estimate::dataset_bytes;
 use super::factors::{Factors, Fold, MOST_FACTORS};
 use super::file::Array;
 use super::holdout::{Case, holdouts};
+use super::reversing::{self, Forgotten, Reversal, Undoing};
 use super::{Algorithm, Embeddings, Size};
 use crate::Estimate;
 use crate::kernels::LANES;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{Batch, Learner, Question, Schedule, Table, recall, train};
-use crate::{Dataset, Error, LearningCurve, OptionKind, OptionSpec, Result, SideData, Work};
+use crate::{
+    Dataset, Error, LearningCurve, OptionKind, OptionSpec, OptionValue, Result, SideData, Work,
+};
 
 /// Where nothing can be hidden, training goes on for so many epochs at most.
 const BLIND_EPOCHS: usize = 30;
@@ -36,6 +39,8 @@ pub(super) struct Settings {
     schedule: Schedule,
     /// What it goes on from, and the rows to begin with.
     earlier: Option<(Continued, Table)>,
+    /// What it undoes.
+    undoes: Option<(Arc<Forgotten>, Arc<Reversal>)>,
 }
 
 pub(super) const FACTORS: OptionSpec = OptionSpec {
@@ -63,6 +68,19 @@ pub(super) const RETRAIN: OptionSpec = OptionSpec {
     kind: OptionKind::Choice(&["yes", "no"]),
     help: "whether to train again on all pairs, those hidden to stop by included",
 };
+
+const APPROXIMATE: &str = "approximate";
+pub(super) const UNLEARN: OptionSpec = OptionSpec {
+    name: "unlearn",
+    kind: OptionKind::Choice(&["exact", APPROXIMATE]),
+    help: "whether what is to be forgotten is trained without, or undone by reversed comparisons",
+};
+
+/// Whether options say that a model undoes what is to be forgotten.
+pub(super) fn undoes(options: &[(String, OptionValue)]) -> bool {
+    let wanted = OptionValue::Text(APPROXIMATE.to_owned());
+    options.iter().any(|(name, value)| name == UNLEARN.name && *value == wanted)
+}
 
 const LAYERS: &str = "layers";
 
@@ -218,7 +236,7 @@ pub(super) struct Learned {
 
 /// How the histories of a model become vectors.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
+pub(super) enum Way {
     Sums,
     Ridge([f64; 2]),
 }
@@ -248,13 +266,28 @@ impl Settings {
                 patience: int("patience"),
             },
             earlier: None,
+            undoes: None,
         }
     }
 
     /// The same, going on from an earlier training if there is one of as many factors.
     pub(super) fn continuing(self, side: &SideData, data: &Dataset) -> Settings {
-        let earlier = side.earlier.as_ref().filter(|earlier| earlier.dim == self.factors);
-        Settings { earlier: earlier.map(|it| (Arc::clone(it), it.table(data))), ..self }
+        let Some(earlier) = side.earlier.as_ref().filter(|it| it.dim == self.factors) else {
+            return self;
+        };
+        let mut table = earlier.table(data);
+        let undoes = side.forgotten.as_ref().map(|forgotten| {
+            let reversal = forgotten.rows(data);
+            reversal.represent(data, earlier.people, &mut table);
+            (Arc::clone(forgotten), Arc::new(reversal))
+        });
+        let rate = if undoes.is_some() { self.rate * reversing::RATE } else { self.rate };
+        Settings { earlier: Some((Arc::clone(earlier), table)), undoes, rate, ..self }
+    }
+
+    /// What is being undone.
+    pub(super) fn reversal(&self) -> Option<Arc<Reversal>> {
+        self.undoes.as_ref().map(|(_, reversal)| Arc::clone(reversal))
     }
 
     /// Factors of users, then of items: those of an earlier training, or drawn as Glorot and Bengio do for matrices of these sizes.
@@ -291,9 +324,11 @@ impl Settings {
         if let Some((earlier, _)) = &self.earlier {
             let way = earlier.ridge.map_or(Way::Sums, Way::Ridge);
             let notes = earlier.notes.clone();
-            let (epochs, most) = (earlier.more(), earlier.epochs);
-            return self.last(algorithm, all, &data, &learner, [epochs, most], way, notes, work);
+            let epochs = [earlier.more(), earlier.epochs];
+            let ending = Ending { epochs, way, notes, levels: earlier.levels };
+            return self.last(algorithm, [all, &data], &learner, ending, work);
         }
+        let mut levels = None;
         let mut schedule = self.schedule;
         let (mut way, mut notes, mut curve) = (WAYS[0], Vec::new(), LearningCurve::default());
         if let Some(split) = holdouts(&data, self.seed).into_iter().next() {
@@ -307,6 +342,7 @@ impl Settings {
             let reached = curve.reached();
             notes.push(format!("best after {epochs} of {last} epochs: recall@20 {reached:.4}"));
             way = best.choose(&questions, &mut notes, work)?;
+            levels = Some(best.levels(way, &questions, self.seed));
             if !self.retrain || curve.best == 0 {
                 return Ok(Factors { curve, ..best.model(algorithm, all, way, notes) });
             }
@@ -316,37 +352,54 @@ impl Settings {
             notes.push(format!("nothing could be hidden; {} epochs", schedule.epochs));
         }
         let epochs = [schedule.epochs, schedule.epochs];
-        let model = self.last(algorithm, all, &data, &learner, epochs, way, notes, work)?;
+        let ending = Ending { epochs, way, notes, levels };
+        let model = self.last(algorithm, [all, &data], &learner, ending, work)?;
         Ok(Factors { curve, ..model })
     }
 
-    /// Trains on all pairs for so many epochs; the model, which remembers so many.
-    #[expect(clippy::too_many_arguments, reason = "the end of one function, which has two callers")]
+    /// Trains on all pairs, those that count of them; or undoes what is to be forgotten.
     fn last<L: Learner<State = Learned>>(
         &self,
         algorithm: &'static str,
-        all: &Dataset,
-        data: &Dataset,
+        [all, data]: [&Dataset; 2],
         learner: &impl Fn(&Dataset) -> L,
-        [epochs, remembered]: [usize; 2],
-        way: Way,
-        notes: Vec<String>,
+        ending: Ending,
         work: &Work,
     ) -> Result<Factors> {
+        let Ending { epochs: [epochs, remembered], way, notes, levels } = ending;
         let mut last = learner(data);
-        for epoch in 1..=epochs {
-            work.step("epochs on all pairs", epoch as u64 - 1, epochs as u64)?;
-            last.epoch(epoch, work)?;
+        if let Some((forgotten, reversal)) = &self.undoes {
+            let split = holdouts(data, self.seed).into_iter().next();
+            let kept = questions(split.map_or_else(Vec::new, |split| split.cases));
+            let levels = levels.unwrap_or_default();
+            let (kept, seed) = (kept.as_slice(), self.seed);
+            Undoing { forgotten, reversal, data, way, levels, kept, seed }.run(&mut last, work)?;
+        } else {
+            for epoch in 1..=epochs {
+                work.step("epochs on all pairs", epoch as u64 - 1, epochs as u64)?;
+                last.epoch(epoch, work)?;
+            }
+            work.step("epochs on all pairs", epochs as u64, epochs as u64)?;
         }
-        work.step("epochs on all pairs", epochs as u64, epochs as u64)?;
         let model = last.state().model(algorithm, all, way, notes);
         let ridge = match way {
             Way::Sums => None,
             Way::Ridge(shares) => Some(shares),
         };
-        let beginning = last.base().map(|base| Beginning::of(base, data, remembered, ridge));
+        let base = last.base();
+        let beginning = base.map(|base| Beginning::of(base, data, remembered, ridge, levels));
         Ok(Factors { beginning, ..model })
     }
+}
+
+/// How a training ends.
+struct Ending {
+    /// The epochs on all pairs, and those that a refresh goes by.
+    epochs: [usize; 2],
+    way: Way,
+    notes: Vec<String>,
+    /// See [`Beginning::levels`].
+    levels: Option<[f64; 2]>,
 }
 
 fn questions(cases: Vec<Case>) -> Vec<Question> {
@@ -355,8 +408,22 @@ fn questions(cases: Vec<Case>) -> Vec<Question> {
 }
 
 impl Learned {
+    /// The recall@20 of what was hidden, with the rest of the histories and with half of them.
+    fn levels(&self, way: Way, questions: &[Question], seed: u64) -> [f64; 2] {
+        let fold = self.fold(way);
+        let half = |question: &Question| {
+            let mut history = question.history.clone();
+            history.sort_unstable_by_key(|item| number(seed, u64::from(*item)));
+            history.truncate((history.len() + question.hidden.len()).div_ceil(2));
+            Question { history, hidden: question.hidden.clone() }
+        };
+        let asked = &questions[..questions.len().min(ASKED)];
+        let halves: Vec<Question> = asked.iter().map(half).collect();
+        [self.recall(&fold, asked), self.recall(&fold, &halves)]
+    }
+
     /// The recall@20 of a fold.
-    fn recall(&self, fold: &Fold, questions: &[Question]) -> f64 {
+    pub(super) fn recall(&self, fold: &Fold, questions: &[Question]) -> f64 {
         let (factors, dim) = (&self.factors, self.factors.dim());
         recall(questions, factors.data(), factors.stride(), |question, out| {
             let x: Vec<(u32, f32)> = question.history.iter().map(|item| (*item, 1.0)).collect();
@@ -369,7 +436,7 @@ impl Learned {
         self.recall(&self.fold(WAYS[0]), questions)
     }
 
-    fn fold(&self, way: Way) -> Fold {
+    pub(super) fn fold(&self, way: Way) -> Fold {
         let own = |table: &Table| Fold::Sums(Array::Owned(table.data().to_vec()));
         match way {
             Way::Sums => self.sums.as_ref().map_or(Fold::Own, own),

@@ -34,6 +34,7 @@ mod news;
 mod ngcf;
 mod on_catalogue;
 mod popular;
+mod reversing;
 mod trending;
 mod vbpr;
 mod views;
@@ -58,6 +59,7 @@ pub use estimate::{Estimate, Size, estimate};
 pub use file::Bytes;
 pub use news::{Changed, News, Pairs, Refreshed};
 pub(crate) use on_catalogue::{Layout, Lie, OnCatalogue};
+pub(crate) use reversing::Forgotten;
 
 /// A trained recommender.
 ///
@@ -139,9 +141,16 @@ pub trait Model: Send + Sync {
 
     /// The model of the data as it is now, with the settings that are in force, and nothing else of
     /// this one: what is not in the data has left no trace in it but in the choice of the settings.
-    /// Models whose refresh is that already can do the same; the others are fitted again.
+    /// Models whose refresh is that already can do the same; the others are fitted again. A model that was
+    /// trained by gradients may undo it approximately, if its options say so.
     fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
         refitted(self.algorithm(), self.options(), news, seed, work)
+    }
+
+    /// Whether it unlearns by undoing what it has learned from what is gone, approximately, for which it
+    /// must know what that is; see [`Model::unlearn`].
+    fn undoes(&self) -> bool {
+        false
     }
 
     /// How its training went, where it was trained by gradients. Only a model that was just trained

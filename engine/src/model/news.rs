@@ -15,6 +15,8 @@ pub type Pairs = Vec<(ItemId, f32)>;
 /// The pairs of one user when the model was trained, and now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changed {
+    /// Who.
+    pub user: UserId,
     /// When the model was trained.
     pub before: Pairs,
     /// Now.
@@ -35,7 +37,7 @@ impl Changed {
         };
         users
             .into_iter()
-            .map(|user| Changed { before: pairs(before, user), after: pairs(after, user) })
+            .map(|user| Changed { user, before: pairs(before, user), after: pairs(after, user) })
             .filter(|changed| changed.before != changed.after)
             .collect()
     }
@@ -82,6 +84,20 @@ impl<'a> News<'a> {
         }
         let data = (self.read)()?;
         Ok(self.all.get_or_init(|| data))
+    }
+
+    /// The pairs that users had and do not have any more, if that is known.
+    pub(super) fn removed(&self) -> Option<Vec<(UserId, ItemId)>> {
+        let mut removed = Vec::new();
+        for Changed { user, before, after } in self.changed.as_ref()? {
+            let kept = |item: &ItemId| {
+                let at = after.binary_search_by_key(item, |(other, _)| *other);
+                at.is_ok_and(|at| after[at].1 > 0.0)
+            };
+            let gone = before.iter().filter(|(item, weight)| *weight > 0.0 && !kept(item));
+            removed.extend(gone.map(|(item, _)| (*user, *item)));
+        }
+        Some(removed)
     }
 
     /// All pairs, if a refresh has asked for them.

@@ -4,7 +4,7 @@
 
 use tastedb_storage::{
     ColumnSpec, ColumnType, Element, ItemId, KeyType, LinkSpec, OnUnknown, Options, Read, Role,
-    Store, TableSpec, UserId, WriteTxn,
+    Store, TableId, TableSpec, UserId, WriteTxn,
 };
 
 use super::*;

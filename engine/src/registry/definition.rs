@@ -8,6 +8,7 @@ use tastedb_storage::TableId;
 
 use super::fields::Fields;
 use super::policy::RefreshPolicy;
+use crate::data_sum::DataSum;
 use crate::error::{Error, Result};
 use crate::learning_curve::{CurvePoint, LearningCurve};
 use crate::options::{ModelOptions, OptionValue};
@@ -60,6 +61,9 @@ pub struct ModelVersion {
     /// What was deleted before that is in nothing of it but, where it was refreshed, in the choice of
     /// its settings.
     pub learned_since: u64,
+    /// Where what was to be forgotten was undone approximately: the generation up to which. It has still
+    /// learned from it, by way of the versions that it continues.
+    pub undone_to: Option<u64>,
     /// The statement that trained it, as written.
     pub statement: String,
     /// The seed of the run.
@@ -73,6 +77,8 @@ pub struct ModelVersion {
     /// The interactions in the table at the time, whether they count or not; `None` in versions from
     /// before this was kept.
     pub interactions: Option<u64>,
+    /// What the pairs that it has learned from add up to; `None` in versions from before this was kept.
+    pub data: Option<DataSum>,
     /// What it was refreshed from; `None` for a training.
     pub refreshed: Option<Lineage>,
     /// Every setting in force: given, or the default.
@@ -232,6 +238,11 @@ impl TrainingTable {
 }
 
 impl ModelVersion {
+    /// The generation from before which it has nothing, or nothing that was not undone.
+    pub(crate) fn rid_of(&self) -> u64 {
+        self.learned_since.max(self.undone_to.unwrap_or(0))
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut fields = Fields::new();
         fields
@@ -247,6 +258,8 @@ impl ModelVersion {
             .set("read_seconds", self.read_seconds)
             .set("fit_seconds", self.fit_seconds);
         fields.set_opt("interactions", self.interactions);
+        fields.set_opt("undone_to", self.undone_to);
+        fields.set_opt("data", self.data.map(DataSum::encode));
         if let Some(lineage) = &self.refreshed {
             fields
                 .set("refreshed.from", lineage.from)
@@ -297,6 +310,11 @@ impl ModelVersion {
         };
         Ok(ModelVersion {
             interactions,
+            data: fields.get("data").and_then(DataSum::decode),
+            undone_to: match fields.get("undone_to") {
+                Some(_) => Some(fields.number(record, "undone_to")?),
+                None => None,
+            },
             refreshed,
             version: fields.number(record, "version")?,
             generation,
@@ -342,12 +360,14 @@ mod tests {
             version: 3,
             generation: 9,
             learned_since: 8,
+            undone_to: Some(9),
             statement: "TRAIN MODEL m".to_owned(),
             seed: 1,
             users: 2,
             items: 3,
             pairs: 4,
             interactions: Some(5),
+            data: DataSum::decode("0123 9"),
             refreshed: None,
             options: vec![("factors".to_owned(), "64".to_owned())],
             notes: vec!["one".to_owned(), "two".to_owned()],

@@ -8,9 +8,9 @@ use std::fmt::{self, Display, Formatter};
 use super::{
     AlterAction, AlterTable, Assignment, ColumnDef, ConflictAction, Context, CopySource,
     CreateEmbedding, CreateIndex, CreateModel, CreateTable, DataType, Delete, Drop, Element,
-    Evaluate, Events, Existing, Insert, InsertSource, Literal, Name, NamedValue, ObjectKind,
-    Operand, OperandKind, Rate, Recommend, SelectItem, Show, Statement, StatementKind, TrainModel,
-    TrainingTable, Update, WithOptions,
+    Evaluate, EvaluateForgetting, Events, Existing, Forgotten, Insert, InsertSource, Literal, Name,
+    NamedValue, ObjectKind, Operand, OperandKind, Rate, Recommend, SelectItem, Show, Statement,
+    StatementKind, TrainModel, TrainingTable, Update, WithOptions,
 };
 
 /// Items with a comma and a space between them.
@@ -102,6 +102,7 @@ impl Display for StatementKind {
             StatementKind::RefreshModel(it) => write!(f, "REFRESH {it}"),
             StatementKind::ExplainTrain(it) => write!(f, "EXPLAIN TRAIN {it}"),
             StatementKind::Evaluate(it) => it.fmt(f),
+            StatementKind::EvaluateForgetting(it) => it.fmt(f),
             StatementKind::Recommend(it) => it.fmt(f),
             StatementKind::Explain { analyze, statement } => {
                 write!(f, "EXPLAIN {}{statement}", if *analyze { "ANALYZE " } else { "" })
@@ -398,6 +399,16 @@ impl Display for Evaluate {
             write!(f, "{}{}({})", if n > 0 { ", " } else { "" }, Ident(&metric.name), metric.k)?;
         }
         clause_list(f, "GROUP BY", &self.group_by)?;
+        self.options.fmt(f)
+    }
+}
+
+impl Display for EvaluateForgetting {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "EVALUATE FORGETTING MODEL {}", Idents(&self.models))?;
+        clause(f, "OF", self.what.map(Forgotten::word).as_ref())?;
+        clause(f, "ON", self.table.as_ref().map(Ident).as_ref())?;
+        clause(f, "SPLIT BY", self.split.as_ref())?;
         self.options.fmt(f)
     }
 }

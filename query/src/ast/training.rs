@@ -30,6 +30,44 @@ pub struct Evaluate {
     pub options: WithOptions,
 }
 
+/// `EVALUATE FORGETTING [MODEL] name, … [OF what] [ON table [SPLIT BY expr]] [WITH (…)]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateForgetting {
+    /// The models, at least one.
+    pub models: Vec<Name>,
+    /// What is forgotten; users where nothing is said.
+    pub what: Option<Forgotten>,
+    /// The table of the test set, or with `split` the table that is split; without one, a part of what
+    /// the models learn from is drawn.
+    pub table: Option<Name>,
+    /// TRUE for the interactions of the test set.
+    pub split: Option<Expr>,
+    /// Options: `share`, `count`, `k`, `seed`.
+    pub options: WithOptions,
+}
+
+/// What EVALUATE FORGETTING forgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgotten {
+    /// Users, with all that is theirs.
+    Users,
+    /// Items, with all that is theirs.
+    Items,
+    /// Interactions.
+    Interactions,
+}
+
+impl Forgotten {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Forgotten::Users => "USERS",
+            Forgotten::Items => "ITEMS",
+            Forgotten::Interactions => "INTERACTIONS",
+        }
+    }
+}
+
 /// `name(k)`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {

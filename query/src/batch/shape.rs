@@ -28,6 +28,16 @@ pub(crate) enum Field {
     Owner,
 }
 
+impl Field {
+    /// The column, of one that can be set.
+    pub(crate) fn id(&self) -> Option<ColumnId> {
+        match self {
+            Field::Value(id, _) | Field::Embedding(id, ..) => Some(*id),
+            Field::Key(_) | Field::User(_) | Field::Item(_) | Field::Id | Field::Owner => None,
+        }
+    }
+}
+
 /// The name of the column that [`Shape::with_ids`] adds for [`Field::Id`].
 pub(crate) const ID_COLUMN: &str = "__id";
 /// The name of the column that [`Shape::with_ids`] adds for [`Field::Owner`].

@@ -306,6 +306,12 @@ impl Error {
         Error::new(&codes::UNCONFIRMED, what)
     }
 
+    pub(crate) fn misplaced_ticket(column: &str) -> Error {
+        let what = format!("what is forgotten is set to NULL, and `{column}` is not, or cannot be");
+        Error::new(&codes::NOT_ALLOWED_HERE, what)
+            .hint("write SET column = NULL for what is to be forgotten, or DELETE the row")
+    }
+
     pub(crate) fn misplaced_seen() -> Error {
         Error::new(
             &codes::NOT_ALLOWED_HERE,

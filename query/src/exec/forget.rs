@@ -3,8 +3,11 @@
 //! DELETE … RETURNING forget_id() makes the ticket (see `delete`); the work is the engine's. Here are
 //! the clock, the transaction that must not be open, and the rows that tell.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field as ArrowField, FieldRef, Schema};
 use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, SelectItem};
 use tastedb_engine::{Receipt, Ticket};
 
@@ -35,6 +38,29 @@ pub(super) fn asked(item: &SelectItem) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Rows with columns that hold the id of a ticket, at places of the whole.
+pub(super) fn with_tickets(rows: Rows, places: &[(usize, String)], ticket: &str) -> Result<Rows> {
+    if places.is_empty() {
+        return Ok(rows);
+    }
+    let mut fields: Vec<FieldRef> = rows.schema.fields().iter().cloned().collect();
+    for (at, name) in places {
+        fields.insert(*at, Arc::new(ArrowField::new(name, DataType::Utf8, false)));
+    }
+    let schema = Arc::new(Schema::new(fields));
+    let batches = rows.batches.iter().map(|batch| {
+        let mut arrays = batch.columns().to_vec();
+        for (at, _) in places {
+            let ids = std::iter::repeat_n(ticket, batch.num_rows());
+            arrays.insert(*at, Arc::new(StringArray::from_iter_values(ids)) as ArrayRef);
+        }
+        RecordBatch::try_new(Arc::clone(&schema), arrays)
+    });
+    let batches = batches.collect::<std::result::Result<Vec<RecordBatch>, _>>();
+    let batches = batches.map_err(|cause| Error::internal(cause.to_string()))?;
+    Ok(Rows { schema, batches })
 }
 
 fn is_forget_id(expr: &Expr) -> bool {
@@ -123,6 +149,7 @@ pub(super) fn ticket_rows(session: &Session, view: &View) -> Result<Rows> {
         ("verified", ColumnType::Timestamp),
         ("deadline", ColumnType::Timestamp),
         ("methods", ColumnType::TextList),
+        ("behaviour", ColumnType::TextList),
     ]);
     for ticket in view.read(|read| Ok(session.engine().forgets(read)?))? {
         let time = |at: Option<i64>| at.map_or(Value::Null, Value::Timestamp);
@@ -142,6 +169,7 @@ pub(super) fn ticket_rows(session: &Session, view: &View) -> Result<Rows> {
             time(ticket.verified),
             Value::Timestamp(ticket.deadline),
             methods,
+            behaviour(&ticket),
         ]);
     }
     grid.finish()
@@ -150,6 +178,11 @@ pub(super) fn ticket_rows(session: &Session, view: &View) -> Result<Rows> {
 fn methods(ticket: &Ticket) -> Value {
     let told = ticket.methods.iter().map(|(model, how)| format!("{model}: {how}"));
     Value::TextList(told.collect())
+}
+
+fn behaviour(ticket: &Ticket) -> Value {
+    let told = ticket.behaviour.iter();
+    Value::TextList(told.map(|of| format!("{}: {}", of.model, of.describe())).collect())
 }
 
 /// The table `receipts`.

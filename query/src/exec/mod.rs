@@ -12,6 +12,7 @@ mod evaluate;
 mod export;
 pub(crate) mod failure;
 mod forget;
+mod forgetting;
 mod index;
 mod insert;
 mod model;
@@ -97,6 +98,7 @@ pub(crate) fn execute(
         StatementKind::VerifyForget(id) => forget::verify(session, id, params),
         StatementKind::Vacuum => forget::vacuum(session, statement.span),
         StatementKind::Evaluate(evaluate) => evaluate::run(session, evaluate, params),
+        StatementKind::EvaluateForgetting(evaluate) => forgetting::run(session, evaluate, params),
         StatementKind::Explain { analyze, statement } => match (&statement.kind, analyze) {
             (StatementKind::Recommend(recommend), true) => {
                 recommend::explain_analyze(session, recommend, params)

@@ -67,6 +67,16 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Takes a number.
+    pub(crate) fn real(&mut self, name: &'static str) -> Result<Option<(f64, Span)>> {
+        match self.value(name)? {
+            None => Ok(None),
+            Some((Value::Real(number), place)) => Ok(Some((number, place))),
+            Some((Value::Int(number), place)) => Ok(Some((number as f64, place))),
+            Some((_, place)) => Err(Error::option_value(name, "a number").at(place)),
+        }
+    }
+
     /// Takes one of some words.
     pub(crate) fn choice(
         &mut self,

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::{Expr, SelectItem};
+use datafusion::sql::sqlparser::ast::{Expr, SelectItem, Value as SqlValue};
 
 use super::failure;
 use super::returning::Returning;
 use super::writer::RowFault;
-use super::{insert, names, select, template};
+use super::{forget, insert, names, select, template};
 use crate::ast::{Name, Update};
 use crate::batch::{Cell, Field, ID_COLUMN, OWNER_COLUMN, Shape};
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ use crate::expr::params;
 use crate::outcome::{Outcome, Rows};
 use crate::provider::{StoredTable, View};
 use crate::session::{Session, with_txn};
-use crate::storage::{InteractionId, Read, UserId, Value};
+use crate::storage::{ColumnId, InteractionId, Read, UserId, Value};
 
 /// Runs an UPDATE.
 pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> Result<Outcome> {
@@ -41,14 +41,22 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
         let rows = targets(session, &shape, alias, list, filter, params, &view)?;
         let now = session.sql().now();
         let planner = session.sql().planner();
+        let (list, tickets) = split(update.returning.as_deref().unwrap_or_default());
         let mut returning = match &update.returning {
-            Some(list) => Some(Returning::new(planner, &shape, list, params, now)?),
+            Some(_) => Some(Returning::new(planner, &shape, &list, params, now)?),
             None => None,
         };
+        if !tickets.is_empty() {
+            check_nulls(&shape, &sets, update)?;
+        }
         let place = failure::in_sets(&sets);
         let wrong = |fault: RowFault| failure::of_row(fault, &shape, &place);
         let mut affected = 0;
         let engine = session.engine().clone();
+        let ids: Vec<ColumnId> = sets.iter().filter_map(|(at, _)| shape.fields[*at].id()).collect();
+        let mut forgetting =
+            (!tickets.is_empty()).then(|| engine.forgetting_values(&shape.table, &ids));
+        let mut ticket = None;
         with_txn(open, |txn| {
             for batch in &rows.batches {
                 for row in 0..batch.num_rows() {
@@ -73,6 +81,9 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
                             values.push((id, value.map_err(&wrong)?));
                         }
                         let id = InteractionId(id);
+                        if let Some(forgetting) = &mut forgetting {
+                            forgetting.values_of_interaction(txn, user, id)?;
+                        }
                         let updated = txn.update_interaction(shape.table.id, user, id, &values);
                         if updated.map_err(|cause| wrong(cause.into()))? {
                             affected += 1;
@@ -81,6 +92,9 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
                             }
                         }
                     } else if let Some(old) = txn.row(shape.table.id, id, &[])? {
+                        if let Some(forgetting) = &mut forgetting {
+                            forgetting.values(txn, id)?;
+                        }
                         insert::apply_entity(txn, &shape, id, &old.key, set).map_err(&wrong)?;
                         affected += 1;
                         if let Some(returning) = &mut returning {
@@ -90,12 +104,43 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
                     }
                 }
             }
+            if let Some(forgetting) = forgetting.take() {
+                ticket = forgetting.finish(txn, now)?;
+            }
             Ok(())
         })?;
         let mut outcome = Outcome::changed("UPDATE", affected);
         outcome.rows = returning.map(Returning::finish).transpose()?;
+        if let Some(rows) = outcome.rows.take() {
+            let id = ticket.map(|ticket| ticket.id()).unwrap_or_default();
+            outcome.rows = Some(forget::with_tickets(rows, &tickets, &id)?);
+        }
         Ok(outcome)
     })
+}
+
+/// A RETURNING list without the items that stand for a ticket, and these with their places.
+fn split(list: &[SelectItem]) -> (Vec<SelectItem>, Vec<(usize, String)>) {
+    let (mut rest, mut tickets) = (Vec::with_capacity(list.len()), Vec::new());
+    for item in list {
+        match forget::asked(item) {
+            Some(name) => tickets.push((rest.len() + tickets.len(), name)),
+            None => rest.push(item.clone()),
+        }
+    }
+    (rest, tickets)
+}
+
+/// What is forgotten must be gone, so nothing but NULL is set.
+fn check_nulls(shape: &Shape, sets: &[(usize, &Expr)], update: &Update) -> Result<()> {
+    for ((at, expr), assignment) in sets.iter().zip(&update.assignments) {
+        let null = matches!(expr, Expr::Value(value) if value.value == SqlValue::Null);
+        if !null || shape.fields[*at].id().is_none() {
+            let name = &assignment.column;
+            return Err(Error::misplaced_ticket(name.as_str()).at(name.span));
+        }
+    }
+    Ok(())
 }
 
 /// The rows of `list` for the rows of a table that meet a condition.

@@ -1,9 +1,12 @@
-//! TRAIN, REFRESH and EVALUATE.
+//! TRAIN, REFRESH, EVALUATE and EVALUATE FORGETTING.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
-use crate::ast::{Evaluate, Literal, Metric, OperandKind, StatementKind, TrainModel};
+use crate::ast::{
+    Evaluate, EvaluateForgetting, Forgotten, Literal, Metric, OperandKind, StatementKind,
+    TrainModel,
+};
 use crate::codes;
 use crate::error::{Error, Result};
 
@@ -39,6 +42,9 @@ impl Cursor<'_> {
     /// `EVALUATE source, … ON table [SPLIT BY expr] METRICS … [GROUP BY …] [WITH (…)]`
     pub(super) fn evaluate(&mut self) -> Result<StatementKind> {
         self.expect("evaluate")?;
+        if self.is("forgetting") && !self.names_a_model() {
+            return self.evaluate_forgetting();
+        }
         let sources = self.list(|cursor| cursor.name("a model name"))?;
         super::cursor::distinct(sources.iter(), "model")?;
         self.expect("on")?;
@@ -59,6 +65,37 @@ impl Cursor<'_> {
         };
         let options = self.with_options()?;
         Ok(StatementKind::Evaluate(Evaluate { sources, table, split, metrics, group_by, options }))
+    }
+
+    /// Whether FORGETTING is the name of a model here: what follows a list of models comes next.
+    fn names_a_model(&self) -> bool {
+        self.nth_is(1, "on") || self.peek_nth(1).token == Token::Comma
+    }
+
+    /// `FORGETTING [MODEL] name, … [OF what] [ON table [SPLIT BY expr]] [WITH (…)]`
+    fn evaluate_forgetting(&mut self) -> Result<StatementKind> {
+        self.expect("forgetting")?;
+        let _ = self.accept("model");
+        let models = self.list(|cursor| cursor.name("a model name"))?;
+        super::cursor::distinct(models.iter(), "model")?;
+        let what = match self.accept("of") {
+            false => None,
+            true => Some(match self.expect_one_of(&["users", "items", "interactions"])? {
+                "users" => Forgotten::Users,
+                "items" => Forgotten::Items,
+                _ => Forgotten::Interactions,
+            }),
+        };
+        let table = if self.accept("on") { Some(self.name("a table name")?) } else { None };
+        let split = if table.is_some() && self.accept("split") {
+            self.expect("by")?;
+            Some(self.expr()?)
+        } else {
+            None
+        };
+        let options = self.with_options()?;
+        let forgetting = EvaluateForgetting { models, what, table, split, options };
+        Ok(StatementKind::EvaluateForgetting(forgetting))
     }
 
     /// `name(k)`
