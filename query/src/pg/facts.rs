@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 
-use super::types;
+use super::oids;
 use crate::batch::{Field, Shape};
 use crate::error::Result;
 use crate::provider::View;
@@ -187,7 +187,7 @@ fn relation(catalog: &Arc<Catalog>, table: &Table) -> Relation {
         let place = number(at + 1);
         columns.push(Column {
             name: shape.names[at].clone(),
-            oid: types::of(ty),
+            oid: oids::of(ty),
             modifier: match ty {
                 ColumnType::Vector { dim, element: Element::F32 | Element::F16 } => {
                     i32::try_from(dim).unwrap_or(-1)

@@ -18,8 +18,8 @@ use datafusion::logical_expr::{
 
 use super::Caller;
 use super::facts::{CATALOG, Facts, INFORMATION, PUBLIC, quoted};
+use super::oids;
 use super::relation::{Cell, Kind, arrow};
-use super::types;
 
 /// What a function does with the values of one row.
 type Body = Arc<dyn Fn(&[ScalarValue]) -> Cell + Send + Sync>;
@@ -257,14 +257,14 @@ pub(super) fn all(facts: &Facts, caller: &Caller) -> Vec<Arc<ScalarUDF>> {
         Arc::new(|row| {
             let modifier = number(row, 1).unwrap_or(-1);
             number(row, 0)
-                .map(|oid| types::spelled(oid, modifier).unwrap_or("???".to_owned()))
+                .map(|oid| oids::spelled(oid, modifier).unwrap_or("???".to_owned()))
                 .into()
         }),
     );
     add(
         "to_regtype",
         Kind::Int,
-        Arc::new(|row| text(row, 0).and_then(|name| types::named(&name)).into()),
+        Arc::new(|row| text(row, 0).and_then(|name| oids::named(&name)).into()),
     );
     looked_up(facts, &mut add);
     all
@@ -335,7 +335,7 @@ fn looked_up(facts: &Facts, add: &mut dyn FnMut(&'static str, Kind, Body)) {
         REGTYPE,
         Kind::Text,
         Arc::new(|row| {
-            number(row, 0).map(|oid| types::spelled(oid, -1).unwrap_or(oid.to_string())).into()
+            number(row, 0).map(|oid| oids::spelled(oid, -1).unwrap_or(oid.to_string())).into()
         }),
     );
     add(

@@ -4,7 +4,7 @@
 //! relation    rows made by hand, and their columns      facts       a database in PostgreSQL's terms
 //! tables      pg_class, pg_attribute, …                 schema      information_schema
 //! functions   format_type, pg_get_expr, …               rewrite     what a planner of ours cannot read
-//! types       pg_type
+//! oids        pg_type
 //! ```
 //!
 //! A query that names nothing of the catalogue passes by untouched. There is what clients ask for, not
@@ -14,19 +14,19 @@
 
 mod facts;
 mod functions;
+mod oids;
 mod relation;
 mod rewrite;
 mod schema;
 mod tables;
-mod types;
 
 use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::sql::sqlparser::ast::Statement;
 
+pub use oids::VECTOR_OID;
 pub use relation::TYPE_KEY;
-pub use types::VECTOR_OID;
 
 use self::facts::Facts;
 use crate::error::Result;

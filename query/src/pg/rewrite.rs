@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::facts::{CATALOG, Facts, INFORMATION, PUBLIC};
-use super::{functions, schema, tables, types};
+use super::{functions, oids, schema, tables};
 use crate::error::{Error, Result};
 use crate::expr::params;
 use crate::storage::Value;
@@ -427,7 +427,7 @@ impl Rewriter<'_> {
                 None => call(functions::REGCLASS, vec![inner]),
             },
             "regtype" => match &given {
-                Some(text) => int(types::named(text).ok_or_else(|| unknown("type", text))?),
+                Some(text) => int(oids::named(text).ok_or_else(|| unknown("type", text))?),
                 None => call(functions::REGTYPE, vec![inner]),
             },
             "regnamespace" => match given.as_deref() {

@@ -2,8 +2,8 @@
 
 use super::Caller;
 use super::facts::Facts;
+use super::oids;
 use super::relation::{Cell, Kind, Relation};
-use super::types;
 
 use Kind::{Int, Text};
 
@@ -108,7 +108,7 @@ fn columns(facts: &Facts, database: &str) -> Relation {
         ("generation_expression", Text),
         ("is_updatable", Text),
     ]);
-    let all = types::all();
+    let all = oids::all();
     for relation in &facts.relations {
         for (at, column) in relation.columns.iter().enumerate() {
             let ty = all.iter().find(|(ty, _)| ty.oid == column.oid);

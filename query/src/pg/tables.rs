@@ -4,8 +4,8 @@
 
 use super::Caller;
 use super::facts::{CATALOG, DATABASE, Facts, INFORMATION, OWNER, PUBLIC};
+use super::oids;
 use super::relation::{Cell, Kind, Relation};
-use super::types;
 
 use Kind::{Bool, Char, Int, Ints, Long, Oid, Real, Text, Texts};
 
@@ -294,7 +294,7 @@ fn attributes(facts: &Facts) -> Relation {
     ]);
     let place = |at: usize| i32::try_from(at + 1).unwrap_or(0);
     let mut add = |relation: i32, number: i32, column: &super::facts::Column| {
-        let ty = types::all().into_iter().find(|(ty, _)| ty.oid == column.oid);
+        let ty = oids::all().into_iter().find(|(ty, _)| ty.oid == column.oid);
         let length = ty.as_ref().map_or(-1, |(ty, _)| ty.length);
         let lists = ty.is_some_and(|(ty, _)| ty.item != 0);
         row!(out,
@@ -372,7 +372,7 @@ fn all_types() -> Relation {
         ("typdefault", Text),
         ("typacl", Texts),
     ]);
-    for (ty, name) in types::all() {
+    for (ty, name) in oids::all() {
         let own = ty.oid >= 16_384;
         let input = if ty.item != 0 { "array_in".to_owned() } else { format!("{name}in") };
         let subscript = if ty.item != 0 { "array_subscript_handler" } else { "-" };

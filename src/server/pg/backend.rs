@@ -3,8 +3,8 @@
 //! Nothing here knows a socket. Invariant: a message that was begun is ended by the same call, with its
 //! length.
 
+use super::oids::Column;
 use super::refusal::{Refusal, Severity};
-use super::types::Column;
 
 /// Whether a transaction is open, as `ReadyForQuery` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use tastedb::{CopyOut, Layout, StreamFormat};
 
 use super::backend::Output;
 use super::encode;
-use super::types::{Column, columns};
+use super::oids::{Column, columns};
 
 /// Chunks that may be between the client and the statement.
 pub(super) const AHEAD: usize = 16;

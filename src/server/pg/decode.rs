@@ -7,8 +7,8 @@ use tastedb::{ColumnType, Value};
 
 use super::moments;
 use super::numeric;
+use super::oids::VECTOR;
 use super::refusal::Refusal;
-use super::types::VECTOR;
 
 /// Reads the parameter `number` (from 1) of the type `oid`.
 pub(super) fn value(number: usize, oid: u32, format: i16, bytes: &[u8]) -> Result<Value, Refusal> {
@@ -189,7 +189,7 @@ mod tests {
     use tastedb::Value;
 
     use super::value;
-    use crate::server::pg::types::VECTOR;
+    use crate::server::pg::oids::VECTOR;
 
     fn read(oid: u32, format: i16, bytes: &[u8]) -> Option<Value> {
         value(1, oid, format, bytes).ok()

@@ -17,8 +17,8 @@ use tastedb::arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::backend::{Output, format};
 use super::moments;
 use super::numeric;
+use super::oids::{Column, Kind};
 use super::refusal::Refusal;
-use super::types::{Column, Kind};
 use crate::rows::{json, value};
 
 /// The columns of a batch in the Arrow types that can be written as announced.
@@ -474,7 +474,7 @@ mod tests {
     use tastedb::arrow::datatypes::{Float32Type, Int32Type};
 
     use super::{binary, spell_interval, text};
-    use crate::server::pg::types::Kind;
+    use crate::server::pg::oids::Kind;
 
     fn shown(array: ArrayRef) -> String {
         let mut out = String::new();

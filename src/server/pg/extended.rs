@@ -8,12 +8,12 @@ use super::backend::format;
 use super::connection::{Connection, FULL, Failure, within};
 use super::decode;
 use super::frontend::Target;
+use super::oids;
 use super::refusal::Refusal;
 use super::running::Ran;
 use super::session::shown;
 use super::split;
 use super::statement::{Body, Portal, Prepared, Rows, State, Told, tag};
-use super::types;
 
 /// Prepared statements and portals of one connection.
 const MANY: usize = 4096;
@@ -96,7 +96,7 @@ impl Connection<'_> {
                     return Ok(Told { types: Vec::new(), columns: None });
                 };
                 self.who.may(statement.access)?;
-                let known: Vec<_> = prepared.named.iter().map(|oid| types::known(*oid)).collect();
+                let known: Vec<_> = prepared.named.iter().map(|oid| oids::known(*oid)).collect();
                 let limit = self.limit(statement.name);
                 self.entry.begin(self.session.reset_cancel(), limit);
                 let described = self.session.describe(script, 0, &known);
@@ -111,9 +111,9 @@ impl Connection<'_> {
                 let types = described.params.iter().enumerate();
                 Ok(Told {
                     types: types
-                        .map(|(at, ty)| named(at).unwrap_or_else(|| types::parameter(ty.as_ref())))
+                        .map(|(at, ty)| named(at).unwrap_or_else(|| oids::parameter(ty.as_ref())))
                         .collect(),
-                    columns: described.columns.map(|fields| Arc::new(types::columns(&fields))),
+                    columns: described.columns.map(|fields| Arc::new(oids::columns(&fields))),
                 })
             }
         }

@@ -4,7 +4,7 @@
 //! wire        messages of a socket             startup      TLS, proof (scram), first settings
 //! frontend    bytes → messages                 connection   the loop over messages, simple queries
 //! backend     messages → bytes                 extended     prepared statements, portals (statement)
-//! types       PostgreSQL's types               running      one statement, COPY (copy)
+//! oids        PostgreSQL's types               running      one statement, COPY (copy)
 //! encode      values → bytes (moments,         session      SET, SHOW, DISCARD (settings; split
 //!             numeric)                                      finds them)
 //! decode      bytes → values                   refusal      errors with an SQLSTATE
@@ -25,6 +25,7 @@ mod extended;
 mod frontend;
 mod moments;
 mod numeric;
+mod oids;
 mod refusal;
 mod registry;
 mod running;
@@ -34,7 +35,6 @@ mod settings;
 mod split;
 mod startup;
 mod statement;
-mod types;
 mod wire;
 
 use std::net::TcpStream;

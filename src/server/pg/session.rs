@@ -2,9 +2,9 @@
 
 use super::backend::Output;
 use super::connection::{Connection, Failure};
+use super::oids::{Column, Kind};
 use super::refusal::Refusal;
 use super::settings::Command;
-use super::types::{Column, Kind};
 
 impl Connection<'_> {
     fn in_transaction(&self, verb: &str) -> Result<(), Refusal> {

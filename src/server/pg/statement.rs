@@ -9,9 +9,9 @@ use tastedb::{Catalog, Outcome, Script, Value};
 
 use super::backend::Output;
 use super::encode;
+use super::oids::{self, Column};
 use super::refusal::Refusal;
 use super::settings::Command;
-use super::types::{self, Column};
 
 /// A statement that was parsed.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl Rows {
         let Some(rows) = &outcome.rows else { return Ok(None) };
         let columns = match announced {
             Some(columns) => Arc::clone(columns),
-            None => Arc::new(types::columns(rows.schema.fields())),
+            None => Arc::new(oids::columns(rows.schema.fields())),
         };
         let batches = rows.batches.iter().map(|batch| encode::prepare(&columns, batch));
         let batches: Vec<Vec<ArrayRef>> = batches.collect::<Result<_, _>>()?;
