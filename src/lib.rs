@@ -105,7 +105,7 @@ pub use options::Options;
 pub use recommend::{Because, Recommend, Recommendation, Recommendations};
 pub use refresh::Refresh;
 #[cfg(feature = "sql")]
-pub use session::{Prepared, Session};
+pub use session::{Description, Prepared, Script, Session, StreamEnd};
 pub use snapshot::{EmbeddingMap, Entity, Event, Snapshot};
 pub use table::NewTable;
 pub use write::Write;
@@ -125,4 +125,4 @@ pub use tastedb_storage::{
 };
 
 #[cfg(feature = "sql")]
-pub use tastedb_query::{Access, Outcome, Rows, arrow};
+pub use tastedb_query::{Access, Caller, CopyOut, Layout, Outcome, Rows, StreamFormat, arrow};

@@ -1,13 +1,16 @@
 //! SQL over a database: statements in, Arrow record batches out.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use tastedb_engine::{CancelToken, Progress};
-use tastedb_query::{Access, Outcome};
+use tastedb_query::arrow::datatypes::{DataType, FieldRef};
+use tastedb_query::ast::{Endpoint, Isolation, Statement, StatementKind};
+use tastedb_query::{Access, Caller, CopyOut, Outcome};
 use tastedb_storage::Value;
 
 use crate::database::Database;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::worker::Worker;
 
 /// One user of a database, who runs statements one after the other.
@@ -41,6 +44,16 @@ pub struct Session {
     inner: tastedb_query::Session,
 }
 
+/// What a statement takes and what it returns.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Description {
+    /// The type of `$1`, `$2`, …; `None` where it cannot be told.
+    pub params: Vec<Option<DataType>>,
+    /// The columns of its rows; `None` where it returns none by nature.
+    pub columns: Option<Vec<FieldRef>>,
+}
+
 /// What is known of a statement before it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -51,6 +64,62 @@ pub struct Prepared {
     pub access: Access,
     /// The highest number of a parameter in it; 0 where it has none.
     pub params: u32,
+    /// For COPY … FROM STDIN and TO STDOUT: which of the two it needs.
+    pub stream: Option<StreamEnd>,
+}
+
+/// An end of a COPY that is not a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// `STDIN`: see [`Session::set_input`].
+    Input,
+    /// `STDOUT`: see [`Session::set_output`].
+    Output,
+}
+
+impl Prepared {
+    fn of(statement: &Statement) -> Prepared {
+        let client = |end: &Endpoint| matches!(end, Endpoint::Client(_));
+        Prepared {
+            name: statement.kind.name(),
+            access: statement.access(),
+            params: statement.params,
+            stream: match &statement.kind {
+                StatementKind::CopyFrom(copy) => client(&copy.from).then_some(StreamEnd::Input),
+                StatementKind::CopyTo(copy) => client(&copy.to).then_some(StreamEnd::Output),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Statements that were parsed, to be described and run one by one; see [`Session::script`].
+#[derive(Clone, Debug)]
+pub struct Script {
+    text: Arc<str>,
+    statements: Arc<Vec<Statement>>,
+}
+
+impl Script {
+    /// How many statements there are.
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    /// What is known of the statement at a place, from 0.
+    pub fn get(&self, at: usize) -> Option<Prepared> {
+        self.statements.get(at).map(Prepared::of)
+    }
+
+    /// The text that was parsed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 impl std::fmt::Debug for Session {
@@ -110,12 +179,89 @@ impl Session {
     /// Where the text is no script of the language. Names are not looked up.
     pub fn prepare(&self, sql: &str) -> Result<Vec<Prepared>> {
         let statements = self.inner.statements(sql)?;
-        let prepared = statements.iter().map(|statement| Prepared {
-            name: statement.kind.name(),
-            access: statement.access(),
-            params: statement.params,
+        Ok(statements.iter().map(Prepared::of).collect())
+    }
+
+    /// Parses a script, to describe its statements and run them one by one.
+    ///
+    /// ```
+    /// # fn main() -> tastedb::Result<()> {
+    /// use tastedb::{Database, Value};
+    ///
+    /// let mut session = Database::in_memory()?.session();
+    /// let script = session.script("SELECT 1 + $1 AS next")?;
+    /// let described = session.describe(&script, 0, &[])?;
+    /// assert_eq!(described.params.len(), 1);
+    /// assert_eq!(described.columns.expect("rows")[0].name(), "next");
+    /// let outcome = session.execute_at(&script, 0, &[Value::Int(1)])?;
+    /// assert_eq!(outcome.tag, "SELECT 1");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the text is no script of the language. Names are not looked up.
+    pub fn script(&self, sql: &str) -> Result<Script> {
+        let statements = self.inner.statements(sql)?;
+        Ok(Script { text: Arc::from(sql), statements })
+    }
+
+    /// Runs the statement at a place of a script, from 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Session::execute).
+    pub fn execute_at(&mut self, script: &Script, at: usize, params: &[Value]) -> Result<Outcome> {
+        let Some(statement) = script.statements.get(at) else {
+            return Err(Error::internal("the script has no such statement"));
+        };
+        self.told(|session| session.run_one(statement, &script.text, params))
+    }
+
+    /// What values the statement at a place of a script takes, and which columns it returns, without
+    /// running it. `known` are the types of `$1`, `$2`, … that are known already.
+    ///
+    /// # Errors
+    ///
+    /// Where a name is unknown, or the statement could not be run either.
+    pub fn describe(
+        &mut self,
+        script: &Script,
+        at: usize,
+        known: &[Option<DataType>],
+    ) -> Result<Description> {
+        let Some(statement) = script.statements.get(at) else {
+            return Err(Error::internal("the script has no such statement"));
+        };
+        let described = self.inner.describe(statement, known)?;
+        let columns = described.columns.map(|schema| schema.fields().iter().cloned().collect());
+        Ok(Description { params: described.params, columns })
+    }
+
+    /// What the next `COPY … FROM STDIN` reads. It is dropped with the statement that took it.
+    pub fn set_input(&mut self, input: Option<Box<dyn Read + Send>>) {
+        self.inner.set_input(input);
+    }
+
+    /// What takes the rows of the next `COPY … TO STDOUT`. It is dropped with the statement that took it.
+    pub fn set_output(&mut self, output: Option<Box<dyn CopyOut>>) {
+        self.inner.set_output(output);
+    }
+
+    /// Whether a `BEGIN` that names no isolation level is READ COMMITTED: each statement of the
+    /// transaction reads what is committed by then, and others may write until it does so itself. Else,
+    /// and at first, it is SERIALIZABLE: it is the one writer from its beginning on.
+    pub fn set_read_committed(&mut self, read_committed: bool) {
+        self.inner.set_isolation(match read_committed {
+            true => Isolation::ReadCommitted,
+            false => Isolation::Serializable,
         });
-        Ok(prepared.collect())
+    }
+
+    /// Says who the session is for: what `current_user` and `current_database()` tell.
+    pub fn set_caller(&mut self, caller: Caller) {
+        self.inner.set_caller(caller);
     }
 
     /// Runs something, and starts the worker if there is a model that wants it now.

@@ -3,7 +3,7 @@
 //! It looks at the kind of the statement only, at no name and no row. Invariant: a statement that
 //! can change what is stored, or that reads or writes a file, is never [`Access::Read`].
 
-use crate::ast::{Statement, StatementKind};
+use crate::ast::{Endpoint, Statement, StatementKind};
 
 /// How far a statement reaches. Each includes what stands before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,7 @@ impl Statement {
         match &self.kind {
             StatementKind::Show(_)
             | StatementKind::Describe(_)
-            | StatementKind::Begin
+            | StatementKind::Begin(_)
             | StatementKind::Commit
             | StatementKind::Rollback
             | StatementKind::ExplainTrain(_)
@@ -38,9 +38,16 @@ impl Statement {
             | StatementKind::RefreshEmbedding(_)
             | StatementKind::RefreshIndex(_)
             | StatementKind::VerifyForget(_) => Access::Write,
-            StatementKind::CopyFrom(_)
-            | StatementKind::CopyTo(_)
-            | StatementKind::CreateTable(_)
+            // What the client sends and gets itself touches no file of the machine.
+            StatementKind::CopyFrom(copy) => match copy.from {
+                Endpoint::Client(_) => Access::Write,
+                Endpoint::File(_) => Access::Admin,
+            },
+            StatementKind::CopyTo(copy) => match copy.to {
+                Endpoint::Client(_) => Access::Read,
+                Endpoint::File(_) => Access::Admin,
+            },
+            StatementKind::CreateTable(_)
             | StatementKind::CreateIndex(_)
             | StatementKind::CreateModel(_)
             | StatementKind::CreateEmbedding(_)
@@ -72,6 +79,7 @@ mod tests {
             "EXPLAIN ANALYZE RECOMMEND movies FOR USER 'u1'",
             "EVALUATE taste ON held METRICS recall(20)",
             "EXPLAIN TRAIN MODEL taste",
+            "COPY movies TO STDOUT",
         ] {
             assert_eq!(access(sql), Access::Read, "{sql}");
         }
@@ -81,6 +89,7 @@ mod tests {
             "DELETE FROM movies WHERE id = 'm1'",
             "TRAIN MODEL taste",
             "VERIFY FORGET 'f_1'",
+            "COPY movies FROM STDIN",
         ] {
             assert_eq!(access(sql), Access::Write, "{sql}");
         }

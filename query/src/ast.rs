@@ -15,8 +15,8 @@ use std::fmt;
 pub use datafusion::sql::sqlparser::ast::{Expr, OrderByExpr, Query, SelectItem};
 
 pub use self::data::{
-    Assignment, ConflictAction, CopyFrom, CopySource, CopyTo, Delete, Folder, Insert, InsertSource,
-    OnConflict, Update,
+    Assignment, ConflictAction, CopyFrom, CopySource, CopyTo, Delete, Endpoint, Folder, Insert,
+    InsertSource, OnConflict, Update,
 };
 pub use self::definition::{
     AlterAction, AlterTable, ColumnDef, CreateEmbedding, CreateIndex, CreateModel, CreateTable,
@@ -81,7 +81,7 @@ pub enum StatementKind {
     /// `DELETE`
     Delete(Delete),
     /// `BEGIN`, `START TRANSACTION`
-    Begin,
+    Begin(Isolation),
     /// `COMMIT`, `END`
     Commit,
     /// `ROLLBACK`, `ABORT`
@@ -139,7 +139,7 @@ impl StatementKind {
             StatementKind::Insert(_) => "INSERT",
             StatementKind::Update(_) => "UPDATE",
             StatementKind::Delete(_) => "DELETE",
-            StatementKind::Begin => "BEGIN",
+            StatementKind::Begin(_) => "BEGIN",
             StatementKind::Commit => "COMMIT",
             StatementKind::Rollback => "ROLLBACK",
             StatementKind::TrainModel(_) => "TRAIN MODEL",
@@ -152,6 +152,19 @@ impl StatementKind {
             StatementKind::Query(_) => "SELECT",
         }
     }
+}
+
+/// What a transaction sees of others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Not said: what the session takes by default.
+    #[default]
+    Default,
+    /// `READ COMMITTED`: it writes from its first write on; until then each statement reads what is
+    /// committed by then, and others may write.
+    ReadCommitted,
+    /// `SERIALIZABLE`, `REPEATABLE READ`: it is the one writer from its beginning on.
+    Serializable,
 }
 
 /// The name of a table, column, model, index, algorithm or option.

@@ -6,6 +6,7 @@
 //! error       codes, places, next steps   expr        literals, parameters, compiled expressions
 //! session     one user of a database      candidates  RECOMMEND's WHERE as sets of rows
 //! copy        files in and out            batch       stored values ↔ Arrow
+//! pg          PostgreSQL's catalogue       stream      the client's end of a COPY
 //! ```
 //!
 //! Invariants:
@@ -26,11 +27,13 @@ mod exec;
 mod expr;
 mod outcome;
 mod parser;
+mod pg;
 mod provider;
 mod runtime;
 mod script;
 mod session;
 pub mod span;
+mod stream;
 pub mod suggest;
 #[cfg(test)]
 mod tests;
@@ -38,9 +41,21 @@ mod tests;
 pub use access::Access;
 pub use datafusion::arrow;
 pub use error::{Error, Problem, Result};
+pub use exec::Description;
 pub use outcome::{Outcome, Rows};
 pub use parser::{Statements, parse, parse_one, statements};
+pub use pg::{Caller, TYPE_KEY, VECTOR_OID};
 pub use script::is_complete;
 pub use session::{Options, Session, Sql};
+pub use stream::{CopyOut, Layout, StreamFormat};
+
+/// What a text spells as a value of a column's type; `None` where it spells none. A vector stays text.
+pub fn read_value(text: &str, ty: storage::ColumnType) -> Option<storage::Value> {
+    match ty {
+        storage::ColumnType::TextList => batch::parse_text_list(text).map(storage::Value::TextList),
+        storage::ColumnType::Vector { .. } => Some(storage::Value::Text(text.to_owned())),
+        ty => batch::parse_text(text, ty),
+    }
+}
 
 use tastedb_engine::storage;

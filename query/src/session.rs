@@ -3,23 +3,30 @@
 //! It holds what lasts between statements: an open transaction, where to report progress, what
 //! cancels the work. Everything shared by sessions is in [`Sql`]. Each statement is atomic; an
 //! error inside of BEGIN … COMMIT undoes that statement and leaves the transaction open.
+//!
+//! A transaction that is READ COMMITTED takes the writer lock with its first write, not before: many
+//! clients open one for whatever they read, and would keep everybody else from writing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Read;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use tastedb_engine::{CancelToken, Engine, ModelInfo, Progress, Silent, Work};
 
-use crate::ast::Statement;
+use crate::ast::{Isolation, Statement};
 use crate::candidates::{Columns, Masks};
 use crate::error::{Error, Result};
-use crate::exec::{self, Shapes};
+use crate::exec::{self, Description, Shapes, show};
 use crate::expr::{Compiler, Planner, Projections};
 use crate::outcome::Outcome;
 use crate::parser;
+use crate::pg::Caller;
 use crate::provider::{OpenTransaction, View};
 use crate::script;
 use crate::storage::{Store, Value, WriteTxn};
+use crate::stream::CopyOut;
 
 /// What the query layer takes from outside: it reads no clock and counts no cores itself.
 #[derive(Clone)]
@@ -52,6 +59,7 @@ struct Inner {
     masks: Masks,
     shapes: Shapes,
     projections: Projections,
+    system: OnceLock<Vec<(&'static str, SchemaRef)>>,
     parsed: Mutex<Parsed>,
     clock: Arc<dyn Fn() -> i64 + Send + Sync>,
 }
@@ -75,6 +83,7 @@ impl Sql {
                 masks: Masks::default(),
                 shapes: Shapes::default(),
                 projections: Projections::default(),
+                system: OnceLock::new(),
                 parsed: Mutex::new(Parsed::default()),
                 clock: options.clock,
             }),
@@ -91,6 +100,10 @@ impl Sql {
         Session {
             sql: self.clone(),
             txn: None,
+            isolation: Isolation::Serializable,
+            caller: Caller::default(),
+            input: Mutex::new(None),
+            output: Mutex::new(None),
             progress: Arc::new(Silent),
             cancel: CancelToken::new(),
             threads: 0,
@@ -115,6 +128,24 @@ impl Sql {
 
     pub(crate) fn projections(&self) -> &Projections {
         &self.inner.projections
+    }
+
+    /// The columns of the system tables, which are the same in every database.
+    pub(crate) fn system_schemas(
+        &self,
+        session: &Session,
+        view: &View,
+    ) -> Result<&[(&'static str, SchemaRef)]> {
+        if let Some(known) = self.inner.system.get() {
+            return Ok(known);
+        }
+        let mut schemas = Vec::new();
+        for name in show::SYSTEM_TABLES {
+            if let Some(rows) = show::system_table(session, name, view)? {
+                schemas.push((*name, rows.schema));
+            }
+        }
+        Ok(self.inner.system.get_or_init(|| schemas))
     }
 
     pub(crate) fn now(&self) -> i64 {
@@ -169,10 +200,23 @@ impl Parsed {
     }
 }
 
+/// A transaction of a session.
+enum Open {
+    /// It has not written yet and sees what is committed.
+    Waiting,
+    /// It is the writer.
+    Writing(OpenTransaction),
+}
+
 /// One user of a database.
 pub struct Session {
     sql: Sql,
-    txn: Option<OpenTransaction>,
+    txn: Option<Open>,
+    isolation: Isolation,
+    caller: Caller,
+    /// Behind locks only because answers to many users share a session between threads.
+    input: Mutex<Option<Box<dyn Read + Send>>>,
+    output: Mutex<Option<Box<dyn CopyOut>>>,
     progress: Arc<dyn Progress>,
     cancel: CancelToken,
     threads: usize,
@@ -213,13 +257,7 @@ impl Session {
     ) -> Result<()> {
         let statements = self.sql.parse(sql)?;
         for statement in statements.iter() {
-            if self.cancel.is_cancelled() {
-                return Err(Error::cancelled());
-            }
-            let start = Instant::now();
-            let mut outcome = exec::execute(self, statement, sql, params)?;
-            outcome.elapsed = Some(start.elapsed());
-            each(outcome);
+            each(self.run_one(statement, sql, params)?);
         }
         Ok(())
     }
@@ -227,6 +265,64 @@ impl Session {
     /// The statements of a script, without running them.
     pub fn statements(&self, sql: &str) -> Result<Arc<Vec<Statement>>> {
         self.sql.parse(sql)
+    }
+
+    /// Runs one statement of the script `sql` that [`statements`](Session::statements) returned.
+    pub fn run_one(
+        &mut self,
+        statement: &Statement,
+        sql: &str,
+        params: &[Value],
+    ) -> Result<Outcome> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        let start = Instant::now();
+        let mut outcome = exec::execute(self, statement, sql, params)?;
+        outcome.elapsed = Some(start.elapsed());
+        Ok(outcome)
+    }
+
+    /// What values a statement of the script `sql` takes and what columns it returns, without running
+    /// it. `known` are the types of parameters that are known already.
+    pub fn describe(
+        &mut self,
+        statement: &Statement,
+        known: &[Option<DataType>],
+    ) -> Result<Description> {
+        exec::describe(self, statement, known)
+    }
+
+    /// What the next COPY … FROM STDIN reads.
+    pub fn set_input(&mut self, input: Option<Box<dyn Read + Send>>) {
+        self.input = Mutex::new(input);
+    }
+
+    /// What takes the rows of the next COPY … TO STDOUT.
+    pub fn set_output(&mut self, output: Option<Box<dyn CopyOut>>) {
+        self.output = Mutex::new(output);
+    }
+
+    /// What BEGIN means where it names no isolation level; at first serializable.
+    pub fn set_isolation(&mut self, isolation: Isolation) {
+        self.isolation = isolation;
+    }
+
+    /// Says who the session is for.
+    pub fn set_caller(&mut self, caller: Caller) {
+        self.caller = caller;
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub(crate) fn take_input(&mut self) -> Option<Box<dyn Read + Send>> {
+        self.input.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn take_output(&mut self) -> Option<Box<dyn CopyOut>> {
+        self.output.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Where long statements report how far they are.
@@ -259,6 +355,11 @@ impl Session {
     /// Whether BEGIN was run without COMMIT or ROLLBACK.
     pub fn in_transaction(&self) -> bool {
         self.txn.is_some()
+    }
+
+    /// Whether the transaction that is open has written, so that it sees another state than others.
+    pub(crate) fn is_writing(&self) -> bool {
+        matches!(self.txn, Some(Open::Writing(_)))
     }
 
     /// Whether a text is a complete script: it ends with a semicolon outside of quotes and
@@ -295,8 +396,8 @@ impl Session {
     /// What statements read: the open transaction, or the last durable state.
     pub(crate) fn view(&self) -> View {
         match &self.txn {
-            Some(open) => View::Transaction(Arc::clone(open)),
-            None => View::Snapshot(self.engine().snapshot()),
+            Some(Open::Writing(open)) => View::Transaction(Arc::clone(open)),
+            Some(Open::Waiting) | None => View::Snapshot(self.engine().snapshot()),
         }
     }
 
@@ -307,45 +408,61 @@ impl Session {
 
     // ---- transactions ---------------------------------------------------------------------
 
-    pub(crate) fn begin(&mut self) -> Result<()> {
+    pub(crate) fn begin(&mut self, isolation: Isolation) -> Result<()> {
         if self.txn.is_some() {
             return Err(Error::transaction_open());
         }
-        let txn = self.engine().store().begin()?;
-        self.txn = Some(Arc::new(Mutex::new(Some(txn))));
+        let isolation = if isolation == Isolation::Default { self.isolation } else { isolation };
+        self.txn = Some(Open::Waiting);
+        if isolation != Isolation::ReadCommitted
+            && let Err(error) = self.writing()
+        {
+            self.txn = None;
+            return Err(error);
+        }
         Ok(())
     }
 
-    pub(crate) fn commit(&mut self) -> Result<()> {
-        match self.take_transaction() {
-            Some(txn) => {
-                txn.commit()?;
-                Ok(())
+    /// The open transaction as one that writes, if one is open.
+    fn writing(&mut self) -> Result<Option<OpenTransaction>> {
+        match &self.txn {
+            None => Ok(None),
+            Some(Open::Writing(open)) => Ok(Some(Arc::clone(open))),
+            Some(Open::Waiting) => {
+                let txn = self.engine().store().begin()?;
+                let open: OpenTransaction = Arc::new(Mutex::new(Some(txn)));
+                self.txn = Some(Open::Writing(Arc::clone(&open)));
+                Ok(Some(open))
             }
-            None => Err(Error::no_transaction("COMMIT")),
         }
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        if let Some(txn) = self.take_transaction("COMMIT")? {
+            txn.commit()?;
+        }
+        Ok(())
     }
 
     pub(crate) fn rollback(&mut self) -> Result<()> {
-        match self.take_transaction() {
-            Some(txn) => {
-                drop(txn);
-                Ok(())
-            }
-            None => Err(Error::no_transaction("ROLLBACK")),
-        }
+        self.take_transaction("ROLLBACK").map(drop)
     }
 
-    fn take_transaction(&mut self) -> Option<WriteTxn> {
-        let open = self.txn.take()?;
-        let mut guard = open.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.take()
+    /// Ends the transaction; what it has written, if it has.
+    fn take_transaction(&mut self, verb: &str) -> Result<Option<WriteTxn>> {
+        match self.txn.take() {
+            None => Err(Error::no_transaction(verb)),
+            Some(Open::Waiting) => Ok(None),
+            Some(Open::Writing(open)) => {
+                Ok(open.lock().unwrap_or_else(PoisonError::into_inner).take())
+            }
+        }
     }
 
     /// Runs one write: in a transaction of its own that is durable when this returns, or as a part
     /// of the open one, which an error leaves as it was before.
     pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut WriteTxn) -> Result<T>) -> Result<T> {
-        let Some(open) = &self.txn else {
+        let Some(open) = self.writing()? else {
             let mut txn = self.engine().store().begin()?;
             let result = work(&mut txn)?;
             self.engine().keep_embeddings(&mut txn)?;
@@ -380,7 +497,7 @@ impl Session {
         &mut self,
         work: impl FnOnce(&mut Session, &OpenTransaction) -> Result<T>,
     ) -> Result<T> {
-        if let Some(open) = self.txn.clone() {
+        if let Some(open) = self.writing()? {
             with_txn(&open, |txn| {
                 txn.savepoint();
                 Ok(())

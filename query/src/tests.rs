@@ -3,8 +3,10 @@
 mod batches;
 mod copying;
 mod defining;
+mod describing;
 mod exporting;
 mod querying;
 mod recommending;
-mod support;
+mod streaming;
+pub(crate) mod support;
 mod writing;

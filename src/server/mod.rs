@@ -22,6 +22,7 @@ mod jobs;
 mod listen;
 mod log;
 mod metrics;
+mod pg;
 pub(crate) mod problem;
 mod state;
 mod tls;
@@ -67,6 +68,19 @@ async fn serve(database: Database, config: Config) -> Result<(), Problem> {
     announce(&format!("tastedb: {scheme}://{at}/ (the console, REST, metrics)"));
     let router = http::router(&server);
     let listening = tokio::spawn(listen::http(Arc::clone(&server), http, router));
+    let postgres = match config.pg {
+        None => None,
+        Some(address) => {
+            let listener = TcpListener::bind(address)
+                .await
+                .map_err(|error| Problem::config(format!("cannot listen on {address}: {error}")))?;
+            let at =
+                listener.local_addr().map_or_else(|_| address.to_string(), |at| at.to_string());
+            tracing::info!(address = %at, tls = server.tls.is_some(), "listening for PostgreSQL");
+            announce(&format!("tastedb: postgres://{at}/ (the PostgreSQL protocol)"));
+            Some(tokio::spawn(pg::listen(Arc::clone(&server), listener)))
+        }
+    };
     loop {
         tokio::select! {
             _ = hangup.recv() => server.reload(),
@@ -78,6 +92,10 @@ async fn serve(database: Database, config: Config) -> Result<(), Problem> {
     server.stop();
     let patience = config.shutdown_timeout;
     let drained = tokio::time::timeout(patience, listening).await.is_ok();
+    if let Some(postgres) = postgres {
+        // It cancels what does not end by itself.
+        let _ = tokio::time::timeout(patience, postgres).await;
+    }
     server.jobs.cancel_all();
     let quiet = server.work.wait_idle(Duration::from_secs(10)).await;
     tracing::info!(drained, quiet, "stopped");

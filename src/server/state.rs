@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tastedb::Database;
 use tokio::sync::{Notify, Semaphore};
 
+use super::access::Principal;
 use super::accounts::Accounts;
 use super::config::Config;
 use super::http::Repeats;
@@ -98,6 +99,15 @@ impl Server {
         if !self.is_stopping() {
             told.await;
         }
+    }
+
+    /// Somebody who has proved to be there, as the accounts are now; `None` where the account has expired
+    /// or is gone.
+    pub(crate) fn who_is(&self, who: &Principal) -> Option<Principal> {
+        if self.accounts.is_open() {
+            return Some(who.clone());
+        }
+        self.accounts.principal(&who.name, self.now())
     }
 
     /// Seconds since 1970, for what expires.

@@ -3,12 +3,13 @@
 //! This is the one door to `rustls`, whose primitives are ring's. A reload that fails keeps what was
 //! there before.
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::problem::Problem;
 
@@ -33,6 +34,16 @@ impl Tls {
         let config = read(&self.certificate, &self.key)?;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
+    }
+
+    /// TLS over a socket whose thread waits for it; the handshake is part of the first read or write.
+    pub(crate) fn blocking(
+        &self,
+        socket: TcpStream,
+    ) -> std::io::Result<StreamOwned<ServerConnection, TcpStream>> {
+        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
+        Ok(StreamOwned::new(connection, socket))
     }
 
     /// What the next connection is accepted with.

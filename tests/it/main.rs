@@ -12,6 +12,8 @@ mod drift;
 mod embeddings;
 mod forget;
 mod indexes;
+#[cfg(feature = "server")]
+mod postgres;
 mod reference;
 mod refresh;
 #[cfg(feature = "server")]

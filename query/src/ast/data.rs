@@ -4,26 +4,45 @@ use crate::span::Span;
 
 use super::{Expr, Located, Name, Operand, Query, Recommend, SelectItem, WithOptions};
 
-/// `COPY table [(column, …)] FROM 'file' [WITH (…)]`
+/// The other end of a COPY.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Endpoint {
+    /// A file.
+    File(Operand),
+    /// `STDIN` or `STDOUT`: the client.
+    Client(Span),
+}
+
+impl Endpoint {
+    /// Where it stands.
+    pub fn span(&self) -> Span {
+        match self {
+            Endpoint::File(path) => path.span,
+            Endpoint::Client(span) => *span,
+        }
+    }
+}
+
+/// `COPY table [(column, …)] FROM 'file' | STDIN [WITH (…)]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct CopyFrom {
     /// The table filled.
     pub table: Name,
     /// The columns that the file gives, in its order; `None` where the file or the table says so.
     pub columns: Option<Vec<Name>>,
-    /// The file.
-    pub path: Operand,
+    /// Where the rows come from.
+    pub from: Endpoint,
     /// `format`, `ids`, `on_error`, `header`, `delimiter`, `null`, …
     pub options: WithOptions,
 }
 
-/// `COPY source TO 'file' [WITH (…)]`
+/// `COPY source TO 'file' | STDOUT [WITH (…)]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct CopyTo {
     /// What is written.
     pub source: CopySource,
-    /// The file.
-    pub path: Operand,
+    /// Where the rows go.
+    pub to: Endpoint,
     /// `format`, `header`, `delimiter`, …
     pub options: WithOptions,
 }

@@ -8,7 +8,8 @@ use std::fmt::{self, Display, Formatter};
 use super::{
     AlterAction, AlterTable, Assignment, ColumnDef, ConflictAction, Context, CopySource,
     CreateEmbedding, CreateIndex, CreateModel, CreateTable, DataType, Delete, Drop, Element,
-    Evaluate, EvaluateForgetting, Events, Existing, Forgotten, Insert, InsertSource, Literal, Name,
+    Endpoint, Evaluate, EvaluateForgetting, Events, Existing, Forgotten, Insert, InsertSource,
+    Isolation, Literal, Name,
     NamedValue, ObjectKind, Operand, OperandKind, Rate, Recommend, SelectItem, Show, Statement,
     StatementKind, TrainModel, TrainingTable, Update, WithOptions,
 };
@@ -84,18 +85,26 @@ impl Display for StatementKind {
             StatementKind::CopyFrom(it) => {
                 write!(f, "COPY {}", Ident(&it.table))?;
                 columns(f, it.columns.as_deref())?;
-                write!(f, " FROM {}{}", it.path, it.options)
+                match &it.from {
+                    Endpoint::File(path) => write!(f, " FROM {path}{}", it.options),
+                    Endpoint::Client(_) => write!(f, " FROM STDIN{}", it.options),
+                }
             }
-            StatementKind::CopyTo(it) => {
-                write!(f, "COPY {} TO {}{}", it.source, it.path, it.options)
-            }
+            StatementKind::CopyTo(it) => match &it.to {
+                Endpoint::File(path) => write!(f, "COPY {} TO {path}{}", it.source, it.options),
+                Endpoint::Client(_) => write!(f, "COPY {} TO STDOUT{}", it.source, it.options),
+            },
             StatementKind::Export(it) => write!(f, "EXPORT DATABASE {}{}", it.path, it.options),
             StatementKind::Import(it) => write!(f, "IMPORT DATABASE {}{}", it.path, it.options),
             StatementKind::Backup(it) => write!(f, "BACKUP DATABASE TO {}{}", it.path, it.options),
             StatementKind::Insert(it) => it.fmt(f),
             StatementKind::Update(it) => it.fmt(f),
             StatementKind::Delete(it) => it.fmt(f),
-            StatementKind::Begin => f.write_str("BEGIN"),
+            StatementKind::Begin(isolation) => f.write_str(match isolation {
+                Isolation::Default => "BEGIN",
+                Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
+                Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+            }),
             StatementKind::Commit => f.write_str("COMMIT"),
             StatementKind::Rollback => f.write_str("ROLLBACK"),
             StatementKind::TrainModel(it) => write!(f, "TRAIN {it}"),

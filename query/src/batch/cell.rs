@@ -295,7 +295,7 @@ pub(crate) fn parse_vector(text: &str) -> Result<Vec<f32>, String> {
 }
 
 /// Texts in braces, `{a,"b c"}`, or a JSON array, as a list.
-fn parse_text_list(text: &str) -> Option<Vec<String>> {
+pub(crate) fn parse_text_list(text: &str) -> Option<Vec<String>> {
     let text = text.trim();
     if text.starts_with('[') {
         return serde_json::from_str(text).ok();

@@ -10,6 +10,7 @@ mod shape;
 
 pub(crate) use build::BatchBuilder;
 pub(crate) use cell::{
-    Cell, MICROS_PER_DAY, Unfit, coerce, describe, misfit, parse_text, parse_vector,
+    Cell, MICROS_PER_DAY, Unfit, coerce, describe, misfit, parse_text, parse_text_list,
+    parse_vector,
 };
 pub(crate) use shape::{Field, ID_COLUMN, OWNER_COLUMN, Shape, arrow_type};

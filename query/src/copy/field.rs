@@ -2,10 +2,10 @@
 //!
 //! Files are more forgiving than SQL where their formats cannot say what they mean: a TIMESTAMP
 //! may be Unix time (seconds; from 10^11 on milliseconds, from 10^14 on microseconds), and a list
-//! may be one text with a delimiter.
+//! may be one text with a delimiter, or in braces as PostgreSQL writes it.
 
 use super::Raw;
-use crate::batch::{Cell, coerce, describe, parse_text, parse_vector};
+use crate::batch::{Cell, coerce, describe, parse_text, parse_text_list, parse_vector};
 use crate::storage::{ColumnType, Value};
 
 /// Reads a field as a column's type; `Err` tells what was expected and what was found.
@@ -37,6 +37,9 @@ pub(crate) fn key<'a>(raw: Raw<'a>, scratch: &'a mut String) -> Result<Option<&'
 fn from_text(text: &str, ty: ColumnType, list_delimiter: &str) -> Result<Cell, String> {
     let value = match ty {
         ColumnType::Text => Value::Text(text.to_owned()),
+        ColumnType::TextList if text.starts_with('{') && text.ends_with('}') => {
+            Value::TextList(parse_text_list(text).ok_or_else(|| found(ty, text))?)
+        }
         ColumnType::TextList => {
             let items = text.split(list_delimiter).map(str::trim).filter(|item| !item.is_empty());
             Value::TextList(items.map(str::to_owned).collect())

@@ -15,10 +15,13 @@ pub(crate) enum Format {
     MovieLens,
     /// RecBole's atomic files.
     RecBole,
+    /// PostgreSQL's text: one row a line, escapes with a backslash.
+    Text,
 }
 
 /// The names that `WITH (format = …)` takes.
-pub(crate) const FORMATS: &[&str] = &["csv", "jsonl", "parquet", "movielens", "recbole", "npy"];
+pub(crate) const FORMATS: &[&str] =
+    &["csv", "jsonl", "parquet", "movielens", "recbole", "npy", "text"];
 
 impl Format {
     /// The format of this name.
@@ -29,6 +32,7 @@ impl Format {
             "parquet" => Format::Parquet,
             "movielens" => Format::MovieLens,
             "recbole" => Format::RecBole,
+            "text" => Format::Text,
             _ => return None,
         })
     }

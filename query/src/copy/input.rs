@@ -61,6 +61,11 @@ impl Input {
         }))
     }
 
+    /// Bytes that come by themselves.
+    pub(crate) fn stream(stream: Box<dyn Read + Send>) -> Input {
+        Input(Box::new(BufReader::with_capacity(BUFFER, stream)))
+    }
+
     /// The same without the byte-order mark that some programs begin a text file with.
     pub(crate) fn without_mark(mut self, path: &Path) -> Result<Input> {
         let head = self.0.fill_buf().map_err(|source| unreadable(path, source))?;

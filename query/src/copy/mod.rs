@@ -15,15 +15,17 @@ pub(crate) mod npy;
 mod parquet;
 mod recbole;
 mod record;
+mod text;
 pub(crate) mod write;
 
+use std::io::Read;
 use std::path::Path;
 
 pub(crate) use format::{FORMATS, Format, ReadOptions, ending};
 pub(crate) use input::{Input, Meter};
 pub(crate) use record::{Fault, Raw, Reader, Record, Spoils};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::Role;
 
 /// Opens a file of records.
@@ -41,5 +43,24 @@ pub(crate) fn open(
         Format::Parquet => Box::new(parquet::ParquetReader::open(path, meter)?),
         Format::MovieLens => Box::new(movielens::MovieLensReader::open(input()?, path, role)?),
         Format::RecBole => Box::new(recbole::RecBoleReader::open(input()?, path)?),
+        Format::Text => Box::new(text::TextReader::open(input()?, path, options)?),
+    })
+}
+
+/// Reads records that come by themselves; `name` is what errors call them.
+pub(crate) fn open_stream(
+    stream: Box<dyn Read + Send>,
+    name: &Path,
+    format: Format,
+    options: &ReadOptions,
+) -> Result<Box<dyn Reader>> {
+    let input = Input::stream(stream);
+    Ok(match format {
+        Format::Csv => Box::new(csv::CsvReader::open(input, name, options)?),
+        Format::JsonLines => Box::new(jsonl::JsonReader::open(input, name)?),
+        Format::Text => Box::new(text::TextReader::open(input, name, options)?),
+        Format::Parquet | Format::MovieLens | Format::RecBole => {
+            return Err(Error::not_supported("this format FROM STDIN; text, csv and jsonl are"));
+        }
     })
 }

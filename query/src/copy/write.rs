@@ -98,8 +98,8 @@ impl Writer {
                     .map_err(|cause| writer.parquet_error(&cause))?;
                 Sink::Parquet(Box::new(parquet))
             }
-            Format::MovieLens | Format::RecBole => {
-                return Err(Error::not_supported("writing MovieLens or RecBole files"));
+            Format::MovieLens | Format::RecBole | Format::Text => {
+                return Err(Error::not_supported("writing files of this format"));
             }
         });
         Ok(writer)

@@ -1,4 +1,4 @@
-//! COPY … FROM: a file into a table, in one transaction.
+//! COPY … FROM: a file, or what the client sends, into a table, in one transaction.
 //!
 //! A faulty record stops the COPY with its file, line and column, and nothing is written;
 //! `WITH (on_error = 'skip')` passes such records over, counts them and shows the first ones.
@@ -11,11 +11,13 @@ use std::thread;
 use super::options::Options;
 use super::writer::{OnExisting, RowWriter};
 use super::{insert, names};
-use crate::ast::{CopyFrom, Operand};
+use crate::ast::{CopyFrom, Endpoint, Operand};
 use crate::batch::{Cell, Field, Shape, misfit};
 use crate::copy::mapping::{Extra, Mapping, Misfit};
 use crate::copy::npy::NpyReader;
-use crate::copy::{FORMATS, Fault, Format, Meter, Raw, ReadOptions, Reader, Record, field, open};
+use crate::copy::{
+    FORMATS, Fault, Format, Meter, Raw, ReadOptions, Reader, Record, field, open, open_stream,
+};
 use crate::error::{Error, Result};
 use crate::expr::literal::{self, Given};
 use crate::outcome::Outcome;
@@ -42,10 +44,25 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
     };
     let now = session.sql().now();
     let given = Given { params, now };
-    let path = file(&copy.path, given)?;
+    let place = copy.from.span();
+    let (path, stream) = match &copy.from {
+        Endpoint::File(path) => (file(path, given)?, None),
+        Endpoint::Client(_) => {
+            let what = "COPY … FROM STDIN takes its rows from the client of a server";
+            let none = || Error::no_client(what).at(place);
+            (PathBuf::from("STDIN"), Some(session.take_input().ok_or_else(none)?))
+        }
+    };
     let mut options = Options::new(&copy.options, given);
     let mut read = ReadOptions::for_path(&path);
     let format = options.text("format")?;
+    if stream.is_some() {
+        // As PostgreSQL does it: text without a header line, unless it is said.
+        read.header = false;
+        if format.as_ref().is_none_or(|(name, _)| name.eq_ignore_ascii_case("text")) {
+            read.delimiter = b'\t';
+        }
+    }
     if let Some((format, _)) = &format
         && format.eq_ignore_ascii_case("tsv")
     {
@@ -56,6 +73,9 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
         Some((name, _)) => name.eq_ignore_ascii_case("npy"),
         None => crate::copy::ending(&path).as_deref() == Some("npy"),
     };
+    if npy && stream.is_some() {
+        return Err(Error::not_supported("format = 'npy' FROM STDIN").at(place));
+    }
     if npy {
         let ids = options.text("ids")?;
         let id_column = options.text("id_column")?;
@@ -67,10 +87,12 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
         Some((name, place)) => {
             Format::named(&name).ok_or_else(|| Error::no_such_format(&name, FORMATS).at(place))?
         }
+        None if stream.is_some() => Format::Text,
         None => Format::of_path(&path)
-            .ok_or_else(|| Error::unknown_format(&path.to_string_lossy()).at(copy.path.span))?,
+            .ok_or_else(|| Error::unknown_format(&path.to_string_lossy()).at(place))?,
     };
-    read.header = options.truth("header", read.header)?;
+    read.header = header(&mut options, read.header)?;
+    plain_quotes(&mut options)?;
     if let Some((delimiter, place)) = options.text("delimiter")? {
         let [byte] = delimiter.as_bytes() else {
             return Err(Error::option_value("delimiter", "one character").at(place));
@@ -98,7 +120,10 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
     options.end()?;
 
     let meter = Meter::default();
-    let reader = open(&path, format, &read, shape.table.role, &meter)?;
+    let reader = match stream {
+        Some(stream) => open_stream(stream, &path, format, &read)?,
+        None => open(&path, format, &read, shape.table.role, &meter)?,
+    };
     let mapping = Mapping::new(&shape, reader.columns(), wanted.as_deref(), extra);
     let mapping = mapping.map_err(|misfit| match &misfit {
         Misfit::Computed(column) => {
@@ -108,7 +133,7 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
                 shape.table.name,
                 shape.names.first().map_or("id", String::as_str),
             );
-            Error::computed(column, &shape.table.name).at(copy.path.span).hint(what)
+            Error::computed(column, &shape.table.name).at(place).hint(what)
         }
         _ => misfit_error(&misfit, &path, &shape, reader.columns()),
     })?;
@@ -126,6 +151,33 @@ pub(crate) fn run(session: &mut Session, copy: &CopyFrom, params: &[Value]) -> R
     };
     let (loaded, problems) = load.run(session, reader, &meter)?;
     Ok(outcome(loaded, problems, &path))
+}
+
+/// Whether the first line names the columns. PostgreSQL's `HEADER MATCH` says no more than TRUE
+/// does here: names are always looked at.
+pub(crate) fn header(options: &mut Options<'_>, default: bool) -> Result<bool> {
+    match options.value("header")? {
+        Some((Value::Text(word), _)) if word.eq_ignore_ascii_case("match") => Ok(true),
+        Some((value, place)) => super::options::truth("header", &value, place),
+        None => Ok(default),
+    }
+}
+
+/// PostgreSQL's options that have one value here.
+pub(crate) fn plain_quotes(options: &mut Options<'_>) -> Result<()> {
+    for name in ["quote", "escape"] {
+        if let Some((given, place)) = options.text(name)?
+            && given != "\""
+        {
+            return Err(Error::option_value(name, "'\"'").at(place));
+        }
+    }
+    if let Some((given, place)) = options.text("encoding")?
+        && !given.replace('-', "").eq_ignore_ascii_case("utf8")
+    {
+        return Err(Error::option_value("encoding", "'UTF8'").at(place));
+    }
+    Ok(())
 }
 
 /// The path of a file, as a constant or a parameter.
@@ -413,23 +465,23 @@ impl Vectors<'_> {
             Some([column]) => *column,
             Some(_) => {
                 let what = "an array of vectors fills one column: COPY t (column) FROM";
-                return Err(Error::bad_copy(what).at(self.copy.path.span));
+                return Err(Error::bad_copy(what).at(self.copy.from.span()));
             }
             None => match vectors().collect::<Vec<_>>().as_slice() {
                 [only] => *only,
                 _ => {
                     let what = "name the column to fill: COPY t (column) FROM";
-                    return Err(Error::bad_copy(what).at(self.copy.path.span));
+                    return Err(Error::bad_copy(what).at(self.copy.from.span()));
                 }
             },
         };
         let Field::Embedding(id, dim, _) = shape.fields[column] else {
             let what = format!("column `{}` does not hold vectors", shape.names[column]);
-            return Err(Error::bad_copy(&what).at(self.copy.path.span));
+            return Err(Error::bad_copy(&what).at(self.copy.from.span()));
         };
         let Some((ids, _)) = &self.ids else {
             let what = "which row belongs to which id? Add WITH (ids = 'items.csv')";
-            return Err(Error::bad_copy(what).at(self.copy.path.span));
+            return Err(Error::bad_copy(what).at(self.copy.from.span()));
         };
         let meter = Meter::default();
         let mut array = NpyReader::open(&self.path, &meter)?;

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use super::options::Options;
 use super::{copy_from, copy_to, template};
 use crate::ast::{
-    CopyFrom, Folder, Literal, Name, Operand, OperandKind, Statement, StatementKind as Kind,
-    WithOptions,
+    CopyFrom, Endpoint, Folder, Isolation, Literal, Name, Operand, OperandKind, Statement,
+    StatementKind as Kind, WithOptions,
 };
 use crate::batch::{Field, Shape};
 use crate::codes;
@@ -161,7 +161,7 @@ pub(crate) fn import(session: &mut Session, import: &Folder, params: &[Value]) -
         return Err(in_script(&error, &file).at(place));
     }
     // One transaction: an import that fails leaves nothing behind.
-    session.begin()?;
+    session.begin(Isolation::Serializable)?;
     let imported = statements(session, &script, &sql, &folder, place);
     match &imported {
         Ok(_) => session.commit()?,
@@ -209,7 +209,7 @@ fn statements(
         let copy = CopyFrom {
             table: Name { value: table.name.clone(), quoted: true, span: place },
             columns: None,
-            path: Operand { kind, span: place },
+            from: Endpoint::File(Operand { kind, span: place }),
             options: WithOptions::default(),
         };
         rows += copy_from::run(session, &copy, &[])?.affected;

@@ -127,6 +127,11 @@ impl Error {
         Error::new(&codes::CLAUSE_UNSUPPORTED, format!("{clause} is not supported yet"))
     }
 
+    /// A stream of a session that has no client.
+    pub(crate) fn no_client(what: &str) -> Error {
+        Error::new(&codes::CLAUSE_UNSUPPORTED, what).hint("write the path of a file in quotes")
+    }
+
     pub(crate) fn statement_unsupported(statement: &str) -> Error {
         Error::new(&codes::STATEMENT_UNSUPPORTED, format!("{statement} is not supported yet"))
     }

@@ -7,6 +7,7 @@ mod copy_from;
 mod copy_to;
 mod ddl;
 mod delete;
+mod describe;
 mod embedding;
 mod evaluate;
 mod export;
@@ -21,7 +22,7 @@ mod options;
 mod recommend;
 mod returning;
 mod select;
-mod show;
+pub(crate) mod show;
 mod template;
 mod titles;
 mod update;
@@ -29,6 +30,8 @@ mod writer;
 
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
+pub use describe::Description;
+pub(crate) use describe::describe;
 pub(crate) use names::{Shapes, normal};
 
 use crate::ast::{ObjectKind, Show, Statement, StatementKind};
@@ -80,8 +83,8 @@ pub(crate) fn execute(
         StatementKind::Show(Show::Forgets) => forget::show(session),
         StatementKind::Show(Show::Training(name)) => model::show_training(session, name),
         StatementKind::Describe(name) => show::describe(session, name),
-        StatementKind::Begin => {
-            session.begin()?;
+        StatementKind::Begin(isolation) => {
+            session.begin(*isolation)?;
             Ok(Outcome::done(kind.name()))
         }
         StatementKind::Commit => {

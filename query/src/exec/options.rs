@@ -42,15 +42,7 @@ impl<'a> Options<'a> {
     pub(crate) fn truth(&mut self, name: &'static str, default: bool) -> Result<bool> {
         match self.value(name)? {
             None => Ok(default),
-            Some((Value::Bool(truth), _)) => Ok(truth),
-            Some((Value::Int(1), _)) => Ok(true),
-            Some((Value::Int(0), _)) => Ok(false),
-            Some((Value::Text(text), place)) => match text.to_ascii_lowercase().as_str() {
-                "true" | "on" | "yes" => Ok(true),
-                "false" | "off" | "no" => Ok(false),
-                _ => Err(Error::option_value(name, "true or false").at(place)),
-            },
-            Some((_, place)) => Err(Error::option_value(name, "true or false").at(place)),
+            Some((value, place)) => truth(name, &value, place),
         }
     }
 
@@ -110,6 +102,22 @@ impl<'a> Options<'a> {
             Some(option) => Err(Error::no_such_option(option.name.as_str(), self.known.clone())
                 .at(option.name.span)),
         }
+    }
+}
+
+/// An option as a truth value.
+pub(crate) fn truth(name: &str, value: &Value, place: Span) -> Result<bool> {
+    let wrong = || Err(Error::option_value(name, "true or false").at(place));
+    match value {
+        Value::Bool(truth) => Ok(*truth),
+        Value::Int(1) => Ok(true),
+        Value::Int(0) => Ok(false),
+        Value::Text(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "on" | "yes" => Ok(true),
+            "false" | "off" | "no" => Ok(false),
+            _ => wrong(),
+        },
+        _ => wrong(),
     }
 }
 

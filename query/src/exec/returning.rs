@@ -55,6 +55,11 @@ impl Returning {
         })
     }
 
+    /// The columns of the list.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     /// Adds an entity as it stands in `read`.
     pub(crate) fn entity(&mut self, read: &dyn Read, id: EntityId) -> Result<()> {
         let table = self.shape.table.id;

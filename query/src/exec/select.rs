@@ -9,13 +9,15 @@ use datafusion::datasource::MemTable;
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{
-    Ident, ObjectName, ObjectNamePart, Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    FunctionArg, Ident, ObjectName, ObjectNamePart, Statement, TableFactor, Visit, VisitMut,
+    Visitor, VisitorMut,
 };
 
 use super::{failure, recommend, show, titles};
 use crate::error::{Error, Result};
 use crate::expr::params;
 use crate::outcome::{Outcome, Rows};
+use crate::pg;
 use crate::provider::{SCHEMA, Tables, View};
 use crate::session::Session;
 use crate::span::Span;
@@ -96,10 +98,34 @@ pub(crate) fn prepare_with(
     add: impl FnOnce(&mut Tables),
 ) -> Result<Tables> {
     params::bind(query, values)?;
+    tables(session, query, view, recommend::call, add)
+}
+
+/// The tables of a query that is to be described: `recommend(…)` calls have their columns and no rows.
+pub(crate) fn described(session: &Session, query: &mut Statement, view: View) -> Result<Tables> {
+    tables(session, query, view, recommend::call_columns, |_| {})
+}
+
+/// What becomes of the call of a function in FROM.
+type Call = fn(&Session, &[FunctionArg], &Ident) -> Result<Rows>;
+
+fn tables(
+    session: &Session,
+    query: &mut Statement,
+    view: View,
+    call: Call,
+    add: impl FnOnce(&mut Tables),
+) -> Result<Tables> {
     let catalog = view.catalog()?;
     let mut tables = Tables::new(view.clone(), catalog);
     add(&mut tables);
-    for (name, rows) in calls(session, query)? {
+    if let Some(asked) = pg::prepare(session, &view, query)? {
+        for (name, rows) in asked.tables {
+            tables.add(name, mem_table(rows)?);
+        }
+        tables.add_functions(asked.functions);
+    }
+    for (name, rows) in calls(session, query, call)? {
         tables.add(name, mem_table(rows)?);
     }
     resolve(session, query, &view, &mut tables)?;
@@ -113,9 +139,10 @@ pub(crate) fn mem_table(rows: Rows) -> Result<Arc<MemTable>> {
 }
 
 /// Computes the calls of `recommend(…)` in FROM and puts tables in their places.
-fn calls(session: &Session, query: &mut Statement) -> Result<Vec<(String, Rows)>> {
+fn calls(session: &Session, query: &mut Statement, call: Call) -> Result<Vec<(String, Rows)>> {
     struct Calls<'a> {
         session: &'a Session,
+        call: Call,
         done: Vec<(String, Rows)>,
     }
     impl VisitorMut for Calls<'_> {
@@ -132,7 +159,7 @@ fn calls(session: &Session, query: &mut Statement) -> Result<Vec<(String, Rows)>
                 return ControlFlow::Continue(());
             }
             let Some(arguments) = args.take() else { return ControlFlow::Continue(()) };
-            match recommend::call(self.session, &arguments.args, ident) {
+            match (self.call)(self.session, &arguments.args, ident) {
                 Ok(rows) => {
                     let made = format!("__recommend_{}", self.done.len());
                     if alias.is_none() {
@@ -146,7 +173,7 @@ fn calls(session: &Session, query: &mut Statement) -> Result<Vec<(String, Rows)>
             }
         }
     }
-    let mut calls = Calls { session, done: Vec::new() };
+    let mut calls = Calls { session, call, done: Vec::new() };
     match query.visit(&mut calls) {
         ControlFlow::Continue(()) => Ok(calls.done),
         ControlFlow::Break(error) => Err(error),

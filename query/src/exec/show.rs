@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{forget, names};
-use crate::ast::Name;
+use crate::ast::{Name, Show};
 use crate::batch::{BatchBuilder, Field, Shape, arrow_type};
 use crate::error::Result;
 use crate::outcome::{Outcome, Rows};
@@ -17,6 +17,35 @@ use tastedb_engine::{TextEmbedding, TrainingTable};
 /// Tables that every database has.
 pub(crate) const SYSTEM_TABLES: &[&str] =
     &["models", "indexes", "graphs", "embeddings", "forgets", "receipts"];
+
+/// The columns of SHOW TABLES.
+pub(crate) const TABLES: &[(&str, ColumnType)] = &[
+    ("name", ColumnType::Text),
+    ("role", ColumnType::Text),
+    ("columns", ColumnType::BigInt),
+    ("rows", ColumnType::BigInt),
+];
+
+/// The columns of DESCRIBE.
+pub(crate) const DESCRIBE: &[(&str, ColumnType)] = &[
+    ("column", ColumnType::Text),
+    ("type", ColumnType::Text),
+    ("null", ColumnType::Bool),
+    ("key", ColumnType::Text),
+    ("default", ColumnType::Text),
+];
+
+/// The system table that a SHOW shows, if it is one.
+pub(crate) fn system_name(show: &Show) -> Option<&'static str> {
+    match show {
+        Show::Models => Some("models"),
+        Show::Indexes => Some("indexes"),
+        Show::Graphs => Some("graphs"),
+        Show::Embeddings => Some("embeddings"),
+        Show::Forgets => Some("forgets"),
+        Show::Tables | Show::Training(_) => None,
+    }
+}
 
 /// Rows made by hand. The type of a column is that of its first value that is not NULL.
 pub(crate) struct Grid {
@@ -113,12 +142,7 @@ fn role(role: Role) -> &'static str {
 pub(crate) fn tables(session: &Session) -> Result<Outcome> {
     let view = session.view();
     let catalog = view.catalog()?;
-    let mut grid = Grid::typed(&[
-        ("name", ColumnType::Text),
-        ("role", ColumnType::Text),
-        ("columns", ColumnType::BigInt),
-        ("rows", ColumnType::BigInt),
-    ]);
+    let mut grid = Grid::typed(TABLES);
     for table in catalog.tables() {
         let shape = Shape::of(&catalog, table);
         let rows = view.read(|read| rows_in(read, table))?;
@@ -374,13 +398,7 @@ pub(crate) fn system_table(session: &Session, name: &str, view: &View) -> Result
 pub(crate) fn describe(session: &Session, name: &Name) -> Result<Outcome> {
     let catalog = session.view().catalog()?;
     let table = names::table(&catalog, name)?;
-    let mut grid = Grid::typed(&[
-        ("column", ColumnType::Text),
-        ("type", ColumnType::Text),
-        ("null", ColumnType::Bool),
-        ("key", ColumnType::Text),
-        ("default", ColumnType::Text),
-    ]);
+    let mut grid = Grid::typed(DESCRIBE);
     let embeddings =
         session.view().read(|read| Ok(session.engine().embeddings(read, Some(table.id))?))?;
     for line in columns(&catalog, table, &embeddings) {

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
-use datafusion::execution::TaskContext;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, TaskContext};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement as DfStatement;
@@ -64,6 +64,10 @@ impl Planner {
     pub(crate) fn state(&self, tables: Option<Tables>, now: i64) -> SessionState {
         let mut state = SessionState::clone(&self.base);
         if let Some(tables) = tables {
+            for function in tables.functions() {
+                // Registering cannot fail; one of the same name is replaced.
+                let _ = state.register_udf(Arc::clone(function));
+            }
             state.register_catalog_list(Arc::new(tables));
         }
         state.execution_props_mut().query_execution_start_time =
@@ -124,6 +128,23 @@ impl Planner {
         cancel: &CancelToken,
     ) -> Result<SchemaRef> {
         Ok(self.plan(tables, now, query, cancel)?.0.schema())
+    }
+
+    /// The types of a query's open parameters, by name (`$1`), where they can be told.
+    pub(crate) fn parameters(
+        &self,
+        tables: Tables,
+        now: i64,
+        query: Statement,
+        cancel: &CancelToken,
+    ) -> Result<Vec<(String, DataType)>> {
+        let state = self.state(Some(tables), now);
+        self.runtime.wait(cancel, async move {
+            let statement = DfStatement::Statement(Box::new(query));
+            let plan = state.statement_to_plan(statement).await.map_err(failure::of_datafusion)?;
+            let types = plan.get_parameter_types().map_err(failure::of_datafusion)?;
+            Ok(types.into_iter().filter_map(|(name, ty)| Some((name, ty?))).collect())
+        })
     }
 
     /// DataFusion's plan of a query, as text.

@@ -381,7 +381,11 @@ impl<'s> Cursor<'s> {
             return Ok(WithOptions::default());
         }
         self.sql.advance_token();
-        let start = self.last();
+        self.option_list(self.last())
+    }
+
+    /// `(name = value, …)`; `start` is where the clause begins.
+    pub(super) fn option_list(&mut self, start: Span) -> Result<WithOptions> {
         let items = self.parenthesised(Cursor::with_option)?.node;
         distinct(items.iter().map(|option| &option.name), "option")?;
         Ok(WithOptions { items, span: self.since(start) })

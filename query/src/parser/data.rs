@@ -4,14 +4,16 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::cursor::{Cursor, distinct};
 use crate::ast::{
-    Assignment, ConflictAction, CopyFrom, CopySource, CopyTo, Delete, Expr, Folder, Insert,
-    InsertSource, Name, OnConflict, StatementKind, Update, WithOptions,
+    Assignment, ConflictAction, CopyFrom, CopySource, CopyTo, Delete, Endpoint, Expr, Folder,
+    Insert, InsertSource, Literal, Name, OnConflict, Operand, OperandKind, StatementKind, Update,
+    WithOption, WithOptions,
 };
 use crate::codes;
 use crate::error::{Error, Result};
+use crate::span::Span;
 
 impl Cursor<'_> {
-    /// `COPY table [(column, …)] FROM | TO 'file' [WITH (…)]`, `COPY (query) TO 'file' [WITH (…)]`
+    /// `COPY table [(column, …)] FROM | TO end [WITH (…)]`, `COPY (query) TO end [WITH (…)]`
     pub(super) fn copy(&mut self) -> Result<StatementKind> {
         self.expect("copy")?;
         if self.accept_token(&Token::LParen) {
@@ -33,36 +35,69 @@ impl Cursor<'_> {
         match self.expect_one_of(&["from", "to"])? {
             "to" => self.copy_to(CopySource::Table { table, columns }),
             _ => {
-                self.no_stream()?;
-                let path = self.operand()?;
-                let options = self.file_options()?;
-                Ok(StatementKind::CopyFrom(CopyFrom { table, columns, path, options }))
+                let from = self.endpoint("stdin")?;
+                let options = self.copy_options()?;
+                Ok(StatementKind::CopyFrom(CopyFrom { table, columns, from, options }))
             }
         }
     }
 
     fn copy_to(&mut self, source: CopySource) -> Result<StatementKind> {
-        self.no_stream()?;
-        let path = self.operand()?;
-        let options = self.file_options()?;
-        Ok(StatementKind::CopyTo(CopyTo { source, path, options }))
+        let to = self.endpoint("stdout")?;
+        let options = self.copy_options()?;
+        Ok(StatementKind::CopyTo(CopyTo { source, to, options }))
     }
 
-    /// PostgreSQL's streams and programs.
-    fn no_stream(&self) -> Result<()> {
+    /// A file, or the client's own end.
+    fn endpoint(&mut self, client: &'static str) -> Result<Endpoint> {
+        if self.accept(client) {
+            return Ok(Endpoint::Client(self.last()));
+        }
         if self.is_any(&["stdin", "stdout", "program"]) {
-            return Err(Error::new(&codes::CLAUSE_UNSUPPORTED, "COPY reads and writes files only")
+            let what = "COPY reads files or STDIN, and writes files or STDOUT";
+            return Err(Error::new(&codes::CLAUSE_UNSUPPORTED, what)
                 .at(self.here())
                 .hint("write the path of a file in quotes"));
         }
-        Ok(())
+        self.operand().map(Endpoint::File)
     }
 
-    fn file_options(&mut self) -> Result<WithOptions> {
+    /// `[WITH] (name value, …)`, or the older `[WITH] CSV HEADER DELIMITER ';' NULL ''`.
+    fn copy_options(&mut self) -> Result<WithOptions> {
+        let start = self.here();
+        let with = self.accept("with");
         if self.peek().token == Token::LParen {
-            return Err(self.expected("WITH"));
+            return self.option_list(start);
         }
-        self.with_options()
+        let mut items: Vec<WithOption> = Vec::new();
+        let option = |name: &str, span: Span, value: Operand| WithOption {
+            name: Name { value: name.to_owned(), quoted: false, span },
+            value,
+        };
+        let word = |kind: Literal, span: Span| Operand { kind: OperandKind::Literal(kind), span };
+        loop {
+            if self.accept("csv") {
+                let span = self.last();
+                items.push(option("format", span, word(Literal::Text("csv".to_owned()), span)));
+            } else if self.accept("header") {
+                let span = self.last();
+                items.push(option("header", span, word(Literal::Bool(true), span)));
+            } else if self.is_any(&["delimiter", "null", "quote", "escape", "encoding"]) {
+                let word = ["delimiter", "null", "quote", "escape", "encoding"];
+                let name = self.expect_one_of(&word)?;
+                let span = self.last();
+                let _ = self.accept("as");
+                items.push(option(name, span, self.operand()?));
+            } else {
+                break;
+            }
+        }
+        if with && items.is_empty() {
+            return Err(self.expected("`(`"));
+        }
+        distinct(items.iter().map(|option| &option.name), "option")?;
+        let span = if items.is_empty() { Span::default() } else { self.since(start) };
+        Ok(WithOptions { items, span })
     }
 
     /// `EXPORT DATABASE 'folder'`, `IMPORT DATABASE 'folder'`, `BACKUP DATABASE TO 'folder'`

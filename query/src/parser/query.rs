@@ -1,7 +1,9 @@
 //! Queries explained, transactions, and the statements of forgetting.
 
+use datafusion::sql::sqlparser::tokenizer::Token;
+
 use super::cursor::Cursor;
-use crate::ast::{Statement, StatementKind};
+use crate::ast::{Isolation, Statement, StatementKind};
 use crate::codes;
 use crate::error::{Error, Result};
 
@@ -40,9 +42,12 @@ impl Cursor<'_> {
         let kind = match word {
             "START" => {
                 self.expect("transaction")?;
-                return Ok(StatementKind::Begin);
+                return Ok(StatementKind::Begin(self.isolation()?));
             }
-            "BEGIN" => StatementKind::Begin,
+            "BEGIN" => {
+                let _ = self.accept("transaction") || self.accept("work");
+                return Ok(StatementKind::Begin(self.isolation()?));
+            }
             "COMMIT" | "END" => StatementKind::Commit,
             _ => StatementKind::Rollback,
         };
@@ -54,7 +59,50 @@ impl Cursor<'_> {
             )
             .at(self.here()));
         }
+        if self.accept("and") {
+            let no = self.accept("no");
+            let place = self.here();
+            self.expect("chain")?;
+            if !no {
+                let error = Error::new(&codes::CLAUSE_UNSUPPORTED, "AND CHAIN is not supported");
+                return Err(error.at(place).hint("write BEGIN for the next transaction"));
+            }
+        }
         Ok(kind)
+    }
+
+    /// The modes of a transaction, with commas or without.
+    fn isolation(&mut self) -> Result<Isolation> {
+        let mut isolation = Isolation::Default;
+        loop {
+            if self.accept("isolation") {
+                self.expect("level")?;
+                isolation = match self.expect_one_of(&["read", "repeatable", "serializable"])? {
+                    "read" => {
+                        self.expect_one_of(&["committed", "uncommitted"])?;
+                        Isolation::ReadCommitted
+                    }
+                    "repeatable" => {
+                        self.expect("read")?;
+                        Isolation::Serializable
+                    }
+                    _ => Isolation::Serializable,
+                };
+            } else if self.accept("read") {
+                let place = self.here();
+                if self.expect_one_of(&["write", "only"])? == "only" {
+                    let what = "a transaction that only reads is not supported";
+                    return Err(Error::new(&codes::CLAUSE_UNSUPPORTED, what)
+                        .at(place)
+                        .hint("leave READ ONLY out"));
+                }
+            } else if self.accept("not") {
+                self.expect("deferrable")?;
+            } else if !self.accept("deferrable") {
+                return Ok(isolation);
+            }
+            let _ = self.accept_token(&Token::Comma);
+        }
     }
 
     /// `VERIFY FORGET 'f_…'`

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::Result as DfResult;
+use datafusion::logical_expr::ScalarUDF;
 
 use super::{StoredTable, View};
 use crate::batch::Shape;
@@ -22,17 +23,28 @@ pub(crate) struct Tables {
     view: View,
     catalog: Arc<Catalog>,
     extra: HashMap<String, Arc<dyn TableProvider>>,
+    functions: Vec<Arc<ScalarUDF>>,
 }
 
 impl Tables {
     /// The tables of a view.
     pub(crate) fn new(view: View, catalog: Arc<Catalog>) -> Tables {
-        Tables { view, catalog, extra: HashMap::new() }
+        Tables { view, catalog, extra: HashMap::new(), functions: Vec::new() }
     }
 
     /// Adds a table for this statement only; it hides a stored table of the same name.
     pub(crate) fn add(&mut self, name: impl Into<String>, table: Arc<dyn TableProvider>) {
         self.extra.insert(name.into(), table);
+    }
+
+    /// Adds functions for this statement only.
+    pub(crate) fn add_functions(&mut self, functions: Vec<Arc<ScalarUDF>>) {
+        self.functions.extend(functions);
+    }
+
+    /// The functions that were added.
+    pub(crate) fn functions(&self) -> &[Arc<ScalarUDF>] {
+        &self.functions
     }
 
     /// The names of all tables.

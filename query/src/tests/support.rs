@@ -10,7 +10,7 @@ use crate::{Options, Outcome, Session, Sql};
 /// 2020-01-02 03:04:05 UTC.
 pub(super) const NOW: i64 = 1_577_934_245_000_000;
 
-pub(super) fn sql() -> Sql {
+pub(crate) fn sql() -> Sql {
     let store = Store::in_memory(StoreOptions::default()).expect("a store in memory");
     Sql::new(store, Options { threads: 1, memory: None, clock: Arc::new(|| NOW) })
         .expect("a query layer")

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::access::{Principal, Role};
 use super::problem::Problem;
 
-pub(crate) use secret::{ScramVerifier, random_password};
+pub(crate) use secret::{ScramVerifier, random_number, random_password};
 
 /// The version of the file.
 const VERSION: u32 = 1;

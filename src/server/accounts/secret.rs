@@ -60,6 +60,21 @@ impl ScramVerifier {
         equal(self.stored_key.as_bytes(), other.stored_key.as_bytes())
     }
 
+    /// What the server proves itself with, if a client's proof over a message holds.
+    pub(crate) fn signature(&self, message: &[u8], proof: &[u8]) -> Option<Vec<u8>> {
+        let (stored, server) =
+            (STANDARD.decode(&self.stored_key).ok()?, STANDARD.decode(&self.server_key).ok()?);
+        let sign = |key: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);
+        let signature = sign(&stored);
+        let signature = signature.as_ref();
+        if proof.len() != signature.len() {
+            return None;
+        }
+        let client: Vec<u8> = proof.iter().zip(signature).map(|(a, b)| a ^ b).collect();
+        let proved = equal(digest::digest(&digest::SHA256, &client).as_ref(), &stored);
+        proved.then(|| sign(&server).as_ref().to_vec())
+    }
+
     fn with(password: &[u8], salt: &[u8], iterations: u32) -> ScramVerifier {
         let rounds = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN);
         let mut salted = [0; LENGTH];
@@ -88,6 +103,13 @@ pub(crate) fn random_password() -> Result<String, Problem> {
     let mut bytes = [0; 18];
     fill(&mut bytes)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// A random number.
+pub(crate) fn random_number() -> Result<i32, Problem> {
+    let mut bytes = [0; 4];
+    fill(&mut bytes)?;
+    Ok(i32::from_le_bytes(bytes))
 }
 
 pub(super) fn random_bytes() -> Result<Vec<u8>, Problem> {

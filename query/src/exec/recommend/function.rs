@@ -58,6 +58,21 @@ struct Parts {
 
 /// The rows of one call. Parameters have been put in.
 pub(crate) fn call(session: &Session, arguments: &[FunctionArg], function: &Ident) -> Result<Rows> {
+    super::rows(session, &statement(arguments, function)?, &[])
+}
+
+/// The columns of one call, as rows that are none. Parameters need not have values.
+pub(crate) fn call_columns(
+    session: &Session,
+    arguments: &[FunctionArg],
+    function: &Ident,
+) -> Result<Rows> {
+    let schema = super::columns(session, &statement(arguments, function)?, &[])?;
+    Ok(Rows { schema, batches: Vec::new() })
+}
+
+/// The RECOMMEND that a call stands for.
+fn statement(arguments: &[FunctionArg], function: &Ident) -> Result<Recommend> {
     let place = Span::from(function.span);
     let wrong = |what: &str| Error::bad_call(what).at(place);
     let mut table: Option<Name> = None;
@@ -154,7 +169,7 @@ pub(crate) fn call(session: &Session, arguments: &[FunctionArg], function: &Iden
         return Err(wrong("for whom? Add user => …, item => … or session => ARRAY[…]"));
     }
     parts.put(&mut recommend).map_err(|error| error.at(place))?;
-    super::rows(session, &recommend, &[])
+    Ok(recommend)
 }
 
 impl Parts {

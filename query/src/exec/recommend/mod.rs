@@ -20,7 +20,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use tastedb_engine::{Request, Response, Stage};
 
-pub(crate) use function::{alias, call};
+pub(crate) use function::{alias, call, call_columns};
 
 use super::show::Grid;
 use crate::ast::{Expr, Recommend, SelectItem};
@@ -79,7 +79,7 @@ pub(crate) fn run(
     let (rows, told) = answer(session, recommend, params)?;
     let mut outcome = Outcome::with_rows("RECOMMEND", rows);
     outcome.notices = told.notices;
-    if session.in_transaction() {
+    if session.is_writing() {
         outcome = outcome.notice(
             "RECOMMEND answers from the last committed state, without this transaction's changes",
         );
@@ -90,6 +90,16 @@ pub(crate) fn run(
 /// The rows of a RECOMMEND, for statements that put them elsewhere.
 pub(crate) fn rows(session: &Session, recommend: &Recommend, params: &[Value]) -> Result<Rows> {
     answer(session, recommend, params).map(|(rows, _)| rows)
+}
+
+/// The columns of a RECOMMEND; nothing is asked or looked up.
+pub(crate) fn columns(
+    session: &Session,
+    recommend: &Recommend,
+    params: &[Value],
+) -> Result<SchemaRef> {
+    let bare = super::describe::without_question(recommend);
+    Ok(Arc::clone(Running::new(session, &bare, params)?.schema()))
 }
 
 /// EXPLAIN RECOMMEND: the stages and what they found.

@@ -362,7 +362,7 @@ fn empty_statements_and_comments_are_nothing() {
 #[test]
 fn statements_before_a_mistake_are_read_first() {
     let mut all = statements("BEGIN; COMIT; ROLLBACK");
-    assert!(matches!(all.next(), Some(Ok(Statement { kind: StatementKind::Begin, .. }))));
+    assert!(matches!(all.next(), Some(Ok(Statement { kind: StatementKind::Begin(_), .. }))));
     assert!(matches!(all.next(), Some(Err(error)) if error.code() == "TD0104"));
     assert!(all.next().is_none());
     let mut all = statements("BEGIN; SELECT 'open");

@@ -188,7 +188,10 @@ fn what_is_not_supported_is_named() {
         "DROP TABLE a CASCADE",
         "UPDATE t SET a = 1 FROM s",
         "DELETE FROM t USING s",
-        "COPY t FROM STDIN",
+        "COPY t FROM STDOUT",
+        "COPY t TO PROGRAM 'gzip'",
+        "COMMIT AND CHAIN",
+        "BEGIN READ ONLY",
         "ROLLBACK TO SAVEPOINT s",
     ] {
         assert_eq!(mistake(sql).0, "TD0902", "{sql}");
