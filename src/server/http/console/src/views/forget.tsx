@@ -93,8 +93,8 @@ function Whom({ all, done }: { all: Info[]; done: () => void }) {
       {asked && (
         <Dialog title={`Forget ${asked.key}?`} onClose={() => setAsked(undefined)}>
           <p>
-            {asked.label && <>{asked.label}. </>}
-            The row of {asked.table.name} is deleted
+            <strong>{asked.key}</strong>
+            {asked.label && <> ({asked.label})</>} is deleted from {asked.table.name}
             {asked.interactions.length > 0 && <>, with {asked.interactions.map(([of, n]) => `${plural(n, "interaction")} in ${of}`).join(", ")}</>}.
             Models that have learned from it are made anew and files are rewritten without it. This cannot be undone.
           </p>
