@@ -89,6 +89,7 @@ function Try({ trio, all, models, values }: { trio: Trio; all: Trio[]; models: s
       </form>
       {user ? (
         <Answer
+          key={user}
           trio={trio}
           user={user}
           where={values.get("where") ?? ""}
