@@ -1,7 +1,6 @@
 // Which colour a value has: one of eight for the most frequent values, or a place between two for numbers.
 
 import type { Json } from "./api";
-import { value } from "./format";
 
 export interface Point {
   key: string;
@@ -23,7 +22,9 @@ export interface Colours {
 
 const CLASSES = 8;
 
-export function colours(values: Json[]): Colours {
+/** `tell` says what a value is called. */
+export function colours(values: Json[], tell: (v: Json) => string): Colours {
+  const name = (v: Json) => called(v, tell);
   const known = values.filter((v) => v !== null);
   const distinct = new Set(known);
   if (known.length && known.every((v) => typeof v === "number") && distinct.size > CLASSES) {
@@ -44,7 +45,7 @@ export function colours(values: Json[]): Colours {
 }
 
 /** What a value is called; of a list, its first member. */
-function name(v: Json): string {
-  if (Array.isArray(v)) return v.length ? value(v[0]) : "none";
-  return v === null || v === "" ? "none" : value(v);
+function called(v: Json, tell: (v: Json) => string): string {
+  if (Array.isArray(v)) return v.length ? tell(v[0]!) : "none";
+  return v === null || v === "" ? "none" : tell(v);
 }

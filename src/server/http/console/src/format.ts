@@ -53,7 +53,8 @@ export function value(v: Json | undefined): string {
       const first = v.slice(0, 3).map((x) => (typeof x === "number" ? round(x) : value(x)));
       return `[${first.join(", ")}, … ${v.length}]`;
     }
-    return v.map(value).join(", ");
+    const members = v.map(value).join(", ");
+    return typeof v[0] === "number" ? `[${members}]` : members;
   }
   if (typeof v === "object") return JSON.stringify(v);
   return String(v);

@@ -36,7 +36,8 @@ function useReadings() {
         if (readings.length && now - readings.at(-1)!.at > 5 * EVERY) readings = [];
         readings = [...readings, reading(text, now)].slice(-KEPT);
         setProblem(undefined);
-        void look().catch(() => undefined);
+        // Jobs are asked for where there are some, so that looking makes few requests of its own.
+        if (readings.length === 1 || total(readings.at(-1)!, "tastedb_jobs") > 0) void look().catch(() => undefined);
         again((n) => n + 1);
       } catch (error) {
         if (!stop.signal.aborted && error instanceof Problem) setProblem(error);

@@ -103,9 +103,9 @@ function Chosen({ table, all, values }: { table: Info; all: Info[]; values: URLS
 
 function Drawn(props: { answer: MapAnswer; table: Info; column: string; color: string; picked: string; onPick: (key: string) => void }) {
   const { answer, table, color, picked } = props;
-  const palette: Colours = useMemo(() => colours(answer.points.map((p) => p.value)), [answer]);
-  const points: Point[] = useMemo(() => answer.points.map((p, n) => ({ ...p, color: palette.of[n]! })), [answer, palette]);
   const tell = teller(table, color);
+  const palette: Colours = useMemo(() => colours(answer.points.map((p) => p.value), tell), [answer]);
+  const points: Point[] = useMemo(() => answer.points.map((p, n) => ({ ...p, color: palette.of[n]! })), [answer, palette]);
   const chosen = points.find((p) => p.key === picked);
   const named = useLoad(() => labels(table, picked ? [picked] : []), [table.name, picked]);
   const [one, two] = answer.explained;
