@@ -106,7 +106,7 @@ function Rests({ on, named }: { on: Row; named: Map<string, string> }) {
     <ul class="reasons">
       {all.map(({ key, share }) => (
         <li title={named.get(key) ?? key}>
-          {named.get(key) ?? key} <span class="quiet">{share}</span>
+          <span class="share">{share}</span> {named.get(key) ?? key}
         </li>
       ))}
     </ul>
