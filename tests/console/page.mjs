@@ -56,7 +56,7 @@ export const says = (page, what, selector = "body") =>
   page
     .waitForFunction((what, selector) => [...document.querySelectorAll(selector)].some((e) => e.innerText.includes(what)), {}, what, selector)
     .catch(async () => {
-      throw new Error(`the page does not say ${JSON.stringify(what)}; it says:\n${(await text(page, "main")).slice(0, 1500)}`);
+      throw new Error(`the page does not say ${JSON.stringify(what)}; it says:\n${(await text(page, "body")).slice(0, 1500)}`);
     });
 
 /** Clicks the button, link or summary of this name, in the view rather than around it, once it can be clicked. */

@@ -362,7 +362,7 @@ async function all(browser, base, steps) {
       await step(page);
       assert.deepEqual(page.seen.errors, [], "the page reports errors");
     } catch (error) {
-      console.error(`FAILED ${name}\n${error.stack}\nat ${page.url()}\n${(await text(page, "main")).slice(0, 1500)}`);
+      console.error(`FAILED ${name}\n${error.stack}\nat ${page.url()}\n${(await text(page, "body")).slice(0, 1500)}`);
       if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT, fullPage: true });
       return false;
     }

@@ -87,7 +87,7 @@ fn the_console_does_what_it_is_there_for() {
     let served = Served::new(&shop);
     let empty = Served::new(&made.path().join("empty.taste"));
     let mut node = Command::new("node");
-    node.arg("run.mjs").args([&served.url, key.trim(), &empty.url]).current_dir(&clicks);
+    node.arg("run.mjs").arg(&served.url).arg(key.trim()).arg(&empty.url).current_dir(&clicks);
     let clicked = run(&mut node).unwrap();
     assert!(clicked.status.success(), "{}\nthe server:\n{}", text(&clicked), served.log());
 }
