@@ -149,7 +149,7 @@ function Tickets({ tickets, verified }: { tickets: Row[]; verified: () => void }
           hidden
           columns={[
             { name: "Ticket", head: true, cell: (t) => value(t["id"]) },
-            { name: "Deleted", class: "text", cell: (t) => deleted(t) },
+            { name: "Forgotten", class: "text", cell: (t) => forgotten(t) },
             { name: "State", cell: (t) => <Steps ticket={t} /> },
             {
               name: "Actions",
@@ -163,6 +163,9 @@ function Tickets({ tickets, verified }: { tickets: Row[]; verified: () => void }
             { name: "Asked for (UTC)", cell: (t) => <span class="whole">{moment(t["requested"] ?? null)}</span> },
             { name: "Deadline (UTC)", cell: (t) => <span class="whole">{moment(t["deadline"] ?? null)}</span> },
             { name: "How models unlearned", class: "text", cell: (t) => value(t["methods"] ?? "") },
+            ...(newest.some((t) => Array.isArray(t["behaviour"]) && t["behaviour"].length > 0)
+              ? [{ name: "What models gave away", class: "text", cell: (t: Row) => value(t["behaviour"] ?? "") }]
+              : []),
           ]}
           rows={newest}
         />
@@ -186,8 +189,13 @@ function Tickets({ tickets, verified }: { tickets: Row[]; verified: () => void }
   );
 }
 
-/** What a ticket is about, in numbers. */
-function deleted(ticket: Row): string {
+/** What a ticket is about, in numbers. Where values were forgotten, the rows that had them stay. */
+function forgotten(ticket: Row): string {
+  const scope = value(ticket["scope"]);
+  if (!["user", "item", "interactions"].includes(scope)) {
+    const rows = Number(ticket["rows"] ?? 0) || Number(ticket["interactions"] ?? 0) || Number(ticket["embeddings"] ?? 0);
+    return `${scope} of ${value(ticket["table_name"])}${rows ? `, ${plural(rows, "row")}` : ""}`;
+  }
   const parts: [Json | undefined, string][] = [
     [ticket["rows"], `row of ${value(ticket["table_name"])}`],
     [ticket["interactions"], "interaction"],
@@ -197,7 +205,7 @@ function deleted(ticket: Row): string {
     if (typeof n !== "number" || n === 0) return [];
     return n === 1 ? [`1 ${what}`] : [`${count(n)} ${what.replace(/^\w+/, "$&s")}`];
   });
-  return told.join(", ") || value(ticket["scope"]);
+  return told.join(", ") || scope;
 }
 
 const Passed = ({ of }: { of: Json | undefined }) =>
