@@ -11,7 +11,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup demo test check bench fmt
+.PHONY: help setup setup-tests demo test check bench fmt
 
 help:
 	@echo "make demo              the whole story on a small made-up catalogue"
@@ -21,9 +21,13 @@ help:
 	@echo "make bench             the benchmarks"
 	@echo "make fmt               format the sources"
 	@echo "make setup             install what the build needs and this machine lacks (Debian, Ubuntu)"
+	@echo "make setup-tests       install what some tests need and are skipped without: Node, npm, Chromium"
 
 setup:
 	@sh scripts/setup
+
+setup-tests:
+	@sh scripts/setup-tests
 
 # DATA=FOLDER takes MovieLens from there; DB=PATH keeps the database that the demo makes.
 demo: setup

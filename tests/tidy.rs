@@ -208,7 +208,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     for entry in entries.flatten() {
         let path = entry.path();
         let name = entry.file_name();
-        if name == "target" || name == "corpus" || name.to_string_lossy().starts_with('.') {
+        let name = name.to_string_lossy();
+        if ["target", "corpus", "node_modules"].contains(&&*name) || name.starts_with('.') {
             continue;
         }
         if path.is_dir() {

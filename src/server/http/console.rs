@@ -12,7 +12,7 @@ use axum::routing::get;
 
 use crate::server::state::Server;
 
-/// The page, as `console/build` makes it.
+/// The page, as `npm run build` makes it of `console/src` (`console/README.md`).
 const PAGE: &str = include_str!("console/index.html");
 
 /// What the page may do.

@@ -1,6 +1,7 @@
 //! The server as clients meet it: a process with a database, asked over HTTP.
 
 mod accounts;
+mod console;
 mod kill;
 mod limits;
 mod rest;
