@@ -27,7 +27,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("prometheus_client::", &["src/server/metrics.rs"]),
     ("tracing_subscriber::", &["src/server/log.rs"]),
     ("toml::", &["src/server/config.rs"]),
-    ("pgwire::", &["src/server/pg"]),
 ];
 
 /// Which of the workspace's crates a crate may depend on.

@@ -9,9 +9,8 @@ use super::{
     AlterAction, AlterTable, Assignment, ColumnDef, ConflictAction, Context, CopySource,
     CreateEmbedding, CreateIndex, CreateModel, CreateTable, DataType, Delete, Drop, Element,
     Endpoint, Evaluate, EvaluateForgetting, Events, Existing, Forgotten, Insert, InsertSource,
-    Isolation, Literal, Name,
-    NamedValue, ObjectKind, Operand, OperandKind, Rate, Recommend, SelectItem, Show, Statement,
-    StatementKind, TrainModel, TrainingTable, Update, WithOptions,
+    Isolation, Literal, Name, NamedValue, ObjectKind, Operand, OperandKind, Rate, Recommend,
+    SelectItem, Show, Statement, StatementKind, TrainModel, TrainingTable, Update, WithOptions,
 };
 
 /// Items with a comma and a space between them.

@@ -1,10 +1,10 @@
 //! The clients that people have: psql, psycopg 3 and SQLAlchemy. Where one is not installed, that is said.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use super::Postgres;
-use crate::support::skipped;
+use crate::support::{python, skipped};
 
 /// Runs a script by psql; its output, unaligned, and its errors.
 fn psql(server: &Postgres, options: &str, script: &str) -> Option<(String, String)> {
@@ -103,38 +103,10 @@ fn psql_shows_where_a_mistake_is() {
     assert!(err.contains("TasteDB error TD0202"), "{err}");
 }
 
-/// A Python with the clients in it, made once under the target folder.
-fn python() -> Option<PathBuf> {
-    static MADE: std::sync::OnceLock<Option<PathBuf>> = std::sync::OnceLock::new();
-    MADE.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres-clients");
-        let python = folder.join("bin").join("python");
-        let ready = folder.join("ready");
-        if ready.exists() {
-            return Some(python);
-        }
-        let ran = |command: &mut Command| command.output().is_ok_and(|out| out.status.success());
-        let made = ran(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))
-            && ran(Command::new(&python).args([
-                "-m",
-                "pip",
-                "install",
-                "-q",
-                "--disable-pip-version-check",
-                "psycopg[binary]==3.*",
-                "SQLAlchemy==2.*",
-            ]));
-        if made {
-            std::fs::write(&ready, "").ok()?;
-        }
-        made.then_some(python)
-    })
-    .clone()
-}
-
 fn run_python(server: &Postgres, name: &str) -> Option<Output> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/postgres").join(name);
-    Command::new(python()?).arg(script).arg(server.port.to_string()).output().ok()
+    let venv = python("postgres-clients", &["psycopg[binary]==3.*", "SQLAlchemy==2.*"])?;
+    Command::new(venv.join("bin/python")).arg(script).arg(server.port.to_string()).output().ok()
 }
 
 fn passes(name: &str) {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod console;
+mod contract;
 mod kill;
 mod limits;
 mod rest;
