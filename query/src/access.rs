@@ -27,6 +27,7 @@ impl Statement {
             | StatementKind::Rollback
             | StatementKind::ExplainTrain(_)
             | StatementKind::Evaluate(_)
+            | StatementKind::EvaluateForgetting(_)
             | StatementKind::Recommend(_)
             | StatementKind::Query(_) => Access::Read,
             StatementKind::Explain { statement, .. } => statement.access(),

@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::returning::Returning;
-use super::{forget, names, recommend, select, show, titles};
+use super::{forget, forgetting, names, recommend, select, show, titles};
 use crate::ast::{
     Assignment, ConflictAction, Context, CopySource, Evaluate, Insert, InsertSource, Name, Operand,
     OperandKind, Recommend, SelectItem, Show, Statement, StatementKind, WithOptions,
@@ -111,6 +111,7 @@ impl Types<'_> {
             },
             StatementKind::ExplainTrain(_) => Some(columns(&PROPERTIES)),
             StatementKind::Evaluate(evaluate) => Some(evaluated(evaluate)),
+            StatementKind::EvaluateForgetting(_) => Some(columns(forgetting::COLUMNS)),
             StatementKind::VerifyForget(operand) => {
                 self.operand(operand, Text);
                 Some(columns(&[("check", Text), ("passed", Bool), ("detail", Text)]))

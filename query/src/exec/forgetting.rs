@@ -20,6 +20,18 @@ const SHARE: f64 = 0.05;
 /// The length of the lists where none is given.
 const K: u64 = 20;
 
+/// The columns of the rows.
+pub(crate) const COLUMNS: &[(&str, ColumnType)] = &[
+    ("model", ColumnType::Text),
+    ("stage", ColumnType::Text),
+    ("forget_recall", ColumnType::Double),
+    ("test_recall", ColumnType::Double),
+    ("validation_recall", ColumnType::Double),
+    ("membership_auc", ColumnType::Double),
+    ("seconds", ColumnType::Double),
+    ("how", ColumnType::Text),
+];
+
 /// Runs an EVALUATE FORGETTING.
 pub(crate) fn run(
     session: &mut Session,
@@ -81,16 +93,7 @@ pub(crate) fn run(
         None => Error::from(cause),
     })?;
 
-    let mut grid = Grid::typed(&[
-        ("model", ColumnType::Text),
-        ("stage", ColumnType::Text),
-        ("forget_recall", ColumnType::Double),
-        ("test_recall", ColumnType::Double),
-        ("validation_recall", ColumnType::Double),
-        ("membership_auc", ColumnType::Double),
-        ("seconds", ColumnType::Double),
-        ("how", ColumnType::Text),
-    ]);
+    let mut grid = Grid::typed(COLUMNS);
     let mut notices = Vec::new();
     for (model, report) in &reports {
         for stage in &report.stages {

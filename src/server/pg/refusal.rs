@@ -105,8 +105,8 @@ impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Refusal {
         Refusal {
             code: Some(problem.code),
-            hint: problem.next,
-            ..Refusal::new(sqlstate(problem.code), problem.message)
+            hint: problem.next.clone(),
+            ..Refusal::new(sqlstate(problem.code), problem.message.clone())
         }
     }
 }

@@ -241,15 +241,15 @@ fn copy_in_and_out() {
     it.wait(async {
         let sink = it.client.copy_in("COPY people FROM STDIN").await.unwrap();
         pin_mut!(sink);
-        sink.send(bytes::Bytes::from_static(b"c1\tNO\nc2\t\\")).await.unwrap();
-        sink.send(bytes::Bytes::from_static(b"N\nc3\ta\\tb\n")).await.unwrap();
+        sink.send(axum::body::Bytes::from_static(b"c1\tNO\nc2\t\\")).await.unwrap();
+        sink.send(axum::body::Bytes::from_static(b"N\nc3\ta\\tb\n")).await.unwrap();
         assert_eq!(sink.finish().await.unwrap(), 3);
         let read = it
             .client
             .copy_out("COPY (SELECT id, country FROM people WHERE id LIKE 'c%' ORDER BY id) TO STDOUT")
             .await
             .unwrap();
-        let chunks: Vec<bytes::Bytes> = read.try_collect().await.unwrap();
+        let chunks: Vec<axum::body::Bytes> = read.try_collect().await.unwrap();
         let text: Vec<u8> = chunks.concat();
         assert_eq!(String::from_utf8(text).unwrap(), "c1\tNO\nc2\t\\N\nc3\ta\\tb\n");
         assert_eq!(chunks.len(), 3, "one message for each row");
@@ -258,17 +258,17 @@ fn copy_in_and_out() {
             .copy_out("COPY (RECOMMEND id, rank FROM movies FOR USER 'u1' WHERE year > 2000 LIMIT 2) TO STDOUT WITH (FORMAT csv, HEADER)")
             .await
             .unwrap();
-        let chunks: Vec<bytes::Bytes> = read.try_collect().await.unwrap();
+        let chunks: Vec<axum::body::Bytes> = read.try_collect().await.unwrap();
         assert_eq!(String::from_utf8(chunks.concat()).unwrap(), "id,rank\nm3,1\n");
         // A row that is wrong: nothing of the COPY stays, and the connection goes on.
         let sink = it.client.copy_in("COPY people FROM STDIN (FORMAT csv)").await.unwrap();
         pin_mut!(sink);
-        sink.send(bytes::Bytes::from_static(b"d1,NO\nd2\n")).await.unwrap();
+        sink.send(axum::body::Bytes::from_static(b"d1,NO\nd2\n")).await.unwrap();
         let error = sink.finish().await.unwrap_err();
         assert_eq!(error.code(), Some(&SqlState::BAD_COPY_FILE_FORMAT), "{error:?}");
         let row = it.client.query_one("SELECT count(*) FROM people WHERE id LIKE 'd%'", &[]).await;
         assert_eq!(row.unwrap().get::<_, i64>(0), 0);
-        let error = it.client.copy_in::<_, bytes::Bytes>("COPY nothing FROM STDIN").await;
+        let error = it.client.copy_in::<_, axum::body::Bytes>("COPY nothing FROM STDIN").await;
         assert!(error.is_err());
         assert!(it.client.simple_query("SELECT 1").await.is_ok());
     });
