@@ -30,7 +30,7 @@ fn parameters_have_the_types_of_what_they_stand_beside() {
         ("SELECT * FROM movies WHERE id = $1 AND year > $2", vec![Some(Text), Some(Int)]),
         ("SELECT * FROM movies WHERE price BETWEEN $1 AND $2", vec![Some(Real), Some(Real)]),
         ("SELECT * FROM movies WHERE title LIKE $1 LIMIT $2", vec![Some(Text), Some(BigInt)]),
-        ("SELECT $1::bigint, $2::bool", vec![Some(BigInt), Some(Bool)]),
+        ("SELECT $1::bigint AS a, $2::bool AS b", vec![Some(BigInt), Some(Bool)]),
         ("SELECT $1", vec![None]),
         (
             "SELECT * FROM ratings WHERE ts < $1 AND user_id IN ($2, $3)",

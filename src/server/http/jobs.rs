@@ -9,6 +9,8 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::Stream;
 use futures::stream;
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -78,12 +80,21 @@ async fn cancel(
     server.jobs.cancel(job).map(Json)
 }
 
+/// An event of a job.
+#[derive(Serialize, ToSchema)]
+struct JobEvent {
+    /// `job`.
+    event: String,
+    /// The report of the job, as JSON.
+    data: String,
+}
+
 /// A job as it goes: one event for each change, until it ends
 #[utoipa::path(
     get, path = "/v1/jobs/{job}/events", tag = "jobs",
     params(("job" = u64, Path, description = "The number of the job")),
     responses(
-        (status = 200, body = Report, content_type = "text/event-stream"),
+        (status = 200, body = JobEvent, content_type = "text/event-stream"),
         (status = "4XX", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security(("key" = []), ("password" = [])),

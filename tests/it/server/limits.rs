@@ -26,12 +26,32 @@ fn what_is_too_large_or_too_long_is_refused() {
     assert_eq!((status, &problem["code"]), (413, &json!("TD1005")), "{problem}");
     let (status, problem) = served.post("/v1/sql", json!({"sql": "SELECT * FROM movies"}));
     assert_eq!((status, &problem["code"]), (422, &json!("TD1008")), "{problem}");
-    let tables: Vec<String> = (0..16).map(|n| format!("movies t{n}")).collect();
-    let long = format!("SELECT sum(t0.year + t15.year) AS n FROM {}", tables.join(", "));
-    let (status, problem) = served.post("/v1/sql", json!({ "sql": long }));
+    let (status, problem) = served.post("/v1/sql", json!({ "sql": long() }));
     assert_eq!((status, &problem["code"]), (408, &json!("TD1007")), "{problem}");
     let (status, _) = served.post("/v1/sql", json!({"sql": "SELECT 1"}));
     assert_eq!(status, 200, "it goes on");
+}
+
+/// A query of some billion rows.
+fn long() -> String {
+    let tables: Vec<String> = (0..16).map(|n| format!("movies t{n}")).collect();
+    format!("SELECT sum(t0.year + t15.year) AS n FROM {}", tables.join(", "))
+}
+
+#[test]
+fn recommendations_do_not_queue_behind_statements() {
+    let (_folder, path) = database(SHOP);
+    let served = Served::with(&path, "max_statements = 1\nstatement_timeout = 7");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| served.post("/v1/sql", json!({ "sql": long() })));
+        std::thread::sleep(Duration::from_millis(500));
+        let second = scope.spawn(|| served.post("/v1/sql", json!({"sql": "SELECT 1"})));
+        let ask = json!({"table": "movies", "for": {"user": "u1"}});
+        assert_eq!(served.post("/v1/recommend", ask).0, 200, "it has a place of its own");
+        let (status, problem) = second.join().unwrap();
+        assert_eq!((status, &problem["code"]), (503, &json!("TD1006")), "{problem}");
+        assert_eq!(first.join().unwrap().0, 408);
+    });
 }
 
 #[test]
