@@ -27,7 +27,7 @@ COPY movies (id, title, year) FROM '$data/ml-1m/items.csv';
 COPY ratings (user_id, item_id) FROM '$data/ml-1m/train.csv.gz';
 CREATE MODEL taste USING ease ON ratings, clicks WITH (lambda = 300);
 TRAIN MODEL taste;
-CREATE MODEL slow USING lightgcn ON ratings;
+CREATE MODEL slow USING lightgcn ON ratings WITH (epochs = 100000, patience = 1000);
 SQL
 "$tastedb" serve "$db" --http "127.0.0.1:$port" --pg off --config "$here/server.toml" 2>"$place/log" &
 server=$!
@@ -42,7 +42,7 @@ load() {
 echo "| load | connections | requests/s | p50 ms | p99 ms | p99.9 ms | errors |"
 echo "|---|---|---|---|---|---|---|"
 for connections in 1 8 64 256; do load "$connections" recommend; done
-curl -s -X POST -d '{"with":{"epochs":100000}}' "http://127.0.0.1:$port/v1/models/slow/train" >/dev/null
+curl -s -X POST -d '{}' "http://127.0.0.1:$port/v1/models/slow/train" >/dev/null
 sleep 1
 for connections in 8 64; do load "$connections" mixed; done
 echo

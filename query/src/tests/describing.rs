@@ -50,7 +50,7 @@ fn parameters_have_the_types_of_what_they_stand_beside() {
             vec![Some(Text), Some(Double), Some(Int), Some(BigInt), Some(BigInt)],
         ),
         (
-            "SELECT * FROM recommend('movies', user => $1, k => $2) r WHERE r.year > $3",
+            "SELECT * FROM recommend('movies', user => $1, k => $2) r WHERE r.rank > $3",
             vec![Some(Text), Some(BigInt), Some(Int)],
         ),
         ("COPY (SELECT * FROM movies WHERE year = $1) TO STDOUT", vec![Some(Int)]),

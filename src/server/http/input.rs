@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -99,6 +101,32 @@ fn parse<T: DeserializeOwned>(text: &[u8], what: &str) -> Result<T, Problem> {
         return Err(Problem::bad_request(format!("{what} is empty; JSON is expected")));
     }
     serde_json::from_slice(text).map_err(|error| Problem::bad_request(format!("{what}: {error}")))
+}
+
+/// Bodies up to so many bytes are read before anything is decided about their request.
+const SMALL: u64 = 64 << 10;
+
+/// Reads a small body before the request goes on: a refusal that leaves a body unread ends the connection,
+/// and a client that sends its next request on it finds it closed.
+pub(super) async fn read_small(
+    State(server): State<Arc<Server>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if !length.is_some_and(|length| (1..=SMALL).contains(&length)) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let reading = axum::body::to_bytes(body, SMALL as usize);
+    match tokio::time::timeout(server.config.body_timeout, reading).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Ok(Err(error)) => {
+            Problem::bad_request(format!("the body ended early: {error}")).into_response()
+        }
+        Err(_) => Problem::too_slow("the body came too slowly").into_response(),
+    }
 }
 
 /// Reads a body that is neither too large nor too slow.

@@ -90,6 +90,7 @@ pub(crate) fn router(server: &Arc<Server>) -> Router {
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             Problem::no_method(format!("no {method} of {}", uri.path()))
         })
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(server), input::read_small))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(server), trace::trace))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .with_state(Arc::clone(server))

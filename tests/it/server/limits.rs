@@ -120,7 +120,7 @@ fn a_recommendation_does_not_wait_for_a_training() {
         }))
         .collect();
     let script = format!(
-        "{SHOP} BEGIN; {rows} COMMIT; CREATE MODEL long USING lightgcn ON likes WITH (epochs = 100000)"
+        "{SHOP} BEGIN; {rows} COMMIT; CREATE MODEL long USING lightgcn ON likes WITH (epochs = 100000, patience = 1000, validate_every = 1000)"
     );
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("shop.taste");
