@@ -1,8 +1,7 @@
 //! The log of a server: one line for each request and for what happens to the server itself.
 //!
 //! Lines go to standard error, as text or as JSON. A request is logged with its route (not its path),
-//! its status, its time and the account: no key of a user or an item, no statement, no secret. At the
-//! level `debug` keys appear as hashes.
+//! its status, its code and its time: no key of a user or an item, no statement, no secret.
 
 use tracing_subscriber::EnvFilter;
 

@@ -18,7 +18,7 @@ use super::problem::Problem;
 pub(crate) struct Tls {
     certificate: PathBuf,
     key: PathBuf,
-    /// The protocol that ALPN offers, if any.
+    /// Replaced as a whole by a reload; connections that are there keep theirs.
     config: RwLock<Arc<ServerConfig>>,
 }
 

@@ -86,7 +86,7 @@ fn quoted(rest: &[u8], quote: u8, escapes: bool) -> usize {
 /// Whether a string after this has escapes with a backslash: `E'…'`.
 fn is_escaped(before: &[u8]) -> bool {
     match before {
-        [.., other, b'e' | b'E'] => !(other.is_ascii_alphanumeric() || *other == b'_'),
+        [.., other, b'e' | b'E'] => !is_letter(*other),
         [b'e' | b'E'] => true,
         _ => false,
     }
@@ -94,7 +94,7 @@ fn is_escaped(before: &[u8]) -> bool {
 
 /// `$tag$ … $tag$`, or a dollar that is something else.
 fn dollar(rest: &[u8]) -> usize {
-    let tag = rest[1..].iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'));
+    let tag = rest[1..].iter().position(|byte| !is_letter(*byte));
     let Some(tag) = tag.filter(|tag| rest[1 + tag] == b'$' && !rest[1].is_ascii_digit()) else {
         return 1;
     };
@@ -104,10 +104,14 @@ fn dollar(rest: &[u8]) -> usize {
     end.map_or(rest.len(), |end| end + 2 * quote.len())
 }
 
-/// Letters that belong together.
+/// Letters that belong together; a dollar inside of them begins no quote.
 fn word(rest: &[u8]) -> usize {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 128;
-    rest.iter().position(|byte| !plain(byte)).unwrap_or(rest.len()).max(1)
+    let end = rest.iter().position(|byte| !is_letter(*byte) && *byte != b'$');
+    end.unwrap_or(rest.len()).max(1)
+}
+
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
 #[cfg(test)]
@@ -129,6 +133,12 @@ mod tests {
         );
         assert_eq!(texts("SELECT \"a;b\", $1"), ["SELECT \"a;b\", $1"]);
         assert!(texts(" ;; -- nothing").is_empty());
+    }
+
+    #[test]
+    fn a_dollar_inside_a_name_begins_no_quote() {
+        assert_eq!(texts("SELECT a$b$; SELECT 2 AS c$b$"), ["SELECT a$b$", "SELECT 2 AS c$b$"]);
+        assert_eq!(texts("SELECT βe'\'; SELECT 2"), ["SELECT βe'\'", "SELECT 2"]);
     }
 
     proptest! {
