@@ -367,13 +367,15 @@ fn ials_scores(ials: &ItemFactors, x: &[(u32, f32)], out: &mut [f32]) {
     }
 }
 
-/// The standard deviation of values.
+/// The standard deviation of values; of equal ones zero and not what rounding leaves.
 fn deviation(values: &[f32]) -> f32 {
     let n = values.len().max(1) as f64;
+    let first = values.first().copied().map_or(0.0, f64::from);
     let (mut sum, mut squares) = (0f64, 0f64);
     for value in values {
-        sum += f64::from(*value);
-        squares += f64::from(*value) * f64::from(*value);
+        let value = f64::from(*value) - first;
+        sum += value;
+        squares += value * value;
     }
     (squares / n - (sum / n).powi(2)).max(0.0).sqrt() as f32
 }

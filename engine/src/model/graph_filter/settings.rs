@@ -128,9 +128,10 @@ impl Factors {
     }
 }
 
-/// One over a spread; zero for a term that is the same everywhere.
+/// One over a spread. A term that is the same everywhere, as in a database of one user, keeps its own
+/// scale: it ranks nothing now, but a refresh keeps the factor when clicks tell items apart.
 pub(super) fn over(spread: f32) -> f32 {
-    if spread > 0.0 && spread.is_finite() { spread.recip() } else { 0.0 }
+    if spread > 0.0 && spread.is_finite() { spread.recip() } else { 1.0 }
 }
 
 impl Settings {

@@ -178,3 +178,26 @@ fn when_all_interactions_are_gone_there_is_no_model() {
         assert!(matches!(refused, Err(Error::EmptyTraining { .. })));
     }
 }
+
+/// One user whose items are all alike tells nothing about scales, but the clicks that follow do count.
+#[test]
+fn what_was_trained_where_all_items_are_alike_ranks_after_a_refresh() {
+    let old = dataset(&[(0, 0), (0, 1)], 2);
+    let pairs: Vec<(u64, u64)> = (0..6).flat_map(|user| [(user, user % 2), (user, 2)]).collect();
+    let new = dataset(&[&pairs[..], &[(6, 0), (6, 1)]].concat(), 3);
+    let side = SideData::default();
+    let options = by_hand(0.0).with("content", OptionValue::Real(0.0));
+    let model = fit(&old, &side, &options, 1, &Work::quiet()).unwrap();
+    let news = News::new(new.items.clone(), &side, None, || Ok(new.clone()));
+    let refreshed = refresh(model.as_ref(), &news, 1, &Work::quiet()).unwrap().model;
+    let history = [(0u32, 1f32)];
+    let input = crate::ScoreInput {
+        history: crate::History::new(&history),
+        items: &new.items,
+        side: &side,
+        vectors: &[],
+    };
+    let mut scores = vec![0f32; 3];
+    refreshed.score(&input, &mut scores);
+    assert!(scores[2] > scores[1] && scores[1] > 0.0, "{scores:?}");
+}
