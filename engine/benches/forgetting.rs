@@ -60,7 +60,7 @@ fn main() {
     for stage in &report.stages {
         let figure = |value: Option<f64>| value.map_or("    –".to_owned(), |v| format!("{v:.4}"));
         println!(
-            "  {:<10} forget {}  test {}  validation {}  membership {}  {:>9.3} s  {}",
+            "  {:<10} forget {}  test {}  validation {}  membership {}  {:>11.6} s  {}",
             stage.stage,
             figure(stage.forget),
             figure(stage.test),

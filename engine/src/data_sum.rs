@@ -9,7 +9,7 @@
 //! two agree, it was all. It is no secret and no defence against somebody who looks for two datasets
 //! of one sum.
 
-use tastedb_storage::{InteractionId, ItemId, UserId};
+use tastedb_storage::{InteractionId, ItemId, Snapshot, UserId};
 
 use crate::dataset::Dataset;
 use crate::model::Changed;
@@ -22,18 +22,21 @@ pub struct DataSum {
     pub sum: u128,
     /// Interactions of this id and higher ones came later.
     pub next: InteractionId,
+    /// How many interactions of all tables had been deleted by then; `None` in versions from before they
+    /// were counted.
+    pub deleted: Option<u64>,
 }
 
 impl DataSum {
-    /// That of a dataset that was read from a state whose next interaction is `next`.
-    pub(crate) fn of(data: &Dataset, next: InteractionId) -> DataSum {
-        let mut sum = 0u128;
-        for (user, (items, weights)) in data.users.iter().zip(data.by_user.rows()) {
-            for (item, weight) in items.iter().zip(weights) {
-                sum = sum.wrapping_add(pair(*user, data.items[*item as usize], *weight));
-            }
-        }
-        DataSum { sum, next }
+    /// That of a dataset that was read from a state.
+    pub(crate) fn of(data: &Dataset, state: &Snapshot) -> DataSum {
+        DataSum::at(sum_of(data), state)
+    }
+
+    /// A sum over the pairs of a state.
+    pub(crate) fn at(sum: u128, state: &Snapshot) -> DataSum {
+        let deleted = Some(state.deleted_interactions());
+        DataSum { sum, next: state.next_interaction(), deleted }
     }
 
     /// The sum with what users had before in place of what they have after, or the other way round.
@@ -57,14 +60,17 @@ impl DataSum {
 
     /// As it is written.
     pub(crate) fn encode(self) -> String {
-        format!("{:032x} {}", self.sum, self.next.0)
+        let deleted = self.deleted.map(|deleted| format!(" {deleted}")).unwrap_or_default();
+        format!("{:032x} {}{deleted}", self.sum, self.next.0)
     }
 
     /// Reads what was written.
     pub(crate) fn decode(text: &str) -> Option<DataSum> {
-        let (sum, next) = text.split_once(' ')?;
-        let sum = u128::from_str_radix(sum, 16).ok()?;
-        Some(DataSum { sum, next: InteractionId(next.parse().ok()?) })
+        let mut fields = text.split(' ');
+        let sum = u128::from_str_radix(fields.next()?, 16).ok()?;
+        let next = InteractionId(fields.next()?.parse().ok()?);
+        let deleted = fields.next().map(str::parse).transpose().ok()?;
+        fields.next().is_none().then_some(DataSum { sum, next, deleted })
     }
 }
 
@@ -75,6 +81,16 @@ pub(crate) enum Direction {
     Forwards,
     /// From what is to what was.
     Backwards,
+}
+
+fn sum_of(data: &Dataset) -> u128 {
+    let mut sum = 0u128;
+    for (user, (items, weights)) in data.users.iter().zip(data.by_user.rows()) {
+        for (item, weight) in items.iter().zip(weights) {
+            sum = sum.wrapping_add(pair(*user, data.items[*item as usize], *weight));
+        }
+    }
+    sum
 }
 
 fn pair(user: UserId, item: ItemId, weight: f32) -> u128 {
@@ -99,8 +115,12 @@ mod tests {
     fn what_changed_leads_from_one_sum_to_the_other_and_nothing_else_does() {
         let before = data(&[(1, 1, 1.0), (1, 2, 1.0), (2, 3, 0.5)]);
         let after = data(&[(1, 2, 1.0), (2, 3, 0.5), (3, 4, 2.0)]);
-        let next = InteractionId(9);
-        let (from, to) = (DataSum::of(&before, next), DataSum::of(&after, next));
+        let of = |data: &Dataset| DataSum {
+            sum: sum_of(data),
+            next: InteractionId(9),
+            deleted: Some(7),
+        };
+        let (from, to) = (of(&before), of(&after));
         let one = Changed {
             user: UserId(1),
             before: vec![(ItemId(1), 1.0), (ItemId(2), 1.0)],
@@ -114,8 +134,12 @@ mod tests {
         let swapped = [Changed { user: UserId(3), ..one }, Changed { user: UserId(1), ..other }];
         assert_ne!(from.with(&swapped, Direction::Forwards), to);
         let heavier = data(&[(1, 1, 1.0), (1, 2, 1.0), (2, 3, 0.25)]);
-        assert_ne!(DataSum::of(&heavier, next).sum, from.sum);
-        assert_eq!(DataSum::decode(&from.encode()), Some(from));
+        assert_ne!(of(&heavier).sum, from.sum);
+        for deleted in [None, Some(7)] {
+            let sum = DataSum { deleted, ..from };
+            assert_eq!(DataSum::decode(&sum.encode()), Some(sum));
+        }
+        assert_eq!(DataSum::decode(&format!("{} 8", from.encode())), None);
         assert_eq!(DataSum::decode("xyz 1"), None);
     }
 }

@@ -197,30 +197,19 @@ fn measure(
             train::side_data(engine, snapshot, definition, &graphs)?
         }
     };
-    let fitted;
-    let model: &dyn Model = match &subject.served {
-        Some(serving) => serving.model.as_ref(),
-        None if is_random => {
-            fitted = model::random(entities.items().to_vec(), request.seed);
-            fitted.as_ref()
-        }
+    let model: Arc<dyn Model> = match &subject.served {
+        Some(serving) => serving.answering(snapshot)?,
+        None if is_random => model::random(entities.items().to_vec(), request.seed).into(),
         None => {
-            fitted = model::fit(
-                &definition.algorithm,
-                &data,
-                &side,
-                &definition.options,
-                request.seed,
-                work,
-            )?;
-            fitted.as_ref()
+            let (algorithm, options) = (&definition.algorithm, &definition.options);
+            model::fit(algorithm, &data, &side, options, request.seed, work)?.into()
         }
     };
     let side = SideData {
         embeddings: train::embeddings(engine, snapshot, definition)?.embeddings,
         ..side
     };
-    let model = model::on_catalogue(model, entities.items(), &side);
+    let model = model::on_catalogue(model.as_ref(), entities.items(), &side);
     let (cases, groups) = cases(&data, &entities, held, request);
     let task = Task { items: entities.items(), cases: &cases, groups: &groups, side: Some(&side) };
     let measured = evaluate::evaluate(&[model.as_ref()], &task, &request.metrics, work)?;

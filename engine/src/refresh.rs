@@ -82,7 +82,6 @@ pub(crate) fn refresh(
     let steps = since.changed.as_deref().map(Steps::of);
     let moved = since.changed.as_deref().zip(before.data);
     let moved = moved.map(|(changed, sum)| sum.with(changed, Direction::Forwards).sum);
-    let next = snapshot.next_interaction();
     let mut read_seconds = reading.elapsed().as_secs_f64();
 
     // All interactions are read within the refresh, if at all, or were to find out what changed.
@@ -115,8 +114,8 @@ pub(crate) fn refresh(
 
     let known = news.into_read();
     let data = match &known {
-        Some(data) => Some(DataSum::of(data, next)),
-        None => moved.map(|sum| DataSum { sum, next }),
+        Some(data) => Some(DataSum::of(data, &snapshot)),
+        None => moved.map(|sum| DataSum::at(sum, &snapshot)),
     };
     let (users, pairs, interactions) = match (known, steps) {
         (Some(data), _) => {

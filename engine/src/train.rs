@@ -131,7 +131,7 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
         items: data.n_items() as u64,
         pairs: data.n_pairs() as u64,
         interactions: Some(interactions),
-        data: Some(DataSum::of(&data, snapshot.next_interaction())),
+        data: Some(DataSum::of(&data, &snapshot)),
         refreshed: None,
         options: Vec::new(),
         notes: Vec::new(),

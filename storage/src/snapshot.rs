@@ -41,6 +41,7 @@ struct Pinned {
     manifest: Arc<Manifest>,
     generation: u64,
     next_interaction: InteractionId,
+    deleted_interactions: u64,
     /// Held for its lock.
     _home: Arc<Home>,
 }
@@ -53,6 +54,7 @@ impl Snapshot {
             manifest: Arc::clone(&head.manifest),
             generation: head.state.generation,
             next_interaction: head.state.next_interaction(),
+            deleted_interactions: head.state.deleted_interactions(),
             _home: home,
         }))
     }
@@ -66,6 +68,12 @@ impl Snapshot {
     /// have it or a higher one.
     pub fn next_interaction(&self) -> InteractionId {
         self.0.next_interaction
+    }
+
+    /// How many interactions were ever deleted, of all tables. Where it is the same in two states, none
+    /// was deleted in between; one whose values changed is still the same.
+    pub fn deleted_interactions(&self) -> u64 {
+        self.0.deleted_interactions
     }
 
     /// The names of all artifacts, in order.

@@ -22,6 +22,8 @@ pub(crate) struct State {
     /// The next number of a segment or artifact file.
     pub(crate) next_file: u64,
     next_entity: BTreeMap<TableId, EntityId>,
+    /// Interactions that were deleted since the database was created.
+    deleted_interactions: u64,
 }
 
 impl State {
@@ -33,6 +35,7 @@ impl State {
             next_interaction: 1,
             next_file: 1,
             next_entity: BTreeMap::new(),
+            deleted_interactions: 0,
         }
     }
 
@@ -50,8 +53,17 @@ impl State {
         for _ in 0..count {
             next_entity.insert(TableId(from.u32()?), from.u64()?);
         }
+        // Records from before deletions were counted end here.
+        let deleted_interactions = if from.is_at_end() { 0 } else { from.u64()? };
         from.finish()?;
-        Ok(Some(State { generation, next_table, next_interaction, next_file, next_entity }))
+        Ok(Some(State {
+            generation,
+            next_table,
+            next_interaction,
+            next_file,
+            next_entity,
+            deleted_interactions,
+        }))
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -66,6 +78,7 @@ impl State {
             out.u32(table.0);
             out.u64(*next);
         }
+        out.u64(self.deleted_interactions);
         bytes
     }
 
@@ -92,6 +105,16 @@ impl State {
     /// The id that the next interaction gets.
     pub(crate) fn next_interaction(&self) -> InteractionId {
         InteractionId(self.next_interaction)
+    }
+
+    /// How many interactions were ever deleted.
+    pub(crate) fn deleted_interactions(&self) -> u64 {
+        self.deleted_interactions
+    }
+
+    /// Counts deleted interactions.
+    pub(crate) fn count_deleted(&mut self, interactions: u64) {
+        self.deleted_interactions = self.deleted_interactions.saturating_add(interactions);
     }
 
     /// Whether a table ever had a row.

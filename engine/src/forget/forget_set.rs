@@ -282,7 +282,8 @@ pub(crate) fn since(
     Ok(all.iter().all(|row| row.weight.is_some()).then_some(all))
 }
 
-fn weighs(model: &ModelDefinition) -> bool {
+/// Whether a model weighs the interactions of a table, or leaves some out.
+pub(super) fn weighs(model: &ModelDefinition) -> bool {
     model.tables.iter().any(|table| table.weight.is_some() || table.filter.is_some())
 }
 

@@ -93,6 +93,21 @@ pub(super) fn find(read: &dyn Read, id: &str) -> Result<Ticket> {
     Ticket::decode(&record, number, &bytes)
 }
 
+/// The highest number that a ticket has; 0 where there is none.
+pub(super) fn last(read: &dyn Read) -> Result<u64> {
+    let Some(bytes) = read.record(LAST)? else { return Ok(0) };
+    let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| Error::CorruptRecord {
+        record: LAST.to_owned(),
+        what: "it is no number".to_owned(),
+    })
+}
+
+/// The ticket of a number.
+pub(super) fn get(read: &dyn Read, number: u64) -> Result<Ticket> {
+    find(read, &format!("f_{number}"))
+}
+
 /// The last commit with a deletion that a model is to forget; 0 if there was none.
 pub(crate) fn newest(read: &dyn Read, model: &ModelDefinition) -> Result<u64> {
     let catalog = read.catalog().clone();
@@ -109,17 +124,7 @@ pub(crate) fn newest_of(read: &dyn Read, table: TableId) -> Result<u64> {
 
 /// A number for a new ticket, never given before.
 pub(super) fn new_number(txn: &mut WriteTxn) -> Result<u64> {
-    let last = match txn.record(LAST)? {
-        None => 0,
-        Some(bytes) => {
-            let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
-            number.ok_or_else(|| Error::CorruptRecord {
-                record: LAST.to_owned(),
-                what: "it is no number".to_owned(),
-            })?
-        }
-    };
-    let number: u64 = last + 1;
+    let number = last(txn)? + 1;
     txn.put_record(LAST, number.to_string().as_bytes());
     Ok(number)
 }

@@ -19,6 +19,7 @@ mod again;
 mod behaviour;
 mod compare;
 mod content;
+mod corrections;
 mod deleting;
 mod digest;
 mod evaluation;
@@ -36,6 +37,7 @@ mod values;
 
 pub(crate) use again::again;
 pub use behaviour::Behaviour;
+pub(crate) use corrections::Corrections;
 pub use deleting::Forgetting;
 pub use evaluation::ForgettingRequest;
 pub(crate) use evaluation::evaluate_forgetting;

@@ -2,10 +2,10 @@
 //!
 //! The protocol is that of MMRecUn (Sinha et al. 2024), with what a database can add. A part of the
 //! pairs is hidden from all three models to validate on; of the rest, users, items or pairs are
-//! drawn to be forgotten. Then the model is fitted on all, made to unlearn by the very call that a
-//! vacuum makes, and fitted on what is left. Reported for each: recall of what was forgotten, of the
-//! test set and of the validation set for whom is left, the membership AUC of what was forgotten, and
-//! seconds, without those for reading and writing.
+//! drawn to be forgotten. Then the model is fitted on all, corrected as answers are from the deletion on
+//! where it can be, made to unlearn by the very call that a vacuum makes, and fitted on what is left.
+//! Reported for each: recall of what was forgotten, of the test set and of the validation set for whom
+//! is left, the membership AUC of what was forgotten, and seconds, without those for reading and writing.
 //!
 //! A forgotten user is asked about as somebody who comes with half of that history: how much of the
 //! other half is found? An item that was forgotten is not in the catalogue, so nobody finds it.
@@ -22,7 +22,7 @@ use crate::dataset::{Dataset, Pair, UNKNOWN_TIME};
 use crate::error::{Error, Result};
 use crate::evaluate::{Case, Metric, Task, evaluate};
 use crate::history::SideData;
-use crate::model::{self, Changed, Model, News};
+use crate::model::{self, Changed, Model, News, TakenOut};
 use crate::options::ModelOptions;
 use crate::progress::Work;
 use crate::refresh::few;
@@ -69,7 +69,7 @@ pub struct Protocol<'a> {
 /// A model at one stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ForgettingStage {
-    /// `before`, `unlearned` or `retrained`.
+    /// `before`, `corrected`, `unlearned` or `retrained`.
     pub stage: &'static str,
     /// What was done.
     pub how: String,
@@ -88,7 +88,7 @@ pub struct ForgettingStage {
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ForgettingReport {
-    /// Before, unlearned, retrained.
+    /// Before, corrected where the model can be, unlearned, retrained.
     pub stages: Vec<ForgettingStage>,
     /// What was forgotten, in numbers: users or items, where these were drawn, and pairs.
     pub forgotten: (u64, u64),
@@ -108,7 +108,19 @@ pub fn measure_forgetting(protocol: &Protocol<'_>, work: &Work) -> Result<Forget
     let how = "trained on everything".to_owned();
     let first = parts.stage(protocol, "before", how, before.as_ref(), side, seconds, work)?;
 
+    let mut stages = vec![first];
+
     let changed = Changed::between(&parts.whole, &parts.retain);
+    let gone: Vec<ItemId> = parts.gone.iter().copied().collect();
+    let start = Instant::now();
+    let corrected = before.without(&TakenOut { changed: &changed, gone: &gone });
+    let seconds = start.elapsed().as_secs_f64();
+    if let Some(model) = corrected {
+        let how = "answers as if trained on what is left".to_owned();
+        let model = model.as_ref();
+        stages.push(parts.stage(protocol, "corrected", how, model, &without, seconds, work)?);
+    }
+
     let of_use = few(changed.len(), parts.whole.n_users() as u64) || before.undoes();
     let changed = of_use.then_some(changed);
     let data = Mutex::new(Some(parts.retain.clone()));
@@ -121,17 +133,18 @@ pub fn measure_forgetting(protocol: &Protocol<'_>, work: &Work) -> Result<Forget
     let seconds = start.elapsed().as_secs_f64();
     drop(before);
     let model = unlearned.model.as_ref();
-    let second =
-        parts.stage(protocol, "unlearned", unlearned.how, model, &without, seconds, work)?;
+    let how = unlearned.how;
+    stages.push(parts.stage(protocol, "unlearned", how, model, &without, seconds, work)?);
     drop(unlearned.model);
 
     let start = Instant::now();
     let gold = model::fit(algorithm, &parts.retain, &without, options, seed, work)?;
     let seconds = start.elapsed().as_secs_f64();
     let how = "trained on what is left".to_owned();
-    let third = parts.stage(protocol, "retrained", how, gold.as_ref(), &without, seconds, work)?;
+    let gold = gold.as_ref();
+    stages.push(parts.stage(protocol, "retrained", how, gold, &without, seconds, work)?);
     Ok(ForgettingReport {
-        stages: vec![first, second, third],
+        stages,
         forgotten: (parts.subjects, parts.forgotten.len() as u64),
         retained: parts.retain.n_pairs() as u64,
     })
@@ -266,12 +279,13 @@ impl Parts {
         };
         let forget = match (protocol.scope, stage) {
             // What is not in the catalogue is not found.
-            (Scope::Item, "unlearned" | "retrained") => Some(0.0),
+            (Scope::Item, stage) if stage != "before" => Some(0.0),
             _ => recall(self.forgotten_cases(protocol, items))?,
         };
         let test = recall(self.left_cases(protocol.test, items))?;
         let validation = recall(self.left_cases(&self.validation, items))?;
-        let membership = match model.is_live() {
+        let nobody = model.is_live() || protocol.scope == Scope::Item && stage != "before";
+        let membership = match nobody {
             true => None,
             false => exposure(model, &self.probes(protocol), work)?.map(|told| told.auc),
         };

@@ -150,7 +150,10 @@ pub(crate) fn verify(engine: &Engine, id: &str, now: i64, work: &Work) -> Result
         let check = format!("model {}", definition.name);
         let number = version.version;
         lines.push(if version.rid_of() < ticket.generation {
-            let detail = format!("version {number} descends from what was deleted");
+            let mut detail = format!("version {number} descends from what was deleted");
+            if engine.registry().serving(&snapshot, &definition.name)?.leaves_out(&snapshot)? {
+                detail.push_str("; its answers leave it out since");
+            }
             ReceiptLine::failed(check, detail)
         } else if search.knows(definition)? {
             ReceiptLine::failed(check, format!("version {number} knows a deleted item"))

@@ -145,6 +145,11 @@ impl Ticket {
         self.state() < State::Unlearned
     }
 
+    /// Whether a vacuum has taken it up, and its forget set away.
+    pub(super) fn is_vacuumed(&self) -> bool {
+        self.erased.is_some() || self.unlearned.is_some() || !self.methods.is_empty()
+    }
+
     /// Whether a model can have learned from what was deleted.
     pub(super) fn concerns(&self, model: &ModelDefinition, catalog: &Catalog) -> bool {
         let linked = |table: TableId| {

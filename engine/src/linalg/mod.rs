@@ -20,4 +20,4 @@ pub(crate) use panels::{Entry, PANEL, Panels, panels_len};
 pub(crate) use products::{add_combinations, add_outer_products, products};
 pub(crate) use small::{add_gram, factor, solve};
 pub(crate) use tall::{inner, inner_bytes, multiply};
-pub(crate) use update::{Sparse, Turn, update_inverse};
+pub(crate) use update::{Sparse, Turn, leave_out, update_inverse};

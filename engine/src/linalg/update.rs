@@ -55,6 +55,18 @@ pub(crate) fn update_inverse(
     Ok(true)
 }
 
+/// Replaces a part of an inverse by the inverse of that part of the matrix:
+/// `P_KK − P_KG P_GG⁻¹ P_GK` (the block inverse), of which `cross` is P_KG and `corner` P_GG, row by
+/// row; false, with nothing changed, where `corner` is not positive definite.
+pub(crate) fn leave_out(part: &mut Panels<f64>, mut cross: Vec<f64>, corner: Vec<f64>) -> bool {
+    let n = part.n();
+    let width = cross.len() / n.max(1);
+    let Some(factor) = Cholesky::new(width, corner) else { return false };
+    cross.par_chunks_exact_mut(width.max(1)).for_each(|row| factor.solve_half(row));
+    correct(part, &cross, width, -1.0);
+    true
+}
+
 /// P V in rows of as many numbers as V has columns.
 fn image(inverse: &Panels<f64>, vectors: &[Sparse]) -> Vec<f64> {
     let (n, width) = (inverse.n(), vectors.len());
@@ -166,6 +178,39 @@ mod tests {
         let mut expected = matrix(n, &[&old[40..], &new]);
         invert(&mut expected, "", &Work::quiet()).unwrap();
         for at in 0..n {
+            for (own, other) in found.column(at).iter().zip(expected.column(at)) {
+                assert!((own - other).abs() < 1e-12, "column {at}: {own} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_leaves_the_inverse_of_the_rest() {
+        let (n, gone) = (300, [7usize, 8, 299]);
+        let all = vectors(n, 100, 1);
+        let whole = matrix(n, &[&all]);
+        let mut inverse = matrix(n, &[&all]);
+        invert(&mut inverse, "", &Work::quiet()).unwrap();
+        let kept: Vec<usize> = (0..n).filter(|row| !gone.contains(row)).collect();
+        let at = |from: &Panels<f64>, row: usize, column: usize| {
+            from.column(row.min(column))[row.abs_diff(column)]
+        };
+        let part = |from: &Panels<f64>| {
+            let mut part = Panels::zeros(kept.len());
+            for (own, column) in part.columns_mut() {
+                let rows = kept[own..].iter().map(|row| at(from, *row, kept[own]));
+                column.iter_mut().zip(rows).for_each(|(to, value)| *to = value);
+            }
+            part
+        };
+        let block = |rows: &[usize]| -> Vec<f64> {
+            rows.iter().flat_map(|row| gone.map(|column| at(&inverse, *row, column))).collect()
+        };
+        let mut found = part(&inverse);
+        assert!(leave_out(&mut found, block(&kept), block(&gone)));
+        let mut expected = part(&whole);
+        invert(&mut expected, "", &Work::quiet()).unwrap();
+        for at in 0..kept.len() {
             for (own, other) in found.column(at).iter().zip(expected.column(at)) {
                 assert!((own - other).abs() < 1e-12, "column {at}: {own} {other}");
             }

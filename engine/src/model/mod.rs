@@ -57,8 +57,8 @@ pub(crate) use content::near;
 pub(crate) use continuing::Continued;
 pub use estimate::{Estimate, Size, estimate};
 pub use file::Bytes;
-pub use news::{Changed, News, Pairs, Refreshed};
-pub(crate) use on_catalogue::{Layout, Lie, OnCatalogue};
+pub use news::{Changed, News, Pairs, Refreshed, TakenOut};
+pub(crate) use on_catalogue::{Held, Layout, Lie, OnCatalogue};
 pub(crate) use reversing::Forgotten;
 
 /// A trained recommender.
@@ -145,6 +145,13 @@ pub trait Model: Send + Sync {
     /// trained by gradients may undo it approximately, if its options say so.
     fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
         refitted(self.algorithm(), self.options(), news, seed, work)
+    }
+
+    /// The same model, answering as if it had been trained without what was taken out, where that can be
+    /// made at once; it may be asked again of what comes of it. It is for answering and nothing else: what
+    /// it is made of still holds what was taken out, and it is neither refreshed nor saved.
+    fn without(&self, _: &TakenOut<'_>) -> Option<Arc<dyn Model>> {
+        None
     }
 
     /// Whether it unlearns by undoing what it has learned from what is gone, approximately, for which it
@@ -332,7 +339,7 @@ pub fn on_catalogue<'a>(
     let lie = Lie::new(model, model.untouched().as_deref(), items);
     let matrices: Vec<_> = side.embeddings.values().cloned().collect();
     let layout = lie.layout(model, items, &matrices, None);
-    Box::new(OnCatalogue::new(model, Arc::new(layout), None))
+    Box::new(OnCatalogue::new(Held::Borrowed(model), Arc::new(layout), None))
 }
 
 /// The built-in `random` as a model, to be measured like one: the scores that RECOMMEND gives it.

@@ -111,6 +111,14 @@ impl<'a> News<'a> {
         self.changed.as_deref().filter(|_| self.items.starts_with(known))
     }
 
+    /// The users whose pairs changed, if they are known and the items of `known` that are left come first,
+    /// in their order: then new items follow.
+    fn changed_among(&self, known: &[ItemId]) -> Option<&[Changed]> {
+        let mut left = known.iter().filter(|item| self.items.binary_search(item).is_ok());
+        let mut now = self.items.iter();
+        self.changed.as_deref().filter(|_| left.all(|item| now.next() == Some(item)))
+    }
+
     /// Some of the pairs as rows of a matrix of the items now: those of users, a row each.
     fn matrix<'p>(&self, rows: impl Iterator<Item = &'p Pairs>) -> Csr {
         let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
@@ -137,16 +145,34 @@ pub(super) struct Moves {
 impl Moves {
     /// The moves, where they are known and no item of `known` is gone.
     pub(super) fn of(news: &News<'_>, known: &[ItemId]) -> Option<Moves> {
-        let changed = news.changed(known)?;
+        Some(Moves::made(news, news.changed(known)?))
+    }
+
+    /// The moves in the items that are left, where they are known: pairs with items that are gone are
+    /// in neither.
+    pub(super) fn of_what_stays(news: &News<'_>, known: &[ItemId]) -> Option<Moves> {
+        Some(Moves::made(news, news.changed_among(known)?))
+    }
+
+    fn made(news: &News<'_>, changed: &[Changed]) -> Moves {
         let before = news.matrix(changed.iter().map(|user| &user.before));
         let after = news.matrix(changed.iter().map(|user| &user.after));
-        Some(Moves { before, after })
+        Moves { before, after }
     }
 
     /// The number of users.
     pub(super) fn users(&self) -> usize {
         self.after.n_rows()
     }
+}
+
+/// What was taken out of the data that a model was trained on.
+#[derive(Clone, Copy, Debug)]
+pub struct TakenOut<'a> {
+    /// The pairs of each user of whom something was taken out, before and after.
+    pub changed: &'a [Changed],
+    /// The items that nobody has any more, since they are gone; their pairs are in `changed`, too.
+    pub gone: &'a [ItemId],
 }
 
 /// A model that was brought up to date.

@@ -31,9 +31,26 @@ pub(crate) struct Layout {
     places: Vec<u32>,
 }
 
+/// A model, wherever it is kept.
+pub(crate) enum Held<'a> {
+    Borrowed(&'a dyn Model),
+    Shared(Arc<dyn Model>),
+}
+
+impl<'a> std::ops::Deref for Held<'a> {
+    type Target = dyn Model + 'a;
+
+    fn deref(&self) -> &(dyn Model + 'a) {
+        match self {
+            Held::Borrowed(model) => *model,
+            Held::Shared(model) => model.as_ref(),
+        }
+    }
+}
+
 /// The same model, live.
 pub(crate) struct OnCatalogue<'a> {
-    model: &'a dyn Model,
+    model: Held<'a>,
     layout: Arc<Layout>,
     /// Of the model's factors, where there is one.
     index: Option<Arc<CurrentIndex>>,
@@ -106,7 +123,7 @@ impl Lie {
 
 impl<'a> OnCatalogue<'a> {
     pub(crate) fn new(
-        model: &'a dyn Model,
+        model: Held<'a>,
         layout: Arc<Layout>,
         index: Option<Arc<CurrentIndex>>,
     ) -> OnCatalogue<'a> {

@@ -80,10 +80,9 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
     let entities = engine.live().entities(engine.store(), snapshot, request.table)?;
     let sources = Resolved::all(engine, snapshot, request)?;
     let tables = interaction_tables(snapshot, request, &sources);
-    trace.stage("plan", || {
-        let names: Vec<&str> = sources.iter().map(|s| s.name.as_ref()).collect();
-        format!("{} rows, sources: {}", entities.len(), names.join(", "))
-    });
+    let names = sources.iter().map(|source| source.describe(snapshot));
+    let names = names.collect::<Result<Vec<String>>>()?.join(", ");
+    trace.stage("plan", || format!("{} rows, sources: {names}", entities.len()));
 
     let mut allowed = allowed_rows(request, &entities);
     seen::mask(snapshot, request, &tables, &entities, &mut allowed)?;

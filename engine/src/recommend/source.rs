@@ -108,6 +108,16 @@ impl Resolved {
         Ok(resolved)
     }
 
+    /// Its name, and whether it leaves out what was forgotten since its training.
+    pub(super) fn describe(&self, snapshot: &Snapshot) -> Result<String> {
+        let corrected = match &self.kind {
+            Kind::Model(serving) => serving.leaves_out(snapshot)?,
+            _ => false,
+        };
+        let corrected = if corrected { " (leaves out what was forgotten since)" } else { "" };
+        Ok(format!("{}{corrected}", self.name))
+    }
+
     /// The interaction tables that this source learns from.
     pub(super) fn interactions(&self) -> impl Iterator<Item = TableId> + '_ {
         let sources = match &self.kind {

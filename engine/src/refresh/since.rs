@@ -107,7 +107,7 @@ fn by_sum(snapshot: &Snapshot, serving: &Serving, items: &[ItemId], work: &Work)
                 changed.push(changes);
             }
         }
-        let now = DataSum::of(&data, snapshot.next_interaction());
+        let now = DataSum::of(&data, snapshot);
         if now.with(&changed, Direction::Backwards).sum == then.sum {
             since.changed = Some(changed);
         }

@@ -21,9 +21,10 @@ pub use policy::{Automatic, RefreshPolicy};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::forget::Corrections;
 use crate::index::kept::factors;
 use crate::live::{Cached, EntityIndex};
-use crate::model::{self, Layout, Lie, Model, OnCatalogue};
+use crate::model::{self, Held, Layout, Lie, Model, OnCatalogue};
 use crate::options::ModelOptions;
 use crate::projection::{PlainProjection, Projected, Projection, ProjectionCompiler};
 use crate::train;
@@ -79,11 +80,12 @@ pub struct ModelInfo {
 pub(crate) struct Serving {
     pub(crate) definition: ModelDefinition,
     pub(crate) version: ModelVersion,
-    pub(crate) model: Box<dyn Model>,
+    pub(crate) model: Arc<dyn Model>,
     pub(crate) sources: Vec<Projected>,
     /// The rows of items that the model learned nothing of.
     untouched: Option<Vec<u32>>,
     layouts: Cached<Layout>,
+    corrections: Corrections,
 }
 
 impl Serving {
@@ -92,13 +94,25 @@ impl Serving {
         self.untouched.as_deref()
     }
 
+    /// The model that answers in a snapshot: that of the version, or one that leaves out of it what was
+    /// forgotten since.
+    pub(crate) fn answering(&self, snapshot: &Snapshot) -> Result<Arc<dyn Model>> {
+        let corrected = self.corrections.model(snapshot, self)?;
+        Ok(corrected.unwrap_or_else(|| Arc::clone(&self.model)))
+    }
+
+    /// Whether what answers in a snapshot leaves something out that the version has learned from.
+    pub(crate) fn leaves_out(&self, snapshot: &Snapshot) -> Result<bool> {
+        Ok(self.corrections.model(snapshot, self)?.is_some())
+    }
+
     /// The model, asked about the items of a snapshot, which `entities` are.
     pub(crate) fn on_catalogue(
         self: &Arc<Self>,
         engine: &Engine,
         snapshot: &Snapshot,
         entities: &EntityIndex,
-    ) -> Result<OnCatalogue<'_>> {
+    ) -> Result<OnCatalogue<'static>> {
         let (store, model) = (engine.store(), self.model.as_ref());
         let table = train::item_table(snapshot, &self.definition)?;
         let touches = |change: &Change| match change {
@@ -121,7 +135,7 @@ impl Serving {
             Ok::<_, Error>(lie.layout(model, entities.items(), &matrices, before))
         })?;
         let index = engine.live().factor_index(store, snapshot, self)?;
-        Ok(OnCatalogue::new(model, layout, index))
+        Ok(OnCatalogue::new(Held::Shared(self.answering(snapshot)?), layout, index))
     }
 }
 
@@ -397,10 +411,18 @@ impl Registry {
             record: format!("{VERSIONS}{name}"),
             what: "its file is missing".to_string(),
         })?;
-        let model = model::load(Arc::new(blob))?;
+        let model: Arc<dyn Model> = model::load(Arc::new(blob))?.into();
         let sources = self.sources(snapshot, &definition)?;
         let (untouched, layouts) = (model.untouched(), Cached::default());
-        let serving = Arc::new(Serving { definition, version, model, sources, untouched, layouts });
+        let serving = Arc::new(Serving {
+            definition,
+            version,
+            model,
+            sources,
+            untouched,
+            layouts,
+            corrections: Corrections::default(),
+        });
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // What was dropped since is let go of here, the one place where the map grows.
         loaded.retain(|name, _| !matches!(snapshot.record(&format!("{VERSIONS}{name}")), Ok(None)));

@@ -155,6 +155,33 @@ fn an_empty_transaction_writes_nothing() {
 }
 
 #[test]
+fn deleted_interactions_are_counted_and_changed_ones_are_not() {
+    let (store, tables) = memory();
+    let deleted = || store.snapshot().deleted_interactions();
+    let (user, item) =
+        in_txn(&store, |txn| (put_user(txn, tables, "u"), put_item(txn, tables, "i")));
+    let ids = in_txn(&store, |txn| {
+        let mut record = || txn.record_interaction(tables.clicks, user, item, &[]).expect("ok").0;
+        [record(), record(), record()]
+    });
+    in_txn(&store, |txn| {
+        txn.update_interaction(tables.clicks, user, ids[0], &[(WEIGHT, Value::Real(2.0))])
+            .expect("updates")
+    });
+    let before = store.snapshot();
+    assert_eq!(deleted(), 0);
+    in_txn(&store, |txn| {
+        txn.delete_interaction(tables.clicks, user, ids[0]).expect("deletes");
+        txn.savepoint();
+        txn.delete_interaction(tables.clicks, user, ids[1]).expect("deletes");
+        txn.rollback_to_savepoint().expect("rolls back");
+    });
+    assert_eq!(deleted(), 1);
+    in_txn(&store, |txn| txn.delete_row(tables.items, item.0).expect("deletes"));
+    assert_eq!((deleted(), before.deleted_interactions()), (3, 0));
+}
+
+#[test]
 fn what_changed_is_told_until_it_is_forgotten() {
     let (store, tables) = memory();
     let from = store.snapshot().generation();

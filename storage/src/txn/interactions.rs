@@ -120,6 +120,7 @@ impl WriteTxn {
                 item: ItemId(item),
                 added: false,
             });
+            txn.schema.state.count_deleted(1);
             Ok(true)
         })
     }
@@ -148,6 +149,7 @@ impl WriteTxn {
                 added: false,
             });
         }
+        self.schema.state.count_deleted(entries.len() as u64);
         Ok(entries.len() as u64)
     }
 

@@ -57,12 +57,15 @@ fn what_is_exact_measures_like_what_was_trained_without() {
             (Scope::Item, Amount::Count(2)),
         ] {
             let ForgettingReport { stages, forgotten, retained } = run(algorithm, scope, amount);
-            let [before, unlearned, retrained] = &stages[..] else { panic!("three stages") };
-            assert_eq!(
-                (unlearned.forget, unlearned.test, unlearned.validation, unlearned.membership),
-                (retrained.forget, retrained.test, retrained.validation, retrained.membership),
-                "{algorithm} {scope:?}"
-            );
+            let [before, same @ .., retrained] = &stages[..] else { panic!("stages") };
+            assert_eq!(same.len(), 1 + usize::from(algorithm == "ease"), "{algorithm} {scope:?}");
+            let figures = |stage: &ForgettingStage| {
+                (stage.forget, stage.test, stage.validation, stage.membership)
+            };
+            for stage in same {
+                assert_eq!(figures(stage), figures(retrained), "{algorithm} {scope:?} {stage:?}");
+            }
+            let unlearned = &same[same.len() - 1];
             assert!(before.forget.is_some() && before.validation.is_some());
             match scope {
                 Scope::User => assert_eq!(forgotten.0, 3),
@@ -83,7 +86,7 @@ fn an_inverse_gives_away_what_it_has_learned_and_not_what_it_has_not() {
     let told = |stage: usize| report.stages[stage].membership.unwrap();
     assert!(told(0) > told(1), "{report:?}");
     let report = run("ease", Scope::Interactions, Amount::Count(3));
-    assert!(report.stages[1].how.contains("exact update"), "{report:?}");
+    assert!(report.stages[2].how.contains("exact update"), "{report:?}");
 }
 
 #[test]

@@ -1,29 +1,34 @@
 //! The exact form: P whole, in f64 as a triangle, which is what exact updates need, and in f32 as full
 //! rows, which is what scoring streams. A history of h items is a sum of h rows.
 
+mod correction;
 mod refresh;
 
 use std::io::Write;
+use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
 use super::{EXACT_FORMAT, NAME, mean_degree, solved};
 use crate::kernels::{Line, add_rows, negate_scaled, stride};
-use crate::linalg::{PANEL, Panels, panels_len};
+use crate::linalg::{PANEL, Panels, Sparse, panels_len};
 use crate::model::entries::{merged, sign};
 use crate::model::file::{Array, Sections, Writer, corrupt};
-use crate::model::news::{News, Refreshed};
+use crate::model::news::{News, Pairs, Refreshed, TakenOut};
 use crate::model::{Model, refitted, shares};
 use crate::{Dataset, OptionValue, Reason, Result, ScoreInput, Served, UNSCORED, Work};
+use correction::{Correction, Step};
 
 pub(in crate::model) struct Ease {
     items: Vec<ItemId>,
     /// P in full rows of `stride` floats.
-    rows: Rows,
-    /// 1 / diag P.
+    rows: Arc<Rows>,
+    /// 1 / diag P, as it is corrected.
     scale: Vec<f32>,
     /// The triangle of P.
-    triangle: Array<f64>,
+    triangle: Arc<Array<f64>>,
+    /// What answers leave out that P still holds.
+    correction: Correction,
     binary: bool,
     /// The mean of the users' degrees that their weights are relative to; it stays when the matrix
     /// follows the data. `None` in files from before it was kept.
@@ -93,9 +98,10 @@ impl Ease {
         let scale = (0..n).map(|item| matrix.diagonal(item).recip() as f32).collect();
         Ease {
             items,
-            rows: Rows::Owned(rows),
+            rows: Arc::new(Rows::Owned(rows)),
             scale,
-            triangle: Array::Owned(matrix.into_inner()),
+            triangle: Arc::new(Array::Owned(matrix.into_inner())),
+            correction: Correction::default(),
             binary,
             mean_degree: Some(mean_degree),
             options: Vec::new(),
@@ -117,8 +123,9 @@ impl Ease {
             return Err(corrupt("a number of it is none"));
         }
         Ok(Ease {
-            rows: Rows::Loaded(sections.array_of("rows", rows)?),
-            triangle: sections.array_of("triangle", panels_len(n))?,
+            rows: Arc::new(Rows::Loaded(sections.array_of("rows", rows)?)),
+            triangle: Arc::new(sections.array_of("triangle", panels_len(n))?),
+            correction: Correction::default(),
             items,
             scale,
             binary,
@@ -137,6 +144,7 @@ impl Ease {
         }
     }
 
+    /// A row of P as it is kept, without the correction.
     fn row(&self, item: u32) -> Option<&[f32]> {
         let stride = stride(self.items.len());
         let start = (item as usize).checked_mul(stride)?;
@@ -150,17 +158,82 @@ impl Ease {
     /// What having one item adds to the score of another.
     pub(in crate::model) fn link(&self, from: u32, to: u32) -> f32 {
         let row = self.row(to).filter(|_| (from as usize) < self.items.len());
-        row.map_or(0.0, |row| -row[from as usize] * self.scale[to as usize])
+        row.map_or(0.0, |row| -self.entry(row, from, to) * self.scale[to as usize])
+    }
+
+    /// An entry of P, of whose `row` the kept numbers are given.
+    fn entry(&self, kept: &[f32], column: u32, row: u32) -> f32 {
+        kept[column as usize] + self.correction.entry(self.items.len(), row, column)
+    }
+
+    fn exponent(&self) -> f64 {
+        match self.options.iter().find(|(name, _)| name == "user_exponent") {
+            Some((_, OptionValue::Real(exponent))) => *exponent,
+            _ => f64::NAN,
+        }
+    }
+
+    /// What a user without a weight of its own adds to the matrix, in the rows of the items that are
+    /// not `gone`.
+    fn vector(&self, pairs: &Pairs, gone: &[u32]) -> Sparse {
+        let row = |(item, weight): &(ItemId, f32)| {
+            let row = self.items.binary_search(item).ok()? as u32;
+            let value = match self.binary {
+                true => f64::from(u8::from(*weight > 0.0)),
+                false => f64::from(*weight),
+            };
+            (value != 0.0 && !gone.contains(&row)).then_some((row, value))
+        };
+        pairs.iter().filter_map(row).collect()
+    }
+
+    /// The same matrix with what was taken out of the data left out of its answers.
+    fn corrected(&self, out: &TakenOut<'_>) -> Option<Ease> {
+        if self.exponent() != 0.0 {
+            // The weights of all users are relative to a mean that is another one now.
+            return None;
+        }
+        let row = |item: &ItemId| self.items.binary_search(item).ok().map(|row| row as u32);
+        let gone: Vec<u32> = out.gone.iter().filter_map(row).collect();
+        let mut steps: Vec<(Sparse, Step)> =
+            gone.iter().map(|row| (vec![(*row, 1.0)], Step::Gone)).collect();
+        for user in out.changed {
+            let (old, new) = (self.vector(&user.before, &gone), self.vector(&user.after, &gone));
+            if old != new {
+                steps.extend([(new, Step::Joins), (old, Step::Leaves)]);
+            }
+        }
+        steps.retain(|(vector, _)| !vector.is_empty());
+        if self.correction.len() + steps.len() > correction::MOST {
+            return None;
+        }
+        let (mut correction, from) = (self.correction.clone(), self.correction.len());
+        for (vector, step) in &steps {
+            if !correction.push(self, vector, *step) {
+                return None;
+            }
+        }
+        Some(Ease {
+            items: self.items.clone(),
+            rows: Arc::clone(&self.rows),
+            scale: correction.scale(&self.scale, &gone, from),
+            triangle: Arc::clone(&self.triangle),
+            correction,
+            binary: self.binary,
+            mean_degree: self.mean_degree,
+            options: self.options.clone(),
+        })
     }
 
     /// Scores a history of rows, each once.
     pub(in crate::model) fn score_rows(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
-        let rows: Vec<(&[f32], f32)> =
+        let mut rows: Vec<(&[f32], f32)> =
             x.iter().filter_map(|(row, weight)| Some((self.row(*row)?, *weight))).collect();
         if rows.is_empty() {
             out.fill(UNSCORED);
             return Served::No;
         }
+        rows.extend(self.correction.of_history(self.items.len(), x));
         out.fill(0.0);
         add_rows(out, &rows);
         negate_scaled(out, &self.scale);
@@ -188,7 +261,8 @@ impl Model for Ease {
         let x = self.history(input.history.entries);
         let row = self.row(item_row).filter(|_| !x.is_empty())?;
         let others = x.iter().filter(|(other, _)| *other != item_row);
-        let sum: f32 = others.map(|(other, weight)| weight * row[*other as usize]).sum();
+        let sum: f32 =
+            others.map(|(other, weight)| weight * self.entry(row, *other, item_row)).sum();
         Some(-(sum * self.scale[item_row as usize]))
     }
 
@@ -210,7 +284,7 @@ impl Model for Ease {
             .filter(|(_, (other, _))| (*other as usize) < self.items.len() && *other != item_row);
         let spoken = known.map(|(entry, (other, weight))| {
             let weight = if self.binary { sign(*weight) } else { *weight };
-            (entry, -weight * row[*other as usize] * scale, None)
+            (entry, -weight * self.entry(row, *other, item_row) * scale, None)
         });
         shares(spoken, k)
     }
@@ -232,21 +306,23 @@ impl Model for Ease {
     }
 
     fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
-        let exponent = self.options.iter().find(|(name, _)| name == "user_exponent");
-        let weighs =
-            !matches!(exponent, Some((_, OptionValue::Real(exponent))) if *exponent == 0.0);
-        if weighs {
+        if self.exponent() != 0.0 {
             // Then the mean degree counts, and the one that is kept is of other data.
             return refitted(NAME, self.options.clone(), news, seed, work);
         }
         self.refreshed(news, work)
     }
 
+    fn without(&self, out: &TakenOut<'_>) -> Option<Arc<dyn Model>> {
+        Some(Arc::new(self.corrected(out)?))
+    }
+
     fn memory(&self) -> u64 {
         (size_of_val(self.items.as_slice())
             + size_of_val(self.rows.all())
+            + self.correction.bytes()
             + size_of_val(self.scale.as_slice())
-            + size_of_val(&*self.triangle)) as u64
+            + size_of_val::<[f64]>(&self.triangle)) as u64
     }
 
     fn save(&self, out: &mut dyn Write) -> Result<()> {

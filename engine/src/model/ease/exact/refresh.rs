@@ -1,12 +1,13 @@
 //! `ease` brought up to date: by exact updates of the inverse, or by a new one.
 //!
-//! A user whose items changed is a vector that leaves and one that comes. Where such vectors are
-//! fewer than a quarter of the items, the inverse is updated; beyond, solving anew is as cheap. Both
-//! give the matrix of the data as it is, with the λ, the exponent and the mean degree of before.
+//! A user whose items changed is a vector that leaves and one that comes; an item that is gone is a row
+//! and a column less. Where these are fewer than a quarter of the items, the inverse is updated; beyond,
+//! solving anew is as cheap. Both give the matrix of the data as it is, with the λ, the exponent and the
+//! mean degree of before.
 
 use super::super::{ALGORITHM, NAME, user_weight};
 use super::{Ease, peak_bytes};
-use crate::linalg::{PANEL, Panels, Sparse, Turn, update_inverse};
+use crate::linalg::{PANEL, Panels, Sparse, Turn, leave_out, update_inverse};
 use crate::model::news::{Moves, News, Refreshed};
 use crate::options::Checked;
 use crate::{Csr, Dataset, Error, Result, Work};
@@ -23,8 +24,12 @@ impl Ease {
         if needed > limit {
             return Err(Error::TooLarge { algorithm: NAME, needed, limit });
         }
-        let moves = Moves::of(news, &self.items);
         let (lambda, exponent) = (checked.real("lambda"), checked.real("user_exponent"));
+        let moves = match exponent == 0.0 {
+            true => Moves::of_what_stays(news, &self.items),
+            // Users weigh by how much they have, which an item that is gone changes for all who had it.
+            false => Moves::of(news, &self.items),
+        };
         let (mut ease, how) =
             self.follow(news, moves.as_ref(), || news.data(), [lambda, exponent], work)?;
         ease.options = self.options.clone();
@@ -44,14 +49,27 @@ impl Ease {
         let mean = self.mean_degree.or((exponent == 0.0).then_some(1.0));
         if let Some((moves, mean)) = moves.zip(mean) {
             let vectors = |pairs| self.vectors(pairs, mean, exponent);
-            let (old, new) = (vectors(&moves.before), vectors(&moves.after));
-            if (old.len() + new.len()) * SHARE <= news.items().len() {
-                let mut matrix = self.grown(news.items().len(), lambda);
-                if update_inverse(&mut matrix, &new, Turn::Add, work)?
+            let both = vectors(&moves.before).into_iter().zip(vectors(&moves.after));
+            let (old, new): (Vec<Sparse>, Vec<Sparse>) =
+                both.filter(|(old, new)| old != new).unzip();
+            let some = |vectors: Vec<Sparse>| -> Vec<Sparse> {
+                vectors.into_iter().filter(|vector| !vector.is_empty()).collect()
+            };
+            let (old, new) = (some(old), some(new));
+            let items = news.items();
+            let (kept, gone): (Vec<usize>, Vec<usize>) = (0..self.items.len())
+                .partition(|row| items.binary_search(&self.items[*row]).is_ok());
+            if (old.len() + new.len() + gone.len()) * SHARE <= items.len() {
+                let mut matrix = self.carried(&kept, items.len(), lambda);
+                if self.leave_out(&mut matrix, &kept, &gone)
+                    && update_inverse(&mut matrix, &new, Turn::Add, work)?
                     && update_inverse(&mut matrix, &old, Turn::Remove, work)?
                 {
-                    let ease = Ease::of(news.items().to_vec(), matrix, self.binary, mean);
-                    return Ok((ease, format!("exact update for {} users", moves.users())));
+                    let mut how = format!("exact update for {} users", moves.users());
+                    if !gone.is_empty() {
+                        how.push_str(&format!(" and without {} items", gone.len()));
+                    }
+                    return Ok((Ease::of(items.to_vec(), matrix, self.binary, mean), how));
                 }
             }
         }
@@ -63,11 +81,10 @@ impl Ease {
         Ok((ease, "inverse solved for again".to_owned()))
     }
 
-    /// What each user with pairs adds to the matrix: the root of the weight times the row.
+    /// What each user adds to the matrix: the root of the weight times the row.
     fn vectors(&self, pairs: &Csr, mean: f64, exponent: f64) -> Vec<Sparse> {
-        let users = pairs.rows().filter(|(items, _)| !items.is_empty());
         let vector = |(items, weights): (&[u32], &[f32])| -> Sparse {
-            let root = user_weight(items.len(), mean, exponent).sqrt();
+            let root = user_weight(items.len().max(1), mean, exponent).sqrt();
             let values = weights.iter().map(|weight| match self.binary {
                 true => f64::from(u8::from(*weight > 0.0)),
                 false => f64::from(*weight),
@@ -75,26 +92,50 @@ impl Ease {
             let entries = items.iter().copied().zip(values.map(|value| root * value));
             entries.filter(|(_, value)| *value != 0.0).collect()
         };
-        users.map(vector).filter(|vector| !vector.is_empty()).collect()
+        pairs.rows().map(vector).collect()
     }
 
-    /// The inverse with rows for new items, whom nobody has had yet.
-    fn grown(&self, n: usize, lambda: f64) -> Panels<f64> {
-        let known = self.items.len();
+    /// The inverse in the rows that are kept, with rows for new items, whom nobody has had yet.
+    fn carried(&self, kept: &[usize], n: usize, lambda: f64) -> Panels<f64> {
         let mut matrix = Panels::zeros(n);
         for (at, column) in matrix.columns_mut() {
-            if at >= known {
+            let Some(from) = kept.get(at) else {
                 column[0] = lambda.recip();
                 continue;
+            };
+            let own = self.below(*from);
+            if kept.len() == self.items.len() {
+                column[..own.len()].copy_from_slice(own);
+            } else {
+                let rows = kept[at..].iter().map(|row| own[*row - *from]);
+                column.iter_mut().zip(rows).for_each(|(to, value)| *to = value);
             }
-            let (panel, own) = (at / PANEL, at % PANEL);
-            // Every panel before this one is full.
-            let start =
-                PANEL * (panel * known) - PANEL * PANEL * (panel * panel.max(1) - panel) / 2;
-            let height = known - panel * PANEL;
-            let from = start + own * height + own;
-            column[..known - at].copy_from_slice(&self.triangle[from..from + known - at]);
         }
         matrix
+    }
+
+    /// Makes of the carried part of the inverse that of the matrix without the rows that are gone.
+    fn leave_out(&self, matrix: &mut Panels<f64>, kept: &[usize], gone: &[usize]) -> bool {
+        if gone.is_empty() {
+            return true;
+        }
+        let entry = |row: usize, column: usize| self.below(row.min(column))[row.abs_diff(column)];
+        let mut cross = vec![0f64; matrix.n() * gone.len()];
+        for (row, out) in kept.iter().zip(cross.chunks_exact_mut(gone.len())) {
+            out.iter_mut().zip(gone).for_each(|(to, column)| *to = entry(*row, *column));
+        }
+        let corner = gone.iter().flat_map(|row| gone.iter().map(|column| entry(*row, *column)));
+        leave_out(matrix, cross, corner.collect())
+    }
+
+    /// A column of the triangle, from the diagonal down.
+    fn below(&self, at: usize) -> &[f64] {
+        let n = self.items.len();
+        let (panel, own) = (at / PANEL, at % PANEL);
+        // Every panel before this one is full.
+        let start = PANEL * (panel * n) - PANEL * PANEL * (panel * panel.max(1) - panel) / 2;
+        let height = n - panel * PANEL;
+        let from = start + own * height + own;
+        &self.triangle[from..from + n - at]
     }
 }
