@@ -238,6 +238,12 @@ pub enum Error {
         /// What needs it.
         what: &'static str,
     },
+    /// A similarity that cannot be used for what is asked.
+    #[error("`metric`: {why}")]
+    Metric {
+        /// Why.
+        why: &'static str,
+    },
     /// An evaluation without held-out interactions, or whose split holds out all of them.
     #[error("there is nothing held out to evaluate on, or nothing left to learn from")]
     NothingHeldOut,

@@ -217,7 +217,7 @@ fn measure(
         }
     };
     let side = SideData {
-        embeddings: train::embeddings(engine, snapshot, definition)?.embeddings,
+        embeddings: train::embeddings(engine, snapshot, definition, model.similarity())?.embeddings,
         ..side
     };
     let model = model::on_catalogue(model, entities.items(), &side);

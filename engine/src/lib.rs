@@ -32,6 +32,7 @@ mod recommend;
 mod refresh;
 mod registry;
 mod seeded;
+mod similarity;
 mod text;
 mod topk;
 mod train;
@@ -69,6 +70,7 @@ pub use registry::{
     Automatic, BUILT_IN, Existing, Lineage, ModelDefinition, ModelInfo, ModelVersion, NewModel,
     RefreshPolicy, TrainingTable,
 };
+pub use similarity::Similarity;
 pub use text::{FittedEmbedding, NewEmbedding, TextEmbedding};
 pub use topk::{Allow, Scored, top_k};
 pub use train::{TrainPlan, TrainRequest};

@@ -24,7 +24,8 @@ use crate::options::{ModelOptions, OptionValue};
 use crate::progress::Work;
 use crate::projection::{Projected, Projection};
 use crate::recommend::project;
-use crate::registry::{ModelDefinition, ModelVersion};
+use crate::registry::{ModelDefinition, ModelVersion, Serving};
+use crate::similarity::Similarity;
 
 /// What to train.
 #[derive(Clone, Debug, Default)]
@@ -250,23 +251,25 @@ pub(crate) fn side_data(
 pub(crate) fn live_side_data(
     engine: &Engine,
     snapshot: &Snapshot,
-    definition: &ModelDefinition,
+    serving: &Serving,
 ) -> Result<SideData> {
+    let Serving { definition, model, .. } = serving;
     if model::algorithm(&definition.algorithm)?.embeddings != Embeddings::Always {
         return Ok(SideData::default());
     }
     let table = item_table(snapshot, definition)?;
-    engine.live().side_with_indexes(engine.store(), snapshot, table)
+    engine.live().side_with_indexes(engine.store(), snapshot, table, model.similarity())
 }
 
-/// The embeddings of a model's items, as they are now.
+/// The embeddings of a model's items, as they are now and as a similarity compares them.
 pub(crate) fn embeddings(
     engine: &Engine,
     snapshot: &Snapshot,
     definition: &ModelDefinition,
+    similarity: Similarity,
 ) -> Result<SideData> {
     let table = item_table(snapshot, definition)?;
-    engine.live().side_data(engine.store(), snapshot, table)
+    engine.live().side_by(engine.store(), snapshot, table, similarity)
 }
 
 fn overlaid(below: &ModelOptions, above: &ModelOptions) -> ModelOptions {

@@ -11,7 +11,7 @@ use super::graph::Search;
 use super::vector_index::{MOST_EF, VectorIndex};
 use super::vectors::{Vectors, question, scores};
 use crate::error::Result;
-use crate::kernels::dot;
+use crate::similarity::Similarity;
 use crate::topk::{Allow, Scored, keep_best};
 
 /// So many nodes more than rows asked for, and as many again, are scored with their vectors: codes are
@@ -118,8 +118,8 @@ impl CurrentIndex {
         self.coverage.dead
     }
 
-    /// The `k` allowed rows with the highest inner product with a vector, of embeddings the highest cosine,
-    /// best first and equal ones by row.
+    /// The `k` allowed rows that are nearest to a vector by the metric of the index, best first and equal ones
+    /// by row.
     /// `ef`: how many near nodes a walk keeps, at least `k`; more is slower and finds more. `items` is
     /// the catalogue.
     ///
@@ -132,7 +132,8 @@ impl CurrentIndex {
         ef: usize,
         allow: Allow<'_>,
     ) -> Result<Nearest> {
-        let query = question(self.vectors.as_ref(), vector)?;
+        let metric = self.index.options().metric;
+        let query = question(self.vectors.as_ref(), metric, vector)?;
         let query: &[f32] = bytemuck::cast_slice(&query);
         let n = self.coverage.n_rows;
         let allowed = match allow {
@@ -142,7 +143,7 @@ impl CurrentIndex {
         };
         let wanted = k.min(allowed);
         let exact = || Nearest {
-            rows: nearest_exactly(self.vectors.as_ref(), items, query, wanted, allow),
+            rows: nearest_exactly(self.vectors.as_ref(), metric, items, query, wanted, allow),
             path: Path::Exact,
         };
         let ef = ef.max(k);
@@ -162,7 +163,7 @@ impl CurrentIndex {
         let rescored = wanted.saturating_mul(2).saturating_add(RESCORED);
         let score = |row: u32| {
             let at = self.vectors.row_of(*items.get(row as usize)?)?;
-            Some(Scored { row, score: dot(query, self.vectors.padded(at)) })
+            Some(Scored { row, score: metric.of(query, self.vectors.padded(at)) })
         };
         let best = |nodes: &mut dyn Iterator<Item = u32>| -> Vec<Scored> {
             let rows = nodes.map(|node| rows[node as usize]);
@@ -203,7 +204,7 @@ impl CurrentIndex {
         let Some(mut best) = best else { return Ok(exact()) };
         let loose = self.coverage.loose.iter().copied().filter(|row| allows(*row));
         let place = |row: u32| Some((row, self.vectors.row_of(*items.get(row as usize)?)?));
-        best.extend(scores(self.vectors.as_ref(), loose.filter_map(place), query));
+        best.extend(scores(self.vectors.as_ref(), metric, loose.filter_map(place), query));
         if best.len() < wanted {
             return Ok(exact());
         }
@@ -212,9 +213,11 @@ impl CurrentIndex {
     }
 }
 
-/// The same by comparing all allowed rows that have an embedding. `query` is padded and of length one.
+/// The same by comparing all allowed rows that have an embedding. `query` is padded, and for cosines of
+/// length one.
 pub(crate) fn nearest_exactly(
     vectors: &dyn Vectors,
+    similarity: Similarity,
     items: &[ItemId],
     query: &[f32],
     k: usize,
@@ -222,9 +225,11 @@ pub(crate) fn nearest_exactly(
 ) -> Vec<Scored> {
     let place = |row: u32| Some((row, vectors.row_of(*items.get(row as usize)?)?));
     let mut best = match allow {
-        Allow::All => scores(vectors, (0..items.len() as u32).filter_map(place), query),
-        Allow::Bits(bits) => scores(vectors, ones(bits).filter_map(place), query),
-        Allow::Bitmap(bitmap) => scores(vectors, bitmap.iter().filter_map(place), query),
+        Allow::All => scores(vectors, similarity, (0..items.len() as u32).filter_map(place), query),
+        Allow::Bits(bits) => scores(vectors, similarity, ones(bits).filter_map(place), query),
+        Allow::Bitmap(bitmap) => {
+            scores(vectors, similarity, bitmap.iter().filter_map(place), query)
+        }
     };
     keep_best(&mut best, k);
     best

@@ -3,11 +3,15 @@
 //! Nothing is learned: a model is a choice of modalities, weights and a way to put a history
 //! together. It is live, so an item is served from the moment it has an embedding.
 //!
-//! - `mean`: cosine with the weighted mean of the history's embeddings, each of length one
-//! - `max`: the largest cosine with any item of the history that is not disliked
+//! - `mean`: how near an item is to the weighted mean of the history's embeddings
+//! - `max`: how near it is to any item of the history that is not disliked
+//!
+//! Near is what the similarity says: the cosine, the inner product, or the distance, negated. For cosines
+//! the embeddings have length one, in the mean too; for the others they are as they are.
 //!
 //! Per modality, then summed by the modalities' weights. An item without any of the embeddings is
-//! not scored; one that lacks some counts zero there.
+//! not scored; one that lacks some counts zero there. Distances have no zero that says nothing, nor a
+//! unit that two modalities share, so they are of one modality.
 
 use std::io::Write;
 
@@ -17,8 +21,9 @@ use super::file::{Sections, Writer, corrupt};
 use super::{Algorithm, Embeddings, Model, Retrieved, Wanted, modalities, shares};
 use crate::embedding_matrix::normalise;
 use crate::index::{Path, nearest_exactly};
-use crate::kernels::{Line, add_rows, dot, lines};
+use crate::kernels::{Line, add_rows, lines};
 use crate::options::Checked;
+use crate::similarity::Similarity;
 use crate::topk::{Allow, Scored, keep_best};
 use crate::{
     Dataset, EmbeddingMatrix, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason,
@@ -26,6 +31,7 @@ use crate::{
 };
 
 const NAME: &str = "content";
+const METRIC: &str = "metric";
 const FORMAT: u32 = 1;
 
 /// With more vectors to look near to than this, all rows are compared with all of them at once.
@@ -47,6 +53,11 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             kind: OptionKind::Choice(&["mean", "max"]),
             help: "how the items of a history are put together",
         },
+        OptionSpec {
+            name: METRIC,
+            kind: OptionKind::Choice(&Similarity::NAMES),
+            help: "what is near; 'l2' of one modality",
+        },
     ],
     embeddings: Embeddings::Always,
     fit,
@@ -58,6 +69,7 @@ struct Content {
     items: Vec<ItemId>,
     modalities: Vec<(String, f32)>,
     by_max: bool,
+    similarity: Similarity,
     options: Vec<(String, OptionValue)>,
 }
 
@@ -80,8 +92,20 @@ fn fit(
         return Err(Error::EmptyTraining { algorithm: NAME, why: "the items have no embeddings" });
     }
     let by_max = checked.text("history") == "max";
+    let similarity = Similarity::named(checked.text(METRIC)).unwrap_or_default();
+    if similarity == Similarity::L2 && modalities.len() > 1 {
+        return Err(Error::InvalidOption {
+            algorithm: NAME.to_owned(),
+            option: METRIC.to_owned(),
+            why: "cannot be 'l2' with several modalities".to_owned(),
+            known: modalities
+                .into_iter()
+                .map(|(name, _)| format!("modalities = '{name}'"))
+                .collect(),
+        });
+    }
     let options = checked.into_list();
-    Ok(Box::new(Content { items: data.items.clone(), modalities, by_max, options }))
+    Ok(Box::new(Content { items: data.items.clone(), modalities, by_max, similarity, options }))
 }
 
 fn load(sections: &Sections) -> Result<Box<dyn Model>> {
@@ -91,15 +115,20 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
     let weights = sections.array_of::<f32>("weights", names.len())?;
     let modalities = names.into_iter().map(str::to_owned).zip(weights.iter().copied()).collect();
     let options = sections.options()?;
-    let history = options.iter().find(|(name, _)| name == "history");
-    let by_max = history.is_some_and(|(_, value)| *value == OptionValue::Text("max".to_owned()));
-    Ok(Box::new(Content { items: sections.items()?, modalities, by_max, options }))
+    let text = |wanted: &str| match options.iter().find(|(name, _)| name == wanted) {
+        Some((_, OptionValue::Text(text))) => text.as_str(),
+        _ => "",
+    };
+    let by_max = text("history") == "max";
+    // Models from before there was a choice have no such option.
+    let similarity = Similarity::named(text(METRIC)).unwrap_or_default();
+    Ok(Box::new(Content { items: sections.items()?, modalities, by_max, similarity, options }))
 }
 
 /// What is near in some modalities, all alike, and nothing else: a model of no table.
-pub(crate) fn near(modalities: impl Iterator<Item = String>) -> impl Model {
+pub(crate) fn near(modalities: impl Iterator<Item = String>, similarity: Similarity) -> impl Model {
     let modalities = modalities.map(|name| (name, 1.0)).collect();
-    Content { items: Vec::new(), modalities, by_max: false, options: Vec::new() }
+    Content { items: Vec::new(), modalities, by_max: false, similarity, options: Vec::new() }
 }
 
 impl Content {
@@ -114,9 +143,18 @@ impl Content {
         })
     }
 
+    /// How much speaks for an item that is so near: more the nearer, nothing the other way round.
+    fn spoken(&self, near: f32) -> f32 {
+        match self.similarity {
+            Similarity::Cosine | Similarity::InnerProduct => near,
+            Similarity::L2 => (1.0 - near).recip(),
+        }
+    }
+
     /// Adds one modality's part to the scores of the items that have an embedding. Rows that are
     /// not scored yet hold [`UNSCORED`].
     fn add(
+        &self,
         matrix: &EmbeddingMatrix,
         weight: f32,
         items: &[ItemId],
@@ -124,10 +162,7 @@ impl Content {
         out: &mut [f32],
     ) {
         let mut near = vec![f32::NEG_INFINITY; matrix.len()];
-        match queries {
-            [query] => matrix.dot_rows(query, &mut near),
-            _ => matrix.max_dot_rows(queries, &mut near),
-        }
+        matrix.raise(self.similarity, queries, &mut near);
         let add = |score: &mut f32, near: f32| {
             *score = if score.is_nan() { weight * near } else { *score + weight * near };
         };
@@ -163,11 +198,16 @@ fn embedded<'a>(
 }
 
 /// What to look near to in one modality: nothing, one vector, or several for `max`.
-fn queries(matrix: &EmbeddingMatrix, input: &ScoreInput<'_>, by_max: bool) -> Vec<Vec<Line>> {
+fn queries(
+    matrix: &EmbeddingMatrix,
+    input: &ScoreInput<'_>,
+    by_max: bool,
+    similarity: Similarity,
+) -> Vec<Vec<Line>> {
     let own = embedded(matrix, input);
     let given = input.vectors.iter().filter(|(name, _)| *name == matrix.modality());
     let given: Vec<Vec<Line>> =
-        given.filter_map(|(_, vector)| matrix.normalised(vector).ok()).collect();
+        given.filter_map(|(_, vector)| matrix.as_row(vector).ok()).collect();
     let mut rows: Vec<(&[f32], f32)> =
         own.iter().map(|(_, vector, weight)| (*vector, *weight)).collect();
     rows.extend(given.iter().map(|vector| (bytemuck::cast_slice(vector), 1.0)));
@@ -177,6 +217,11 @@ fn queries(matrix: &EmbeddingMatrix, input: &ScoreInput<'_>, by_max: bool) -> Ve
     }
     let mut sum = vec![0f32; matrix.stride()];
     add_rows(&mut sum, &rows);
+    if !similarity.is_of_directions() {
+        let weight: f32 = rows.iter().map(|(_, weight)| weight.abs()).sum();
+        sum.iter_mut().for_each(|value| *value /= weight);
+        return if weight > 0.0 { vec![lines(&sum)] } else { Vec::new() };
+    }
     let mut mean = vec![Line::default(); matrix.stride() / crate::kernels::LANES];
     normalise(&sum, bytemuck::cast_slice_mut(&mut mean));
     if sum.iter().all(|value| *value == 0.0) { Vec::new() } else { vec![mean] }
@@ -199,11 +244,11 @@ impl Model for Content {
         out.fill(UNSCORED);
         let mut served = Served::No;
         for (matrix, weight) in self.live(input) {
-            let queries = queries(matrix, input, self.by_max);
+            let queries = queries(matrix, input, self.by_max, self.similarity);
             let queries: Vec<&[f32]> =
                 queries.iter().map(|query| bytemuck::cast_slice(query)).collect();
             if !queries.is_empty() && !matrix.is_empty() {
-                Content::add(matrix, weight, input.items, &queries, out);
+                self.add(matrix, weight, input.items, &queries, out);
                 served = Served::Touched;
             }
         }
@@ -216,7 +261,7 @@ impl Model for Content {
         let mut served = Served::No;
         for (matrix, weight) in self.live(input) {
             if let Some(at) = matrix.row_of(*item) {
-                Content::add(matrix, weight, input.items, &[matrix.padded(at)], out);
+                self.add(matrix, weight, input.items, &[matrix.padded(at)], out);
                 served = Served::Touched;
             }
         }
@@ -229,7 +274,7 @@ impl Model for Content {
         let mut live = self.live(input);
         let ((matrix, weight), None) = (live.next()?, live.next()) else { return None };
         let queries = match wanted.similar {
-            None => queries(matrix, input, self.by_max),
+            None => queries(matrix, input, self.by_max, self.similarity),
             Some(row) => {
                 let at = matrix.row_of(*input.items.get(row as usize)?)?;
                 vec![lines(matrix.padded(at))]
@@ -250,7 +295,16 @@ impl Model for Content {
         for query in &queries {
             let query: &[f32] = bytemuck::cast_slice(query);
             match index {
-                None => rows.extend(nearest_exactly(matrix, input.items, query, k, allow)),
+                None => {
+                    rows.extend(nearest_exactly(
+                        matrix,
+                        self.similarity,
+                        input.items,
+                        query,
+                        k,
+                        allow,
+                    ));
+                }
                 Some(index) => {
                     let ef = index.index().options().ef;
                     let vector = &query[..matrix.dim()];
@@ -282,7 +336,8 @@ impl Model for Content {
         for (matrix, weight) in self.live(input) {
             let Some(target) = matrix.row_of(*item).map(|at| matrix.padded(at)) else { continue };
             for (entry, vector, own) in embedded(matrix, input) {
-                let amount = weight * own * dot(vector, target);
+                let near = self.similarity.of(vector, target);
+                let amount = weight * own * self.spoken(near);
                 let (sum, strongest) = &mut spoken[entry];
                 *sum += amount;
                 if strongest.as_ref().is_none_or(|(most, _)| amount > *most) {
@@ -295,6 +350,10 @@ impl Model for Content {
             parts.map(|(entry, (sum, strongest))| (entry, sum, strongest.map(|(_, name)| name))),
             k,
         )
+    }
+
+    fn similarity(&self) -> Similarity {
+        self.similarity
     }
 
     fn options(&self) -> Vec<(String, OptionValue)> {

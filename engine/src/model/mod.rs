@@ -47,6 +47,7 @@ use tastedb_storage::ItemId;
 
 use crate::index::Path;
 use crate::kernels::stride;
+use crate::similarity::Similarity;
 use crate::topk::Scored;
 use crate::{
     Dataset, Error, History, LearningCurve, ModelOptions, OptionSpec, OptionValue, Reason, Result,
@@ -122,6 +123,11 @@ pub trait Model: Send + Sync {
     /// goes with what, of which that would be no score.
     fn untouched(&self) -> Option<Vec<u32>> {
         None
+    }
+
+    /// What it compares the embeddings of live items by, if it looks at them when it answers.
+    fn similarity(&self) -> Similarity {
+        Similarity::Cosine
     }
 
     /// The options it was trained with, defaults included.

@@ -14,6 +14,7 @@ use super::{Model, Retrieved, Wanted, shares};
 use crate::index::CurrentIndex;
 use crate::kernels::dot;
 use crate::newcomers::{Among, Newcomers, best_unseen, capped};
+use crate::similarity::Similarity;
 use crate::topk::{Allow, Scored, keep_best};
 use crate::{EmbeddingMatrix, History, OptionValue, Reason, Result, ScoreInput, Served, UNSCORED};
 
@@ -335,6 +336,10 @@ impl Model for OnCatalogue<'_> {
                 shares(spoken.into_iter(), k).into_iter().map(named).collect()
             }
         })
+    }
+
+    fn similarity(&self) -> Similarity {
+        self.model.similarity()
     }
 
     fn options(&self) -> Vec<(String, OptionValue)> {

@@ -62,7 +62,7 @@ pub(super) fn recommend(
     let mut scores = vec![UNSCORED; users.len()];
     if let Some(row) = items.row_of(item.0) {
         let model = serving.on_catalogue(engine, snapshot, &items)?;
-        let side = crate::train::live_side_data(engine, snapshot, definition)?;
+        let side = crate::train::live_side_data(engine, snapshot, &serving)?;
         let ask =
             Ask { snapshot, serving: &serving, model: &model, items: &items, side: &side, row };
         let rows: Vec<usize> = allowed.ones().collect();

@@ -19,6 +19,11 @@ use crate::model::{Model, OnCatalogue, Retrieved, Wanted, near};
 use crate::projection::Projected;
 use crate::registry::Serving;
 use crate::seeded::fraction;
+use crate::similarity::Similarity;
+
+const ALONE: &str = "it goes with FOR VECTOR alone; a model compares by what it was made with, \
+                     see the option `metric` of `content`";
+const ONE_SPACE: &str = "distances in several columns do not add up; ask for one column";
 
 /// One resolved source.
 pub(super) struct Resolved {
@@ -70,8 +75,11 @@ impl Resolved {
         snapshot: &Snapshot,
         request: &Request,
     ) -> Result<Vec<Resolved>> {
+        if request.metric.is_some() && !request.sources.is_empty() {
+            return Err(Error::Metric { why: ALONE });
+        }
         if request.sources.is_empty() {
-            let kind = match vectors(snapshot, request) {
+            let kind = match vectors(snapshot, request)? {
                 Some(near) => Kind::Vectors(near),
                 None => match engine.registry().default_for(snapshot, request.table)? {
                     Some(serving) => Kind::Model(serving),
@@ -244,16 +252,26 @@ impl Setting<'_> {
     }
 }
 
-/// A model of what is near to the vectors of a request, if there is nothing else in it.
-fn vectors(snapshot: &Snapshot, request: &Request) -> Option<Box<dyn Model>> {
-    let table = snapshot.catalog().table_by_id(request.table)?;
+/// A model of what is near to the vectors of a request, if there is nothing else in it. Fails where the
+/// request says what is near and there is no such model, or the columns cannot be compared together.
+fn vectors(snapshot: &Snapshot, request: &Request) -> Result<Option<Box<dyn Model>>> {
+    let catalog = snapshot.catalog();
     let name = |context: &Context| match context {
-        Context::Vector(column, _) => Some(table.column_by_id(*column)?.name.clone()),
+        Context::Vector(column, _) => {
+            Some(catalog.table_by_id(request.table)?.column_by_id(*column)?.name.clone())
+        }
         _ => None,
     };
-    let mut names = request.contexts.iter().map(name).collect::<Option<Vec<String>>>()?;
+    let names = request.contexts.iter().map(name).collect::<Option<Vec<String>>>();
+    let mut names = names.unwrap_or_default();
+    names.sort_unstable();
     names.dedup();
-    (!names.is_empty()).then(|| Box::new(near(names.into_iter())) as Box<dyn Model>)
+    match (names.len(), request.metric) {
+        (0, Some(_)) => Err(Error::Metric { why: ALONE }),
+        (2.., Some(Similarity::L2)) => Err(Error::Metric { why: ONE_SPACE }),
+        (0, None) => Ok(None),
+        _ => Ok(Some(Box::new(near(names.into_iter(), request.metric())))),
+    }
 }
 
 impl Kind {
@@ -292,9 +310,12 @@ impl Asked {
                     true => serving.sources.as_slice(),
                     false => &[],
                 };
-                (sources, crate::train::live_side_data(engine, snapshot, &serving.definition)?)
+                (sources, crate::train::live_side_data(engine, snapshot, serving)?)
             }
-            _ => (&[], engine.live().side_with_indexes(engine.store(), snapshot, request.table)?),
+            _ => {
+                let (store, table) = (engine.store(), request.table);
+                (&[], engine.live().side_with_indexes(store, snapshot, table, request.metric())?)
+            }
         };
         let folded: Folded = super::context::fold(setting.snapshot, &request.contexts, sources)?;
         let mut history = Vec::with_capacity(folded.entries.len());

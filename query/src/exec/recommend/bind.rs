@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tastedb_engine::{Context as Asked, EmbeddingMatrix, Request, Seen, Source};
+use tastedb_engine::{Context as Asked, EmbeddingMatrix, Request, Seen, Similarity, Source};
 
 use super::slate::Slate;
 use super::users::Users;
@@ -84,6 +84,8 @@ pub(super) fn bind<'a>(
         request.interactions =
             Some(names::table_of(&catalog, &name, &roles, "an interaction table")?.id);
     }
+    let metric = options.choice("metric", &Similarity::NAMES)?;
+    request.metric = metric.and_then(Similarity::named);
     options.end()?;
 
     let (candidates, rules, stages) =
@@ -94,7 +96,8 @@ pub(super) fn bind<'a>(
         (true, true) => Vec::new(),
         (true, false) => vec![Seen::Default],
     };
-    let place = recommend.sources.first().map(|source| source.name.span);
+    let named = recommend.sources.first().map(|source| source.name.span);
+    let place = recommend.options.get("metric").map(|option| option.value.span).or(named);
     Ok(Bound {
         snapshot,
         shape,
