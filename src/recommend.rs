@@ -29,6 +29,7 @@ pub struct Recommend {
     reasons: usize,
     seed: u64,
     metric: Option<Similarity>,
+    correct_hubs: bool,
     pub(crate) slate: Clauses,
 }
 
@@ -95,6 +96,7 @@ impl Recommend {
             reasons: 0,
             seed: 0,
             metric: None,
+            correct_hubs: false,
             slate: Clauses::default(),
         }
     }
@@ -133,6 +135,12 @@ impl Recommend {
     /// said.
     pub fn metric(mut self, metric: Similarity) -> Recommend {
         self.metric = Some(metric);
+        self
+    }
+
+    /// Holds rows back whose vectors are near to everything; of vectors alone, by cosine.
+    pub fn correct_hubs(mut self) -> Recommend {
+        self.correct_hubs = true;
         self
     }
 
@@ -214,6 +222,7 @@ impl Recommend {
             items: resolver.item_table().ok(),
             seed: self.seed,
             metric: self.metric,
+            correct_hubs: self.correct_hubs,
         };
         let engine = &snapshot.engine;
         let end = self.offset.saturating_add(self.k);

@@ -141,6 +141,11 @@ impl EmbeddingMatrix {
         &self.ids
     }
 
+    /// The same, shared.
+    pub(crate) fn shared_ids(&self) -> Arc<Vec<ItemId>> {
+        Arc::clone(&self.ids)
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.ids.len()

@@ -238,9 +238,11 @@ pub enum Error {
         /// What needs it.
         what: &'static str,
     },
-    /// A similarity that cannot be used for what is asked.
-    #[error("`metric`: {why}")]
-    Metric {
+    /// A way to compare vectors that cannot be used for what is asked.
+    #[error("`{option}`: {why}")]
+    Nearness {
+        /// The option that says so.
+        option: &'static str,
         /// Why.
         why: &'static str,
     },

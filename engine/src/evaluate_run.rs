@@ -216,10 +216,8 @@ fn measure(
             fitted.as_ref()
         }
     };
-    let side = SideData {
-        embeddings: train::embeddings(engine, snapshot, definition, model.similarity())?.embeddings,
-        ..side
-    };
+    let SideData { embeddings, hubs, .. } = train::embeddings(engine, snapshot, definition, model)?;
+    let side = SideData { embeddings, hubs, ..side };
     let model = model::on_catalogue(model, entities.items(), &side);
     let (cases, groups) = cases(&data, &entities, held, request);
     let task = Task { items: entities.items(), cases: &cases, groups: &groups, side: Some(&side) };

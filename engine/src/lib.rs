@@ -17,6 +17,7 @@ mod error;
 mod evaluate_run;
 mod forget;
 mod history;
+mod hubs;
 mod item_graph;
 mod kernels;
 mod learning_curve;
@@ -56,6 +57,7 @@ pub use forget::{
     Receipt, ReceiptLine, Scope, State, Ticket, Vacuumed, measure_forgetting,
 };
 pub use history::{History, Reason, ScoreInput, Served, SideData, UNSCORED};
+pub use hubs::Hubs;
 pub use learning_curve::{CurvePoint, LearningCurve};
 pub use live::{Cached, ClickRates, Counting, EntityIndex, GraphInfo, Live};
 pub use map::ItemMap;

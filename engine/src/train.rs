@@ -25,7 +25,6 @@ use crate::progress::Work;
 use crate::projection::{Projected, Projection};
 use crate::recommend::project;
 use crate::registry::{ModelDefinition, ModelVersion, Serving};
-use crate::similarity::Similarity;
 
 /// What to train.
 #[derive(Clone, Debug, Default)]
@@ -257,19 +256,29 @@ pub(crate) fn live_side_data(
     if model::algorithm(&definition.algorithm)?.embeddings != Embeddings::Always {
         return Ok(SideData::default());
     }
+    let (live, store) = (engine.live(), engine.store());
     let table = item_table(snapshot, definition)?;
-    engine.live().side_with_indexes(engine.store(), snapshot, table, model.similarity())
+    let mut side = live.side_with_indexes(store, snapshot, table, model.similarity())?;
+    if model.corrects_hubs() {
+        live.add_hubs(store, snapshot, table, &mut side)?;
+    }
+    Ok(side)
 }
 
-/// The embeddings of a model's items, as they are now and as a similarity compares them.
+/// The embeddings of a model's items, as they are now and as it compares them.
 pub(crate) fn embeddings(
     engine: &Engine,
     snapshot: &Snapshot,
     definition: &ModelDefinition,
-    similarity: Similarity,
+    model: &dyn Model,
 ) -> Result<SideData> {
+    let (live, store) = (engine.live(), engine.store());
     let table = item_table(snapshot, definition)?;
-    engine.live().side_by(engine.store(), snapshot, table, similarity)
+    let mut side = live.side_by(store, snapshot, table, model.similarity())?;
+    if model.corrects_hubs() {
+        live.add_hubs(store, snapshot, table, &mut side)?;
+    }
+    Ok(side)
 }
 
 fn overlaid(below: &ModelOptions, above: &ModelOptions) -> ModelOptions {

@@ -223,16 +223,27 @@ pub(crate) fn nearest_exactly(
     k: usize,
     allow: Allow<'_>,
 ) -> Vec<Scored> {
+    let mut best = compared(vectors, similarity, items, query, allow);
+    keep_best(&mut best, k);
+    best
+}
+
+/// All allowed rows that have an embedding, in no order.
+pub(crate) fn compared(
+    vectors: &dyn Vectors,
+    similarity: Similarity,
+    items: &[ItemId],
+    query: &[f32],
+    allow: Allow<'_>,
+) -> Vec<Scored> {
     let place = |row: u32| Some((row, vectors.row_of(*items.get(row as usize)?)?));
-    let mut best = match allow {
+    match allow {
         Allow::All => scores(vectors, similarity, (0..items.len() as u32).filter_map(place), query),
         Allow::Bits(bits) => scores(vectors, similarity, ones(bits).filter_map(place), query),
         Allow::Bitmap(bitmap) => {
             scores(vectors, similarity, bitmap.iter().filter_map(place), query)
         }
-    };
-    keep_best(&mut best, k);
-    best
+    }
 }
 
 fn ones(bits: &FixedBitSet) -> impl Iterator<Item = u32> + '_ {

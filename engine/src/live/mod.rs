@@ -30,6 +30,7 @@ pub use responses::{ClickRates, Counting};
 use crate::embedding_matrix::EmbeddingMatrix;
 use crate::error::Result;
 use crate::history::SideData;
+use crate::hubs::Hubs;
 use crate::similarity::Similarity;
 
 /// Ways of counting responses that are kept: an application has a few.
@@ -44,6 +45,7 @@ pub struct Live {
     responses: Keyed<responses::Key, responses::Responses>,
     /// The last part: whether rows have length one.
     embeddings: Keyed<(TableId, ColumnId, bool), EmbeddingMatrix>,
+    hubs: Keyed<(TableId, ColumnId), Hubs>,
     graphs: graphs::Kept,
     indexes: indexes::Current,
 }
@@ -246,6 +248,54 @@ impl Live {
                 let now = |item: ItemId| Ok((item, snapshot.embedding(table, id, item.0)?));
                 matrix.apply(touched.into_iter().map(now).collect::<Result<Vec<_>>>()?)?;
                 Ok(matrix)
+            },
+        )
+    }
+}
+
+impl Live {
+    /// Adds what is taken off the hubs of every vector column of an item table. Made once, at the price of some
+    /// hundred products for each item, and patched after that.
+    pub(crate) fn add_hubs(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+        side: &mut SideData,
+    ) -> Result<()> {
+        let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(()) };
+        for column in table.columns() {
+            if let ColumnType::Vector { .. } = column.ty {
+                let hubs = self.hubs(store, snapshot, table.id, column)?;
+                side.hubs.insert(column.name.clone(), hubs);
+            }
+        }
+        Ok(())
+    }
+
+    fn hubs(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+        column: &Column,
+    ) -> Result<Arc<Hubs>> {
+        let matrix = self.embeddings(store, snapshot, table, column)?;
+        let id = column.id;
+        self.hubs.at((table, id)).get(
+            store,
+            snapshot,
+            |change| match change {
+                Change::Embedding { table: t, column: c, .. } => *t == table && *c == id,
+                Change::Schema => true,
+                Change::Row { .. } | Change::Interaction { .. } => false,
+            },
+            |old| {
+                let known = old.and_then(|(hubs, changes)| Some((hubs, touched(changes)?)));
+                Ok(match known {
+                    Some((hubs, touched)) => hubs.patched(&matrix, &touched),
+                    None => Hubs::of(&matrix),
+                })
             },
         )
     }

@@ -9,6 +9,8 @@
 //! Near is what the similarity says: the cosine, the inner product, or the distance, negated. For cosines
 //! the embeddings have length one, in the mean too; for the others they are as they are.
 //!
+//! Cosines may be corrected for hubs ([`Hubs`]): what is near to everything is held back.
+//!
 //! Per modality, then summed by the modalities' weights. An item without any of the embeddings is
 //! not scored; one that lacks some counts zero there. Distances have no zero that says nothing, nor a
 //! unit that two modalities share, so they are of one modality.
@@ -20,7 +22,8 @@ use tastedb_storage::ItemId;
 use super::file::{Sections, Writer, corrupt};
 use super::{Algorithm, Embeddings, Model, Retrieved, Wanted, modalities, shares};
 use crate::embedding_matrix::normalise;
-use crate::index::{Path, nearest_exactly};
+use crate::hubs::Hubs;
+use crate::index::{CurrentIndex, Path, compared, nearest_exactly};
 use crate::kernels::{Line, add_rows, lines};
 use crate::options::Checked;
 use crate::similarity::Similarity;
@@ -32,12 +35,18 @@ use crate::{
 
 const NAME: &str = "content";
 const METRIC: &str = "metric";
+const HUBNESS: &str = "hubness";
+const DUAL: &str = "dual";
 const FORMAT: u32 = 1;
 
 /// With more vectors to look near to than this, all rows are compared with all of them at once.
 const MOST_WALKS: usize = 8;
 /// Where a filter leaves more than one row in so many, reading all in order is quicker than picking.
 const SCANNED: usize = 8;
+/// Of so many candidates all are compared where hubs are corrected.
+const COMPARED: usize = 2048;
+/// There, how many times as many rows a walk is asked for.
+const WIDER: [usize; 3] = [4, 16, 64];
 
 pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: NAME,
@@ -58,6 +67,11 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
             kind: OptionKind::Choice(&Similarity::NAMES),
             help: "what is near; 'l2' of one modality",
         },
+        OptionSpec {
+            name: HUBNESS,
+            kind: OptionKind::Choice(&["none", DUAL]),
+            help: "whether items that are near to everything are held back; of cosines",
+        },
     ],
     embeddings: Embeddings::Always,
     fit,
@@ -70,6 +84,7 @@ struct Content {
     modalities: Vec<(String, f32)>,
     by_max: bool,
     similarity: Similarity,
+    corrects_hubs: bool,
     options: Vec<(String, OptionValue)>,
 }
 
@@ -104,8 +119,17 @@ fn fit(
                 .collect(),
         });
     }
-    let options = checked.into_list();
-    Ok(Box::new(Content { items: data.items.clone(), modalities, by_max, similarity, options }))
+    let corrects_hubs = checked.text(HUBNESS) == DUAL;
+    if corrects_hubs && similarity != Similarity::Cosine {
+        return Err(Error::InvalidOption {
+            algorithm: NAME.to_owned(),
+            option: HUBNESS.to_owned(),
+            why: format!("cannot be 'dual' with metric = '{similarity}'"),
+            known: vec!["metric = 'cosine'".to_owned()],
+        });
+    }
+    let (items, options) = (data.items.clone(), checked.into_list());
+    Ok(Box::new(Content { items, modalities, by_max, similarity, corrects_hubs, options }))
 }
 
 fn load(sections: &Sections) -> Result<Box<dyn Model>> {
@@ -122,13 +146,19 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
     let by_max = text("history") == "max";
     // Models from before there was a choice have no such option.
     let similarity = Similarity::named(text(METRIC)).unwrap_or_default();
-    Ok(Box::new(Content { items: sections.items()?, modalities, by_max, similarity, options }))
+    let (items, corrects_hubs) = (sections.items()?, text(HUBNESS) == DUAL);
+    Ok(Box::new(Content { items, modalities, by_max, similarity, corrects_hubs, options }))
 }
 
 /// What is near in some modalities, all alike, and nothing else: a model of no table.
-pub(crate) fn near(modalities: impl Iterator<Item = String>, similarity: Similarity) -> impl Model {
+pub(crate) fn near(
+    modalities: impl Iterator<Item = String>,
+    similarity: Similarity,
+    corrects_hubs: bool,
+) -> impl Model {
     let modalities = modalities.map(|name| (name, 1.0)).collect();
-    Content { items: Vec::new(), modalities, by_max: false, similarity, options: Vec::new() }
+    let (items, options) = (Vec::new(), Vec::new());
+    Content { items, modalities, by_max: false, similarity, corrects_hubs, options }
 }
 
 impl Content {
@@ -141,6 +171,52 @@ impl Content {
         self.modalities.iter().filter_map(|(name, weight)| {
             side.embeddings.get(name).map(|matrix| (matrix.as_ref(), *weight))
         })
+    }
+
+    /// What is taken off the rows of a modality, where hubs are corrected.
+    fn hubs<'a>(&self, input: &ScoreInput<'a>, matrix: &EmbeddingMatrix) -> Option<&'a Hubs> {
+        let hubs = input.side.hubs.get(matrix.modality()).filter(|_| self.corrects_hubs)?;
+        Some(hubs.as_ref()).filter(|hubs| hubs.bias().len() == matrix.len())
+    }
+
+    /// The best allowed rows with hubs corrected. The walk knows nothing of that, so it is asked for more
+    /// rows, until those that it leaves out cannot be among the best. `None` where too many would be needed.
+    fn corrected(
+        &self,
+        hubs: &Hubs,
+        matrix: &EmbeddingMatrix,
+        index: Option<&CurrentIndex>,
+        query: &[f32],
+        input: &ScoreInput<'_>,
+        (k, wanted): (usize, &Wanted<'_>),
+    ) -> Option<Retrieved> {
+        let allow = Allow::Bits(wanted.allowed);
+        let correct = |rows: &mut Vec<Scored>| {
+            for near in rows.iter_mut() {
+                let at = input.items.get(near.row as usize).and_then(|item| matrix.row_of(*item));
+                near.score -= at.map_or(0.0, |at| hubs.bias()[at]);
+            }
+            keep_best(rows, k);
+        };
+        let index = index.filter(|_| wanted.n_allowed > COMPARED);
+        let Some(index) = index else {
+            let mut rows = compared(matrix, self.similarity, input.items, query, allow);
+            correct(&mut rows);
+            return Some(Retrieved { rows, path: Path::Exact });
+        };
+        let (ef, vector) = (index.index().options().ef, &query[..matrix.dim()]);
+        for wider in WIDER {
+            let wide = wider * (k + 10);
+            let near = index.nearest(input.items, vector, wide, ef, allow).ok()?;
+            let all = near.rows.len() < wide;
+            let left = near.rows.last().map_or(f32::NEG_INFINITY, |last| last.score) - hubs.least();
+            let (mut rows, path) = (near.rows, near.path);
+            correct(&mut rows);
+            if all || rows.last().is_some_and(|worst| rows.len() >= k && worst.score >= left) {
+                return Some(Retrieved { rows, path });
+            }
+        }
+        None
     }
 
     /// How much speaks for an item that is so near: more the nearer, nothing the other way round.
@@ -157,12 +233,16 @@ impl Content {
         &self,
         matrix: &EmbeddingMatrix,
         weight: f32,
-        items: &[ItemId],
+        input: &ScoreInput<'_>,
         queries: &[&[f32]],
         out: &mut [f32],
     ) {
+        let items = input.items;
         let mut near = vec![f32::NEG_INFINITY; matrix.len()];
         matrix.raise(self.similarity, queries, &mut near);
+        if let Some(hubs) = self.hubs(input, matrix) {
+            near.iter_mut().zip(hubs.bias()).for_each(|(near, bias)| *near -= bias);
+        }
         let add = |score: &mut f32, near: f32| {
             *score = if score.is_nan() { weight * near } else { *score + weight * near };
         };
@@ -248,7 +328,7 @@ impl Model for Content {
             let queries: Vec<&[f32]> =
                 queries.iter().map(|query| bytemuck::cast_slice(query)).collect();
             if !queries.is_empty() && !matrix.is_empty() {
-                self.add(matrix, weight, input.items, &queries, out);
+                self.add(matrix, weight, input, &queries, out);
                 served = Served::Touched;
             }
         }
@@ -261,7 +341,7 @@ impl Model for Content {
         let mut served = Served::No;
         for (matrix, weight) in self.live(input) {
             if let Some(at) = matrix.row_of(*item) {
-                self.add(matrix, weight, input.items, &[matrix.padded(at)], out);
+                self.add(matrix, weight, input, &[matrix.padded(at)], out);
                 served = Served::Touched;
             }
         }
@@ -294,6 +374,13 @@ impl Model for Content {
         let mut path = Path::Exact;
         for query in &queries {
             let query: &[f32] = bytemuck::cast_slice(query);
+            if let Some(hubs) = self.hubs(input, matrix) {
+                let index = index.map(|index| index.as_ref());
+                let near = self.corrected(hubs, matrix, index, query, input, (k, wanted))?;
+                rows.extend(near.rows);
+                path = near.path;
+                continue;
+            }
             match index {
                 None => {
                     rows.extend(nearest_exactly(
@@ -354,6 +441,10 @@ impl Model for Content {
 
     fn similarity(&self) -> Similarity {
         self.similarity
+    }
+
+    fn corrects_hubs(&self) -> bool {
+        self.corrects_hubs
     }
 
     fn options(&self) -> Vec<(String, OptionValue)> {

@@ -130,6 +130,11 @@ pub trait Model: Send + Sync {
         Similarity::Cosine
     }
 
+    /// Whether it corrects hubs among them, for which it wants [`SideData::hubs`].
+    fn corrects_hubs(&self) -> bool {
+        false
+    }
+
     /// The options it was trained with, defaults included.
     fn options(&self) -> Vec<(String, OptionValue)>;
 

@@ -342,6 +342,10 @@ impl Model for OnCatalogue<'_> {
         self.model.similarity()
     }
 
+    fn corrects_hubs(&self) -> bool {
+        self.model.corrects_hubs()
+    }
+
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.model.options()
     }

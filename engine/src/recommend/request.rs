@@ -41,6 +41,8 @@ pub struct Request {
     /// What is near to the vectors of the contexts, where they are all there is and no model is named;
     /// `None`: by cosine. Models compare by what they were trained with.
     pub metric: Option<Similarity>,
+    /// Whether hubs are corrected there, which is for cosines; see [`Hubs`](crate::Hubs).
+    pub correct_hubs: bool,
 }
 
 /// For whom or what.
@@ -116,6 +118,7 @@ impl Request {
             items: None,
             seed: 0,
             metric: None,
+            correct_hubs: false,
         }
     }
 }

@@ -21,8 +21,11 @@ use crate::registry::Serving;
 use crate::seeded::fraction;
 use crate::similarity::Similarity;
 
+const METRIC: &str = "metric";
+const HUBNESS: &str = "hubness";
 const ALONE: &str = "it goes with FOR VECTOR alone; a model compares by what it was made with, \
-                     see the option `metric` of `content`";
+                     see the options of `content`";
+const OF_COSINES: &str = "hubs are corrected in cosines, which 'l2' and 'inner_product' are not";
 const ONE_SPACE: &str = "distances in several columns do not add up; ask for one column";
 
 /// One resolved source.
@@ -75,10 +78,9 @@ impl Resolved {
         snapshot: &Snapshot,
         request: &Request,
     ) -> Result<Vec<Resolved>> {
-        if request.metric.is_some() && !request.sources.is_empty() {
-            return Err(Error::Metric { why: ALONE });
-        }
-        if request.sources.is_empty() {
+        if !request.sources.is_empty() {
+            alone(request)?;
+        } else {
             let kind = match vectors(snapshot, request)? {
                 Some(near) => Kind::Vectors(near),
                 None => match engine.registry().default_for(snapshot, request.table)? {
@@ -267,11 +269,23 @@ fn vectors(snapshot: &Snapshot, request: &Request) -> Result<Option<Box<dyn Mode
     names.sort_unstable();
     names.dedup();
     match (names.len(), request.metric) {
-        (0, Some(_)) => Err(Error::Metric { why: ALONE }),
-        (2.., Some(Similarity::L2)) => Err(Error::Metric { why: ONE_SPACE }),
-        (0, None) => Ok(None),
-        _ => Ok(Some(Box::new(near(names.into_iter(), request.metric())))),
+        (0, _) => alone(request).map(|()| None),
+        (_, Some(Similarity::L2 | Similarity::InnerProduct)) if request.correct_hubs => {
+            Err(Error::Nearness { option: HUBNESS, why: OF_COSINES })
+        }
+        (2.., Some(Similarity::L2)) => Err(Error::Nearness { option: METRIC, why: ONE_SPACE }),
+        _ => Ok(Some(Box::new(near(names.into_iter(), request.metric(), request.correct_hubs)))),
     }
+}
+
+/// Fails where a request says how vectors are compared: for those that are not of vectors alone.
+fn alone(request: &Request) -> Result<()> {
+    let option = match (request.metric, request.correct_hubs) {
+        (Some(_), _) => METRIC,
+        (None, true) => HUBNESS,
+        (None, false) => return Ok(()),
+    };
+    Err(Error::Nearness { option, why: ALONE })
 }
 
 impl Kind {
@@ -313,8 +327,12 @@ impl Asked {
                 (sources, crate::train::live_side_data(engine, snapshot, serving)?)
             }
             _ => {
-                let (store, table) = (engine.store(), request.table);
-                (&[], engine.live().side_with_indexes(store, snapshot, table, request.metric())?)
+                let (live, store, table) = (engine.live(), engine.store(), request.table);
+                let mut side = live.side_with_indexes(store, snapshot, table, request.metric())?;
+                if request.correct_hubs {
+                    live.add_hubs(store, snapshot, table, &mut side)?;
+                }
+                (&[], side)
             }
         };
         let folded: Folded = super::context::fold(setting.snapshot, &request.contexts, sources)?;

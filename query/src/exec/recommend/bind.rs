@@ -86,6 +86,7 @@ pub(super) fn bind<'a>(
     }
     let metric = options.choice("metric", &Similarity::NAMES)?;
     request.metric = metric.and_then(Similarity::named);
+    request.correct_hubs = options.choice("hubness", &["none", "dual"])? == Some("dual");
     options.end()?;
 
     let (candidates, rules, stages) =
@@ -97,7 +98,8 @@ pub(super) fn bind<'a>(
         (true, false) => vec![Seen::Default],
     };
     let named = recommend.sources.first().map(|source| source.name.span);
-    let place = recommend.options.get("metric").map(|option| option.value.span).or(named);
+    let compared = ["metric", "hubness"].iter().find_map(|name| recommend.options.get(name));
+    let place = compared.map(|option| option.value.span).or(named);
     Ok(Bound {
         snapshot,
         shape,
