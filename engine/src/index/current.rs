@@ -35,6 +35,8 @@ pub enum Path {
     Codes,
     /// By comparing all allowed rows.
     Exact,
+    /// By the rows that the history is linked to.
+    Touched,
 }
 
 impl std::fmt::Display for Path {
@@ -44,6 +46,7 @@ impl std::fmt::Display for Path {
             Path::FilteredGraph => "by a walk over the index among the candidates",
             Path::Codes => "by comparing the codes of the candidates",
             Path::Exact => "by comparing the candidates",
+            Path::Touched => "by what the history is linked to",
         })
     }
 }

@@ -35,6 +35,7 @@ mod ngcf;
 mod on_catalogue;
 mod popular;
 mod reversing;
+mod touched;
 mod trending;
 mod vbpr;
 mod views;
@@ -61,6 +62,7 @@ pub use file::Bytes;
 pub use news::{Changed, News, Pairs, Refreshed};
 pub(crate) use on_catalogue::{Layout, Lie, OnCatalogue};
 pub(crate) use reversing::Forgotten;
+pub use touched::Touched;
 
 /// A trained recommender.
 ///
@@ -100,6 +102,13 @@ pub trait Model: Send + Sync {
     /// The best of the allowed rows where they can be found without scoring all; `None` where all have
     /// to be scored. Only live models can.
     fn retrieve(&self, _: &ScoreInput<'_>, _: &Wanted<'_>) -> Option<Retrieved> {
+        None
+    }
+
+    /// The scores of the rows that a history touches, or what goes with one item, which itself is not scored:
+    /// the same as [`Model::score`] and [`Model::similar`] give, where these look at few rows of many. `None` where
+    /// all have to be scored, or nothing is.
+    fn touched(&self, _: &ScoreInput<'_>, _similar: Option<u32>) -> Option<Touched<'_>> {
         None
     }
 

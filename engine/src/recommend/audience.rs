@@ -13,6 +13,7 @@ use super::context::fold;
 use super::pipeline::Trace;
 use super::request::{Context, Request, Seen};
 use super::response::{Recommendation, Response};
+use super::source::alone;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, SideData, UNSCORED};
@@ -30,6 +31,7 @@ pub(super) fn recommend(
     let [Context::Item(item)] = request.contexts[..] else {
         return Err(Error::NotSupported { what: "recommending users for anything but one ITEM" });
     };
+    alone(request)?;
     let serving = serving(engine, snapshot, request)?;
     let definition = &serving.definition;
     let users = engine.live().entities(engine.store(), snapshot, request.table)?;

@@ -20,6 +20,7 @@ use crate::projection::Projected;
 use crate::registry::Serving;
 use crate::seeded::fraction;
 use crate::similarity::Similarity;
+use crate::topk::{Allow, Scored, top_k};
 
 const METRIC: &str = "metric";
 const HUBNESS: &str = "hubness";
@@ -78,9 +79,7 @@ impl Resolved {
         snapshot: &Snapshot,
         request: &Request,
     ) -> Result<Vec<Resolved>> {
-        if !request.sources.is_empty() {
-            alone(request)?;
-        } else {
+        if request.sources.is_empty() {
             let kind = match vectors(snapshot, request)? {
                 Some(near) => Kind::Vectors(near),
                 None => match engine.registry().default_for(snapshot, request.table)? {
@@ -90,6 +89,7 @@ impl Resolved {
             };
             return Ok(vec![Resolved { name: kind.name().into(), weight: 1.0, kind }]);
         }
+        alone(request)?;
         let mut resolved = Vec::with_capacity(request.sources.len());
         for source in &request.sources {
             if !source.weight.is_finite() {
@@ -131,6 +131,14 @@ impl Resolved {
         match &self.kind {
             Kind::Model(serving) => Some(serving.version.version),
             _ => None,
+        }
+    }
+
+    /// Whether it is a model that looks at embeddings when it answers.
+    pub(super) fn looks_at_content(&self) -> bool {
+        match &self.kind {
+            Kind::Model(serving) => serving.model.is_live(),
+            _ => true,
         }
     }
 
@@ -229,6 +237,49 @@ impl Resolved {
     }
 }
 
+/// The best `k` allowed rows by how near they are to what a model was asked with, by the cosines of the items'
+/// embeddings; fewer where fewer have any. What the model was asked is about the same live rows.
+pub(super) fn near_content(
+    setting: &Setting<'_>,
+    asked: &Asked,
+    allowed: &FixedBitSet,
+    k: usize,
+) -> Result<Vec<Scored>> {
+    let (engine, snapshot) = (setting.engine, setting.snapshot);
+    let table = setting.request.table;
+    let side =
+        engine.live().side_with_indexes(engine.store(), snapshot, table, Similarity::Cosine)?;
+    let share = 1.0 / side.embeddings.len().max(1) as f32;
+    if side.embeddings.values().all(|matrix| matrix.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let model = near(side.embeddings.keys().cloned(), Similarity::Cosine, false);
+    let similar = setting.similar_to().and_then(|item| setting.entities.row_of(item.0));
+    let input = ScoreInput {
+        history: History::new(&asked.entries),
+        items: setting.entities.items(),
+        side: &side,
+        vectors: &[],
+    };
+    let wanted = Wanted { similar, k, allowed, n_allowed: allowed.count_ones(..) };
+    let mut best = match model.retrieve(&input, &wanted) {
+        Some(found) => found.rows,
+        None => {
+            let mut scores = vec![UNSCORED; setting.entities.len()];
+            let served = match similar {
+                Some(row) => model.similar(&input, row, &mut scores),
+                None => model.score(&input, &mut scores),
+            };
+            match served {
+                Served::No => Vec::new(),
+                Served::Dense | Served::Touched => top_k(&scores, k, Allow::Bits(allowed)),
+            }
+        }
+    };
+    best.iter_mut().for_each(|near| near.score *= share);
+    Ok(best)
+}
+
 /// A model as it is asked.
 enum Live<'a> {
     Trained(OnCatalogue<'a>),
@@ -279,7 +330,7 @@ fn vectors(snapshot: &Snapshot, request: &Request) -> Result<Option<Box<dyn Mode
 }
 
 /// Fails where a request says how vectors are compared: for those that are not of vectors alone.
-fn alone(request: &Request) -> Result<()> {
+pub(super) fn alone(request: &Request) -> Result<()> {
     let option = match (request.metric, request.correct_hubs) {
         (Some(_), _) => METRIC,
         (None, true) => HUBNESS,

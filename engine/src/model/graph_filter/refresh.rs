@@ -98,6 +98,7 @@ impl GraphFilter {
             history_limit: self.history_limit,
             options: self.options.clone(),
             notes: self.notes.clone(),
+            sparse: Sparse::default(),
         };
         Ok((refreshed, how.join("; ")))
     }
