@@ -65,8 +65,11 @@ impl Similarity {
     pub(crate) fn with<S: Simd>(self, simd: S, a: &[f32], b: &[f32]) -> f32 {
         match self {
             Similarity::Cosine => dot_with(simd, a, b),
-            // Infinite, and what is no number, where f32 has no room: the farthest there is.
-            Similarity::InnerProduct => dot_with(simd, a, b).max(f32::MIN).min(f32::MAX),
+            Similarity::InnerProduct => {
+                let product = dot_with(simd, a, b);
+                // What f32 has no room for may be no number: the farthest there is.
+                if product.is_nan() { f32::MIN } else { product.clamp(f32::MIN, f32::MAX) }
+            }
             Similarity::L2 => (0.0 - distance_with(simd, a, b)).max(f32::MIN),
         }
     }

@@ -242,7 +242,8 @@ pub(crate) fn side_data(
     if model::algorithm(&definition.algorithm)?.embeddings == Embeddings::Unused {
         return Ok(SideData::default());
     }
-    let side = embeddings(engine, snapshot, definition)?;
+    let table = item_table(snapshot, definition)?;
+    let side = engine.live().side_data(engine.store(), snapshot, table)?;
     Ok(SideData { graphs: Some(KeptGraphs(Arc::clone(graphs) as Arc<dyn Graphs>)), ..side })
 }
 

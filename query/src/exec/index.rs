@@ -109,6 +109,12 @@ fn set_metric(options: &mut ModelOptions, class: &Name) -> Result<()> {
     }
 }
 
+/// The operator class of a metric, where it is not the usual one.
+pub(crate) fn class_of(metric: Similarity) -> Option<&'static str> {
+    let unusual = CLASSES.iter().filter(|(_, of)| *of != Similarity::default());
+    unusual.filter(|(_, of)| *of == metric).map(|(name, _)| *name).next()
+}
+
 fn exists_already(name: &str) -> Outcome {
     Outcome::done("CREATE INDEX").notice(format!("index `{name}` exists already"))
 }

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 
 use super::counts::Counts;
 use super::terms::Scales;
-use super::{GraphFilter, NAME, count_bytes, degrees, popularity, weighted};
+use super::{GraphFilter, NAME, Sparse, count_bytes, degrees, popularity, weighted};
 use crate::model::counted::{counted, positive};
 use crate::model::ease;
 use crate::model::news::{Moves, News};
