@@ -194,8 +194,12 @@ impl CurrentIndex {
         } else if dropped <= ef / 2 {
             (Some(self.index.walk(vector, ef + dropped, best)), Path::Graph)
         } else {
-            // The rarer the allowed, the more others a walk has seen by the time it has found some.
-            let share = allowed as f64 / n.max(1) as f64;
+            // The rarer the allowed, the more others a walk has seen by the time it has found some; but one by
+            // products is led to the longest rows first, whatever is allowed.
+            let share = match metric {
+                Similarity::InnerProduct => 1.0,
+                Similarity::Cosine | Similarity::L2 => allowed as f64 / n.max(1) as f64,
+            };
             let ef = ((ef as f64 * share.sqrt()) as usize).max(k + (k / 4).max(MARGIN));
             let search = Search { ef, most: allowed };
             let allowed = |node: u32| {
