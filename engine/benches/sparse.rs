@@ -126,6 +126,7 @@ fn by_model(model: &dyn Model, data: &Dataset) {
 struct Shop {
     engine: Engine,
     items: TableId,
+    people: Vec<UserId>,
 }
 
 impl Shop {
@@ -155,29 +156,33 @@ impl Shop {
         };
         let views = txn.create_table(spec("views", Role::Interaction, Some(link))).unwrap();
         txn.commit().unwrap();
-        for (table, n) in [(items, world.items), (people, world.users)] {
+        let mut ids = [Vec::new(), Vec::new()];
+        let tables = [(items, world.items), (people, world.users)];
+        for ((table, n), ids) in tables.into_iter().zip(&mut ids) {
             for from in (0..n).step_by(100_000) {
                 let mut txn = engine.store().begin().unwrap();
                 for at in from..n.min(from + 100_000) {
-                    txn.put_row(table, &at.to_string(), &[]).unwrap();
+                    ids.push(txn.put_row(table, &at.to_string(), &[]).unwrap().0);
                 }
                 txn.commit().unwrap();
             }
         }
+        let [rows, people] = ids;
+        let people: Vec<UserId> = people.into_iter().map(UserId).collect();
         for from in (0..world.users).step_by(20_000) {
             let mut txn = engine.store().begin().unwrap();
             for user in from..world.users.min(from + 20_000) {
                 for at in 0..world.each {
-                    let item = ItemId(world.item(user, at));
-                    txn.record_interaction(views, UserId(user), item, &[]).unwrap();
+                    let item = ItemId(rows[world.item(user, at) as usize]);
+                    txn.record_interaction(views, people[user as usize], item, &[]).unwrap();
                 }
             }
             txn.commit().unwrap();
         }
-        Shop { engine, items }
+        Shop { engine, items, people }
     }
 
-    fn measure(&self, world: &World, algorithm: &str) {
+    fn measure(&self, algorithm: &str) {
         let mut txn = self.engine.store().begin().unwrap();
         let new = NewModel {
             name: algorithm.to_owned(),
@@ -193,7 +198,7 @@ impl Shop {
         let snapshot = self.engine.snapshot();
         let source = tastedb_engine::Source { name: algorithm.to_owned(), weight: 1.0 };
         let ask = |at: usize| {
-            let user = UserId(at as u64 * world.users / ASKED as u64);
+            let user = self.people[at * self.people.len() / ASKED];
             let request = Request {
                 sources: vec![source.clone()],
                 ..Request::new(self.items, Context::User(user), 10)
@@ -224,6 +229,6 @@ fn main() {
         println!("  {algorithm}, trained in {:.1} s", start.elapsed().as_secs_f64());
         by_model(model.as_ref(), &data);
         drop(model);
-        shop.measure(&world, algorithm);
+        shop.measure(algorithm);
     }
 }
