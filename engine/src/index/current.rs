@@ -151,9 +151,13 @@ impl CurrentIndex {
         };
         let ef = ef.max(k);
         // Codes of half the rows are not worth a walk; neither are rows that are rarer than the walk
-        // is long: it compares as many more as the filter lets fewer through.
+        // is long: it compares as many more as the filter lets fewer through, and one by products more still.
         let masked = n - allowed.min(n);
-        let few = masked > 0 && allowed.saturating_mul(allowed) <= 4 * ef * n;
+        let reach = match metric {
+            Similarity::InnerProduct => 32,
+            Similarity::Cosine | Similarity::L2 => 4,
+        };
+        let few = masked > 0 && allowed.saturating_mul(allowed) <= reach * ef * n;
         if 2 * ef >= self.index.len() || ef > MOST_EF || (few && allowed <= COMPARED) {
             return Ok(exact());
         }
