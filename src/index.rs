@@ -51,7 +51,7 @@ impl CreateIndex {
         CreateIndex { engine, worker, new, work: Work::quiet() }
     }
 
-    /// A setting: `m`, `ef_construction`, `ef` or `seed`. An unknown one, or a value that will not do,
+    /// A setting: `metric`, `m`, `ef_construction`, `ef` or `seed`. An unknown one, or a value that will not do,
     /// is an error that names the known ones.
     pub fn option(mut self, name: impl Into<String>, value: impl IntoOption) -> CreateIndex {
         self.new.options.set(name, value.into_option());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
-use tastedb_engine::{Context, Request, Seen, Source};
+use tastedb_engine::{Context, Request, Seen, Similarity, Source};
 use tastedb_storage::{ItemId, Link, Read, Role, Table, TableId, UserId};
 
 use crate::error::{Error, Result};
@@ -28,6 +28,8 @@ pub struct Recommend {
     offset: usize,
     reasons: usize,
     seed: u64,
+    metric: Option<Similarity>,
+    correct_hubs: bool,
     pub(crate) slate: Clauses,
 }
 
@@ -93,6 +95,8 @@ impl Recommend {
             offset: 0,
             reasons: 0,
             seed: 0,
+            metric: None,
+            correct_hubs: false,
             slate: Clauses::default(),
         }
     }
@@ -125,6 +129,19 @@ impl Recommend {
     /// Near this vector, in the space of an embedding column of the table.
     pub fn vector(self, column: impl Into<String>, vector: impl Into<Vec<f32>>) -> Recommend {
         self.context(Keyed::Vector(column.into(), vector.into()))
+    }
+
+    /// What is near to the vectors, where they are all there is and no model is named; by cosine unless
+    /// said.
+    pub fn metric(mut self, metric: Similarity) -> Recommend {
+        self.metric = Some(metric);
+        self
+    }
+
+    /// Holds rows back whose vectors are near to everything; of vectors alone, by cosine.
+    pub fn correct_hubs(mut self) -> Recommend {
+        self.correct_hubs = true;
+        self
     }
 
     /// From this model or built-in source (`popular`, `trending`, `latest`, `random`). Without
@@ -180,7 +197,7 @@ impl Recommend {
     /// # Errors
     ///
     /// Where a table, a key, a source or a column is unknown, a model was named that is not
-    /// trained, or no context was given.
+    /// trained, a metric was given without vectors or with a model, or no context was given.
     pub fn run(self) -> Result<Recommendations> {
         let snapshot = &self.snapshot;
         let table = snapshot.table(&self.table)?;
@@ -204,6 +221,8 @@ impl Recommend {
             users: resolver.user_table().ok(),
             items: resolver.item_table().ok(),
             seed: self.seed,
+            metric: self.metric,
+            correct_hubs: self.correct_hubs,
         };
         let engine = &snapshot.engine;
         let end = self.offset.saturating_add(self.k);

@@ -20,7 +20,8 @@ use tastedb_engine::index::{CurrentIndex, IndexOptions, VectorIndex, Vectors};
 use tastedb_engine::model::{ItemVectors, Model, Size, estimate, fit, load};
 use tastedb_engine::storage::ItemId;
 use tastedb_engine::{
-    Allow, Dataset, History, ModelOptions, OptionValue, ScoreInput, SideData, Work, top_k,
+    Allow, Dataset, History, ModelOptions, OptionValue, ScoreInput, SideData, Similarity, Work,
+    top_k,
 };
 
 fn main() {
@@ -119,10 +120,6 @@ impl Vectors for Factors<'_> {
         let stride = self.of.rows.len() / self.items.len();
         &self.of.rows[at * stride..][..stride]
     }
-
-    fn is_unit(&self) -> bool {
-        false
-    }
 }
 
 /// How much of the exact top 20 of people, without what they have seen, a walk over the factors finds,
@@ -133,7 +130,7 @@ fn walk(model: &dyn Model, train: &Dataset) {
     let vectors: Arc<dyn Vectors> =
         Arc::new(Factors { items: items.to_vec().leak(), of: leaked(of) });
     let start = Instant::now();
-    let options = IndexOptions::default();
+    let options = IndexOptions { metric: Similarity::InnerProduct, ..IndexOptions::default() };
     let index = VectorIndex::build(vectors.as_ref(), &options, &Work::quiet()).unwrap();
     println!("  index of {n} built in {:.1} s", start.elapsed().as_secs_f64());
     let current = CurrentIndex::new(Arc::new(index), vectors, items);

@@ -3,10 +3,13 @@
 //! of the rows.
 //!
 //! ```text
-//! vectors ROWS DIM CLUSTERS [NOISE [M [EF_CONSTRUCTION]]]
+//! vectors ROWS DIM CLUSTERS [NOISE [M [EF_CONSTRUCTION]]] [METRIC]
 //! ```
 //!
-//! `x = centre + NOISE · n`, all normal, of length one; queries are drawn the same way. With
+//! `x = centre + NOISE · n`, all normal, of length one for cosines, else times `exp(n / 2)`, so that lengths
+//! vary by an order of magnitude; queries are drawn the same way. METRIC is `cosine`, `l2` or
+//! `inner_product`; `augmented` finds the highest inner products by cosines, with the usual dimension more
+//! that makes all rows of one length (Bachrach et al. 2014). With
 //! `SAVE=folder` the vectors, the queries and the exact answers are written there, for
 //! `benches/peers/vectors.py`, which runs other engines on the same.
 
@@ -18,7 +21,7 @@ use std::time::Instant;
 use fixedbitset::FixedBitSet;
 use tastedb_engine::index::{CurrentIndex, IndexOptions, Path, VectorIndex};
 use tastedb_engine::storage::ItemId;
-use tastedb_engine::{Allow, EmbeddingMatrix, Work};
+use tastedb_engine::{Allow, EmbeddingMatrix, Similarity, Work};
 
 const K: usize = 10;
 const QUERIES: usize = 1000;
@@ -48,19 +51,53 @@ impl Random {
     }
 }
 
-fn clustered(random: &mut Random, n: usize, centres: &[Vec<f32>], noise: f32) -> EmbeddingMatrix {
+fn clustered(
+    random: &mut Random,
+    n: usize,
+    centres: &[Vec<f32>],
+    noise: f32,
+    metric: Similarity,
+) -> EmbeddingMatrix {
     let dim = centres[0].len();
-    let mut matrix = EmbeddingMatrix::new("vectors", dim);
+    let mut matrix = EmbeddingMatrix::to_compare("vectors", dim, metric);
     for item in 0..n {
         let centre = &centres[random.number() as usize % centres.len()];
-        let vector: Vec<f32> = centre.iter().map(|x| x + noise * random.normal()).collect();
+        let mut vector: Vec<f32> = centre.iter().map(|x| x + noise * random.normal()).collect();
+        if metric != Similarity::Cosine {
+            let size = (0.5 * random.normal()).exp();
+            vector.iter_mut().for_each(|value| *value *= size);
+        }
         matrix.set(ItemId(item as u64), &vector).unwrap();
     }
     matrix
 }
 
-fn exact(matrix: &EmbeddingMatrix, query: &[f32], allow: Option<&FixedBitSet>) -> Vec<u32> {
-    let dot = |row: usize| -> f32 { matrix.row(row).iter().zip(query).map(|(a, b)| a * b).sum() };
+/// The rows with one dimension more, so that all are of one length; and queries, whose own is zero.
+fn augmented(matrix: &EmbeddingMatrix, one_length: bool) -> EmbeddingMatrix {
+    let square = |row: &[f32]| row.iter().map(|x| x * x).sum::<f32>();
+    let most = (0..matrix.len()).map(|at| square(matrix.row(at))).fold(0.0, f32::max);
+    let mut wider = EmbeddingMatrix::new("vectors", matrix.dim() + 1);
+    for (at, item) in matrix.ids().iter().enumerate() {
+        let mut row = matrix.row(at).to_vec();
+        row.push(if one_length { (most - square(&row)).max(0.0).sqrt() } else { 0.0 });
+        wider.set(*item, &row).unwrap();
+    }
+    wider
+}
+
+fn exact(
+    matrix: &EmbeddingMatrix,
+    query: &[f32],
+    allow: Option<&FixedBitSet>,
+    metric: Similarity,
+) -> Vec<u32> {
+    let dot = |row: usize| -> f32 {
+        let both = matrix.row(row).iter().zip(query);
+        match metric {
+            Similarity::L2 => -both.map(|(a, b)| (a - b) * (a - b)).sum::<f32>(),
+            Similarity::Cosine | Similarity::InnerProduct => both.map(|(a, b)| a * b).sum(),
+        }
+    };
     let rows = 0..matrix.len();
     let mut all: Vec<(f32, u32)> = rows
         .filter(|row| allow.is_none_or(|bits| bits.contains(*row)))
@@ -99,7 +136,14 @@ fn main() {
     let (rows, dim, clusters) =
         (number(0, 20_000.0) as usize, number(1, 64.0) as usize, number(2, 500.0) as usize);
     let noise = number(3, 0.7) as f32;
+    let word = |word: &str| std::env::args().skip(1).any(|arg| arg == word);
+    let one_length = word("augmented");
+    let metric = match one_length {
+        true => Similarity::InnerProduct,
+        false => Similarity::ALL.into_iter().find(|metric| word(metric.name())).unwrap_or_default(),
+    };
     let options = IndexOptions {
+        metric: if one_length { Similarity::Cosine } else { metric },
         m: number(4, 16.0) as usize,
         ef_construction: number(5, 200.0) as usize,
         ..IndexOptions::default()
@@ -107,12 +151,16 @@ fn main() {
     let mut random = Random(42);
     let centres: Vec<Vec<f32>> =
         (0..clusters).map(|_| (0..dim).map(|_| random.normal()).collect()).collect();
-    let matrix = Arc::new(clustered(&mut random, rows, &centres, noise));
-    let queries = clustered(&mut random, QUERIES, &centres, noise);
+    let matrix = Arc::new(clustered(&mut random, rows, &centres, noise, metric));
+    let queries = clustered(&mut random, QUERIES, &centres, noise, metric);
+    let (indexed, asked) = match one_length {
+        true => (Arc::new(augmented(&matrix, true)), augmented(&queries, false)),
+        false => (matrix.clone(), queries.clone()),
+    };
 
     let start = Instant::now();
-    let index = VectorIndex::build(matrix.as_ref(), &options, &Work::quiet()).unwrap();
-    println!("{rows} × {dim}, {clusters} clusters, noise {noise}");
+    let index = VectorIndex::build(indexed.as_ref(), &options, &Work::quiet()).unwrap();
+    println!("{rows} × {dim}, {clusters} clusters, noise {noise}, {metric}");
     println!(
         "built in {:.1} s, {:.0} MB besides {:.0} MB of vectors",
         start.elapsed().as_secs_f64(),
@@ -123,7 +171,7 @@ fn main() {
     index.save(&mut file).unwrap();
     println!("file of {:.0} MB", file.len() as f64 / 1e6);
     drop(file);
-    let index = CurrentIndex::new(Arc::new(index), matrix.clone(), matrix.ids());
+    let index = CurrentIndex::new(Arc::new(index), indexed.clone(), matrix.ids());
     let folder = std::env::var("SAVE").ok();
     if let Some(folder) = &folder {
         save(folder, "vectors.f32", floats(&matrix));
@@ -135,7 +183,7 @@ fn main() {
         bits.extend((0..rows).filter(|_| random.fraction() < share));
         let among = (share < 1.0).then_some(&bits);
         let truth: Vec<Vec<u32>> =
-            (0..JUDGED).map(|query| exact(&matrix, queries.row(query), among)).collect();
+            (0..JUDGED).map(|query| exact(&matrix, queries.row(query), among, metric)).collect();
         if let Some(folder) = &folder {
             let rows = |of: &[u32]| of.iter().flat_map(|row| row.to_le_bytes()).collect();
             let set: Vec<u32> = bits.ones().map(|row| row as u32).collect();
@@ -150,7 +198,7 @@ fn main() {
                 for query in 0..QUERIES {
                     let start = Instant::now();
                     let found =
-                        index.nearest(matrix.ids(), queries.row(query), K, ef, allow).unwrap();
+                        index.nearest(matrix.ids(), asked.row(query), K, ef, allow).unwrap();
                     times.push(start.elapsed().as_nanos() as f64 / 1000.0);
                     path = Some(found.path);
                     if let (0, Some(truth)) = (round, truth.get(query)) {
@@ -161,7 +209,7 @@ fn main() {
             times.sort_by(f64::total_cmp);
             let rate = per_second(|at| {
                 std::hint::black_box(
-                    index.nearest(matrix.ids(), queries.row(at), K, ef, allow).unwrap(),
+                    index.nearest(matrix.ids(), asked.row(at), K, ef, allow).unwrap(),
                 );
             });
             println!(

@@ -1,6 +1,7 @@
-//! The embeddings of one modality as a dense matrix, ready for cosine similarity.
+//! The embeddings of one modality as a dense matrix, ready to be compared.
 //!
-//! Rows ascend by item id and have length one (or are all zero, where the embedding is). It is a
+//! Rows ascend by item id. They have length one (or are all zero, where the embedding is), ready for
+//! cosines; or they are as they were given, for distances and inner products. It is a
 //! cache of what storage holds. A copy shares the rows, in pieces: changing a row, or adding one behind
 //! the last, copies its piece only.
 
@@ -8,32 +9,46 @@ use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
-use crate::kernels::{LANES, Line, dot, dot_rows, max_dot_rows, stride};
+use crate::kernels::{LANES, Line, dot, dot_rows, lines, stride};
+use crate::similarity::Similarity;
 use crate::{Error, Result};
 
 /// Rows of a piece.
 const PIECE: usize = 1024;
 
-/// Normalised embeddings of items, ascending by item.
+/// Embeddings of items, ascending by item.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmbeddingMatrix {
     modality: String,
     dim: usize,
+    /// Whether rows keep their length.
+    as_given: bool,
     ids: Arc<Vec<ItemId>>,
     /// [`PIECE`] rows each, but for the last.
     pieces: Vec<Arc<Vec<Line>>>,
 }
 
 impl EmbeddingMatrix {
-    /// An empty matrix for a modality of `dim` dimensions.
+    /// An empty matrix for a modality of `dim` dimensions, whose rows get length one.
     pub fn new(modality: impl Into<String>, dim: usize) -> EmbeddingMatrix {
         EmbeddingMatrix { modality: modality.into(), dim, ..EmbeddingMatrix::default() }
+    }
+
+    /// An empty matrix whose rows are as `similarity` compares them: of length one for cosines, else as
+    /// they are given.
+    pub fn to_compare(
+        modality: impl Into<String>,
+        dim: usize,
+        similarity: Similarity,
+    ) -> EmbeddingMatrix {
+        let as_given = !similarity.is_of_directions();
+        EmbeddingMatrix { as_given, ..EmbeddingMatrix::new(modality, dim) }
     }
 
     /// Sets the embedding of an item, new or known. Ids that ascend are appended cheaply.
     pub fn set(&mut self, item: ItemId, vector: &[f32]) -> Result<()> {
         if self.ids.last().is_none_or(|last| *last < item) {
-            let row = self.normalised(vector)?;
+            let row = self.as_row(vector)?;
             self.push(item, &row);
             return Ok(());
         }
@@ -52,7 +67,7 @@ impl EmbeddingMatrix {
         changes: impl IntoIterator<Item = (ItemId, Option<Vec<f32>>)>,
     ) -> Result<()> {
         let row = |(item, vector): (ItemId, Option<Vec<f32>>)| {
-            Ok((item, vector.map(|vector| self.normalised(&vector)).transpose()?))
+            Ok((item, vector.map(|vector| self.as_row(&vector)).transpose()?))
         };
         let changes: Vec<(ItemId, Option<Vec<Line>>)> =
             changes.into_iter().map(row).collect::<Result<_>>()?;
@@ -80,7 +95,10 @@ impl EmbeddingMatrix {
 
     /// Lays rows and changes, both by ascending item, into a new matrix.
     fn merge(&mut self, changes: Vec<(ItemId, Option<Vec<Line>>)>) {
-        let mut merged = EmbeddingMatrix::new(std::mem::take(&mut self.modality), self.dim);
+        let mut merged = EmbeddingMatrix {
+            as_given: self.as_given,
+            ..EmbeddingMatrix::new(std::mem::take(&mut self.modality), self.dim)
+        };
         let mut changes = changes.into_iter().peekable();
         for (at, item) in self.ids.iter().enumerate() {
             while let Some((new, row)) = changes.next_if(|(changed, _)| changed < item) {
@@ -123,6 +141,11 @@ impl EmbeddingMatrix {
         &self.ids
     }
 
+    /// The same, shared.
+    pub(crate) fn shared_ids(&self) -> Arc<Vec<ItemId>> {
+        Arc::clone(&self.ids)
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -143,12 +166,12 @@ impl EmbeddingMatrix {
         &self.padded(row)[..self.dim]
     }
 
-    /// The normalised embedding of an item.
+    /// The row of an item, `dim` long.
     pub fn get(&self, item: ItemId) -> Option<&[f32]> {
         self.row_of(item).map(|row| self.row(row))
     }
 
-    /// The cosine similarity of two rows.
+    /// The inner product of two rows: where they have length one, their cosine.
     pub fn cosine(&self, a: usize, b: usize) -> f32 {
         dot(self.padded(a), self.padded(b))
     }
@@ -178,11 +201,10 @@ impl EmbeddingMatrix {
         }
     }
 
-    /// For each row the largest inner product with one of some padded vectors, where that is above what
-    /// `out` holds.
-    pub(crate) fn max_dot_rows(&self, queries: &[&[f32]], out: &mut [f32]) {
+    /// For each row how near the nearest of some padded vectors is, where that is above what `out` holds.
+    pub(crate) fn raise(&self, similarity: Similarity, vectors: &[&[f32]], out: &mut [f32]) {
         for (piece, out) in self.pieces.iter().zip(out.chunks_mut(PIECE)) {
-            max_dot_rows(bytemuck::cast_slice(piece), self.stride(), queries, out);
+            similarity.raise(bytemuck::cast_slice(piece), self.stride(), vectors, out);
         }
     }
 
@@ -191,8 +213,8 @@ impl EmbeddingMatrix {
         stride(self.dim)
     }
 
-    /// A vector of this modality, padded and of length one.
-    pub(crate) fn normalised(&self, vector: &[f32]) -> Result<Vec<Line>> {
+    /// A vector of this modality as its rows are: padded, and of length one if they are.
+    pub(crate) fn as_row(&self, vector: &[f32]) -> Result<Vec<Line>> {
         if vector.len() != self.dim {
             return Err(Error::DimensionMismatch {
                 modality: self.modality.clone(),
@@ -203,9 +225,11 @@ impl EmbeddingMatrix {
         if vector.iter().any(|value| !value.is_finite()) {
             return Err(Error::NotFinite { what: "an embedding" });
         }
-        let mut lines = vec![Line::default(); self.lines_per_row()];
-        normalise(vector, bytemuck::cast_slice_mut(&mut lines));
-        Ok(lines)
+        let mut row = lines(vector);
+        if !self.as_given {
+            normalise(vector, bytemuck::cast_slice_mut(&mut row));
+        }
+        Ok(row)
     }
 
     fn lines_per_row(&self) -> usize {
@@ -284,6 +308,22 @@ mod tests {
             matrix.dot_rows(query, &mut products);
             assert!((0..matrix.len()).all(|row| products[row] == dot(matrix.padded(row), query)));
         }
+    }
+
+    #[test]
+    fn rows_keep_their_length_where_it_counts_through_every_change() {
+        let mut matrix = EmbeddingMatrix::to_compare("text", 2, Similarity::L2);
+        for (id, vector) in [(4, [3.0, 4.0]), (2, [0.5, 0.0]), (9, [0.0, 0.0])] {
+            matrix.set(ItemId(id), &vector).unwrap();
+        }
+        matrix.remove(ItemId(9));
+        matrix.set(ItemId(3), &[7.0, 0.0]).unwrap();
+        assert_eq!(matrix.get(ItemId(4)), Some([3.0, 4.0].as_slice()));
+        assert_eq!(matrix.get(ItemId(2)), Some([0.5, 0.0].as_slice()));
+        let query = matrix.as_row(&[3.0, 0.0]).unwrap();
+        let mut near = vec![f32::NEG_INFINITY; 3];
+        matrix.raise(Similarity::L2, &[bytemuck::cast_slice(&query)], &mut near);
+        assert_eq!(near, [-2.5, -4.0, -4.0]);
     }
 
     #[test]

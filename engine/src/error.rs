@@ -238,6 +238,14 @@ pub enum Error {
         /// What needs it.
         what: &'static str,
     },
+    /// A way to compare vectors that cannot be used for what is asked.
+    #[error("`{option}`: {why}")]
+    Nearness {
+        /// The option that says so.
+        option: &'static str,
+        /// Why.
+        why: &'static str,
+    },
     /// An evaluation without held-out interactions, or whose split holds out all of them.
     #[error("there is nothing held out to evaluate on, or nothing left to learn from")]
     NothingHeldOut,

@@ -205,10 +205,9 @@ fn measure(
             model::fit(algorithm, &data, &side, options, request.seed, work)?.into()
         }
     };
-    let side = SideData {
-        embeddings: train::embeddings(engine, snapshot, definition)?.embeddings,
-        ..side
-    };
+    let SideData { embeddings, hubs, .. } =
+        train::embeddings(engine, snapshot, definition, model.as_ref())?;
+    let side = SideData { embeddings, hubs, ..side };
     let model = model::on_catalogue(model.as_ref(), entities.items(), &side);
     let (cases, groups) = cases(&data, &entities, held, request);
     let task = Task { items: entities.items(), cases: &cases, groups: &groups, side: Some(&side) };

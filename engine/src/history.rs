@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
+use crate::hubs::Hubs;
 use crate::index::CurrentIndex;
 use crate::item_graph::{ItemGraph, Near, Neighbours, neighbours};
 use crate::model::{Continued, Forgotten};
@@ -41,6 +42,8 @@ impl<'a> History<'a> {
 pub struct SideData {
     /// The embeddings of the items, by modality.
     pub embeddings: BTreeMap<String, Arc<EmbeddingMatrix>>,
+    /// What is taken off the cosines of hubs, by modality, for models that correct them.
+    pub hubs: BTreeMap<String, Arc<Hubs>>,
     /// When items came to be, where that is not the order of their ids: ascending by item.
     pub created: Vec<(ItemId, i64)>,
     /// The indexes of the modalities that have one, as they lie in the live catalogue.

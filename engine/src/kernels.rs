@@ -127,19 +127,34 @@ pub(crate) fn dot_with<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     tree(&mut sums)
 }
 
-/// For each row of a padded matrix, the largest inner product with any of the queries, where that
-/// is above what `out` holds.
-pub(crate) fn max_dot_rows(matrix: &[f32], stride: usize, queries: &[&[f32]], out: &mut [f32]) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (row, value) in matrix.chunks_exact(stride).zip(out.iter_mut()) {
-                for query in queries {
-                    *value = value.max(dot_lanes(row, query));
-                }
-            }
-        },
-    );
+/// The Euclidean distance of two padded vectors of the same length, inside of a loop that was compiled
+/// for the instruction set. Sixteen partial sums in a fixed tree, as for inner products.
+#[inline(always)]
+pub(crate) fn distance_with<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    if 2 * S::F32_LANES != LANES || !a.len().is_multiple_of(LANES) || a.len() != b.len() {
+        return distance_lanes(a, b);
+    }
+    let [mut low, mut high] = [simd.splat_f32s(0.0); 2];
+    let (a, b) = (S::as_simd_f32s(a).0, S::as_simd_f32s(b).0);
+    for (x, y) in a.chunks_exact(2).zip(b.chunks_exact(2)) {
+        let (near, far) = (simd.sub_f32s(x[0], y[0]), simd.sub_f32s(x[1], y[1]));
+        low = simd.add_f32s(low, simd.mul_f32s(near, near));
+        high = simd.add_f32s(high, simd.mul_f32s(far, far));
+    }
+    let mut sums = [0f32; LANES / 2];
+    S::as_mut_simd_f32s(&mut sums).0[0] = simd.add_f32s(low, high);
+    tree(&mut sums).sqrt()
+}
+
+#[inline(always)]
+fn distance_lanes(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; LANES];
+    for (x, y) in a.chunks(LANES).zip(b.chunks(LANES)) {
+        for (sum, (x, y)) in sums.iter_mut().zip(x.iter().zip(y)) {
+            *sum += (x - y) * (x - y);
+        }
+    }
+    tree(&mut sums).sqrt()
 }
 
 /// The inner product of two vectors of the same length.
@@ -208,6 +223,27 @@ mod tests {
                     1.0 + given.iter().map(|(row, weight)| row[column] * weight).sum::<f32>();
                 prop_assert_eq!(*got, expected);
             }
+        }
+
+        #[test]
+        fn distances_agree_with_the_plain_sum(n in 0usize..70, seed in any::<u32>()) {
+            let value = |i: usize| f32::from((((i as u32) ^ seed) % 11) as u8) - 5.0;
+            let a: Vec<f32> = (0..n).map(value).collect();
+            let b: Vec<f32> = (0..n).map(|i| value(i + 1000)).collect();
+            let expected: f32 = a.iter().zip(&b).map(|(x, y)| (x - y) * (x - y)).sum();
+            prop_assert_eq!(distance_lanes(&a, &b), expected.sqrt());
+            let (a, b) = (lines(&a), lines(&b));
+            let (a, b): (&[f32], &[f32]) = (bytemuck::cast_slice(&a), bytemuck::cast_slice(&b));
+            struct Both<'a>(&'a [f32], &'a [f32]);
+            impl WithSimd for Both<'_> {
+                type Output = f32;
+
+                #[inline(always)]
+                fn with_simd<S: Simd>(self, simd: S) -> f32 {
+                    distance_with(simd, self.0, self.1)
+                }
+            }
+            prop_assert_eq!(Arch::new().dispatch(Both(a, b)), expected.sqrt());
         }
 
         #[test]

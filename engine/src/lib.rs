@@ -17,6 +17,7 @@ mod error;
 mod evaluate_run;
 mod forget;
 mod history;
+mod hubs;
 mod item_graph;
 mod kernels;
 mod learning_curve;
@@ -32,6 +33,7 @@ mod recommend;
 mod refresh;
 mod registry;
 mod seeded;
+mod similarity;
 mod text;
 mod topk;
 mod train;
@@ -55,6 +57,7 @@ pub use forget::{
     Receipt, ReceiptLine, Scope, State, Ticket, Vacuumed, measure_forgetting,
 };
 pub use history::{History, Reason, ScoreInput, Served, SideData, UNSCORED};
+pub use hubs::Hubs;
 pub use learning_curve::{CurvePoint, LearningCurve};
 pub use live::{Cached, ClickRates, Counting, EntityIndex, GraphInfo, Live};
 pub use map::ItemMap;
@@ -69,6 +72,7 @@ pub use registry::{
     Automatic, BUILT_IN, Existing, Lineage, ModelDefinition, ModelInfo, ModelVersion, NewModel,
     RefreshPolicy, TrainingTable,
 };
+pub use similarity::Similarity;
 pub use text::{FittedEmbedding, NewEmbedding, TextEmbedding};
 pub use topk::{Allow, Scored, top_k};
 pub use train::{TrainPlan, TrainRequest};

@@ -81,6 +81,16 @@ pub fn top_k(scores: &[f32], k: usize, allow: Allow<'_>) -> Vec<Scored> {
     best.finish()
 }
 
+/// The `k` best of rows that come in ascending order.
+pub(crate) fn best_of(k: usize, rows: impl Iterator<Item = Scored>) -> Vec<Scored> {
+    if k == 0 {
+        return Vec::new();
+    }
+    let mut best = Best::new(k, rows.size_hint().1.unwrap_or(k));
+    rows.for_each(|one| best.offer(one.row, one.score));
+    best.finish()
+}
+
 /// The order of a result: higher scores first, then lower rows.
 pub(crate) fn better_first(a: &Scored, b: &Scored) -> Ordering {
     b.score.total_cmp(&a.score).then(a.row.cmp(&b.row))

@@ -24,7 +24,7 @@ use crate::options::{ModelOptions, OptionValue};
 use crate::progress::Work;
 use crate::projection::{Projected, Projection};
 use crate::recommend::project;
-use crate::registry::{ModelDefinition, ModelVersion};
+use crate::registry::{ModelDefinition, ModelVersion, Serving};
 
 /// What to train.
 #[derive(Clone, Debug, Default)]
@@ -242,7 +242,8 @@ pub(crate) fn side_data(
     if model::algorithm(&definition.algorithm)?.embeddings == Embeddings::Unused {
         return Ok(SideData::default());
     }
-    let side = embeddings(engine, snapshot, definition)?;
+    let table = item_table(snapshot, definition)?;
+    let side = engine.live().side_data(engine.store(), snapshot, table)?;
     Ok(SideData { graphs: Some(KeptGraphs(Arc::clone(graphs) as Arc<dyn Graphs>)), ..side })
 }
 
@@ -250,23 +251,35 @@ pub(crate) fn side_data(
 pub(crate) fn live_side_data(
     engine: &Engine,
     snapshot: &Snapshot,
-    definition: &ModelDefinition,
+    serving: &Serving,
 ) -> Result<SideData> {
+    let Serving { definition, model, .. } = serving;
     if model::algorithm(&definition.algorithm)?.embeddings != Embeddings::Always {
         return Ok(SideData::default());
     }
+    let (live, store) = (engine.live(), engine.store());
     let table = item_table(snapshot, definition)?;
-    engine.live().side_with_indexes(engine.store(), snapshot, table)
+    let mut side = live.side_with_indexes(store, snapshot, table, model.similarity())?;
+    if model.corrects_hubs() {
+        live.add_hubs(store, snapshot, table, &mut side)?;
+    }
+    Ok(side)
 }
 
-/// The embeddings of a model's items, as they are now.
+/// The embeddings of a model's items, as they are now and as it compares them.
 pub(crate) fn embeddings(
     engine: &Engine,
     snapshot: &Snapshot,
     definition: &ModelDefinition,
+    model: &dyn Model,
 ) -> Result<SideData> {
+    let (live, store) = (engine.live(), engine.store());
     let table = item_table(snapshot, definition)?;
-    engine.live().side_data(engine.store(), snapshot, table)
+    let mut side = live.side_by(store, snapshot, table, model.similarity())?;
+    if model.corrects_hubs() {
+        live.add_hubs(store, snapshot, table, &mut side)?;
+    }
+    Ok(side)
 }
 
 fn overlaid(below: &ModelOptions, above: &ModelOptions) -> ModelOptions {

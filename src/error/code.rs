@@ -72,7 +72,7 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
         Engine::NotFinite { .. } => "TD0305",
         Engine::NotFitted { .. } | Engine::NeedsModel { .. } => "TD0601",
         Engine::NoSuchOption { .. } => "TD0108",
-        Engine::InvalidOption { .. } => "TD0109",
+        Engine::InvalidOption { .. } | Engine::Nearness { .. } => "TD0109",
         Engine::EmptyTraining { .. } => "TD0602",
         Engine::TooLarge { .. } => "TD0603",
         Engine::NotPositiveDefinite { .. } => "TD0604",
@@ -142,6 +142,7 @@ mod tests {
         let engine: Vec<fn() -> Engine> = vec![
             || Engine::Cancelled,
             || Engine::NothingHeldOut,
+            || Engine::Nearness { option: "metric", why: "it is alone" },
             || Engine::Storage(Storage::Poisoned),
             || Engine::NoSuchTable("t".into()),
             || Engine::NotFitted { model: "m".into() },

@@ -11,6 +11,11 @@
 //! | map@k | Σ hit(r) · precision@r / min(k, \|T\|) |
 //! | mrr@k | 1 / r of the first hit |
 //! | coverage@k | of all users together: the share of the catalogue that is shown to anybody |
+//! | hubness@k | of all users together: the skewness of how often each item of the catalogue is shown |
+//!
+//! Hubness is the skewness of k-occurrence (Radovanović, Nanopoulos and Ivanović 2010): with N_i the users to
+//! whom item i is shown, `mean((N − mean N)³) / sd(N)³`. Zero where all are shown as often, large where few are
+//! shown to everybody.
 
 use std::fmt;
 
@@ -32,10 +37,13 @@ pub enum Metric {
     Mrr(usize),
     /// The share of the catalogue shown to anybody.
     Coverage(usize),
+    /// The skewness of how often items are shown.
+    Hubness(usize),
 }
 
 /// The names of metrics as statements write them.
-const NAMES: [&str; 7] = ["recall", "precision", "hit", "ndcg", "map", "mrr", "coverage"];
+const NAMES: [&str; 8] =
+    ["recall", "precision", "hit", "ndcg", "map", "mrr", "coverage", "hubness"];
 
 /// The metric of a name, at a depth of at least 1; on failure the names there are.
 pub fn parse_metric(name: &str, k: usize) -> Result<Metric, &'static [&'static str]> {
@@ -47,6 +55,7 @@ pub fn parse_metric(name: &str, k: usize) -> Result<Metric, &'static [&'static s
         "map" => Metric::Map,
         "mrr" => Metric::Mrr,
         "coverage" => Metric::Coverage,
+        "hubness" => Metric::Hubness,
         _ => return Err(&NAMES),
     };
     if k == 0 { Err(&NAMES) } else { Ok(metric(k)) }
@@ -62,7 +71,8 @@ impl Metric {
             | Metric::Ndcg(k)
             | Metric::Map(k)
             | Metric::Mrr(k)
-            | Metric::Coverage(k) => k,
+            | Metric::Coverage(k)
+            | Metric::Hubness(k) => k,
         }
     }
 
@@ -85,7 +95,7 @@ impl Metric {
                 precisions.sum::<f64>() / k.min(held_out).max(1) as f64
             }
             Metric::Mrr(_) => ranks().next().map_or(0.0, |at| 1.0 / (at + 1) as f64),
-            Metric::Coverage(_) => 0.0,
+            Metric::Coverage(_) | Metric::Hubness(_) => 0.0,
         }
     }
 }
@@ -105,6 +115,7 @@ impl fmt::Display for Metric {
             Metric::Map(_) => "map",
             Metric::Mrr(_) => "mrr",
             Metric::Coverage(_) => "coverage",
+            Metric::Hubness(_) => "hubness",
         };
         write!(f, "{name}@{}", self.k())
     }

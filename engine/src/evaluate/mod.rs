@@ -55,7 +55,7 @@ pub struct Figure {
     pub metric: Metric,
     /// The mean over the users.
     pub value: f64,
-    /// The standard error of the mean; `None` for coverage, which is no mean.
+    /// The standard error of the mean; `None` for coverage and hubness, which are no means.
     pub standard_error: Option<f64>,
     /// The number of users it is about.
     pub users: u64,
@@ -261,23 +261,60 @@ struct Tally {
     /// By group: users.
     users: Vec<u64>,
     unserved: Vec<u64>,
-    /// By model, group and metric, for coverage only: the items shown.
-    shown: Vec<FixedBitSet>,
+    /// By model, group and metric: what those need to know that are of all users together.
+    shown: Vec<Shown>,
+}
+
+/// The items shown to the users of a group.
+enum Shown {
+    /// Nobody asks.
+    Unasked,
+    /// Which.
+    Which(FixedBitSet),
+    /// How often each.
+    HowOften(Vec<u32>),
+}
+
+impl Shown {
+    fn of(metric: Metric, items: usize) -> Shown {
+        match metric {
+            Metric::Coverage(_) => Shown::Which(FixedBitSet::with_capacity(items)),
+            Metric::Hubness(_) => Shown::HowOften(vec![0; items]),
+            _ => Shown::Unasked,
+        }
+    }
+
+    fn add(&mut self, rows: &[u32]) {
+        match self {
+            Shown::Unasked => {}
+            Shown::Which(shown) => rows.iter().for_each(|row| shown.insert(*row as usize)),
+            Shown::HowOften(counts) => rows.iter().for_each(|row| counts[*row as usize] += 1),
+        }
+    }
+}
+
+/// The skewness of numbers; zero where all are equal.
+fn skewness(counts: &[u32]) -> f64 {
+    let n = counts.len().max(1) as f64;
+    let mean = counts.iter().map(|count| f64::from(*count)).sum::<f64>() / n;
+    let moment = |power: i32| {
+        counts.iter().map(|count| (f64::from(*count) - mean).powi(power)).sum::<f64>() / n
+    };
+    let variance = moment(2);
+    if variance > 0.0 { moment(3) / variance.powf(1.5) } else { 0.0 }
 }
 
 impl Tally {
     fn new(run: &Run<'_>) -> Tally {
         let groups = run.task.groups.len() + 1;
         let cells = run.models.len() * groups * run.metrics.len();
-        let coverage = |at: usize| match run.metrics[at % run.metrics.len()] {
-            Metric::Coverage(_) => FixedBitSet::with_capacity(run.task.items.len()),
-            _ => FixedBitSet::new(),
-        };
+        let shown =
+            |at: usize| Shown::of(run.metrics[at % run.metrics.len()], run.task.items.len());
         Tally {
             sums: vec![(0.0, 0.0); cells],
             users: vec![0; groups],
             unserved: vec![0; run.models.len()],
-            shown: (0..cells).map(coverage).collect(),
+            shown: (0..cells).map(shown).collect(),
         }
     }
 
@@ -294,13 +331,8 @@ impl Tally {
                     let (sum, squares) = &mut self.sums[start + at];
                     *sum += value;
                     *squares += value * value;
-                    if let Metric::Coverage(k) = run.metrics[at] {
-                        let shown = &mut self.shown[start + at];
-                        seen.shown[model]
-                            .iter()
-                            .take(k)
-                            .for_each(|row| shown.insert(*row as usize));
-                    }
+                    let rows = &seen.shown[model];
+                    self.shown[start + at].add(&rows[..rows.len().min(run.metrics[at].k())]);
                 }
             }
         }
@@ -317,12 +349,13 @@ impl Tally {
                 let start = (model * (everybody + 1) + group) * run.metrics.len();
                 for (at, metric) in run.metrics.iter().enumerate() {
                     let users = self.users[group];
-                    let (value, standard_error) = match metric {
-                        Metric::Coverage(_) => {
-                            let shown = self.shown[start + at].count_ones(..) as f64;
+                    let (value, standard_error) = match &self.shown[start + at] {
+                        Shown::Which(shown) => {
+                            let shown = shown.count_ones(..) as f64;
                             (shown / run.task.items.len().max(1) as f64, None)
                         }
-                        _ => mean(self.sums[start + at], users),
+                        Shown::HowOften(counts) => (skewness(counts), None),
+                        Shown::Unasked => mean(self.sums[start + at], users),
                     };
                     figures.push(Figure {
                         model,

@@ -11,7 +11,7 @@ use super::graph::Search;
 use super::vector_index::{MOST_EF, VectorIndex};
 use super::vectors::{Vectors, question, scores};
 use crate::error::Result;
-use crate::kernels::dot;
+use crate::similarity::Similarity;
 use crate::topk::{Allow, Scored, keep_best};
 
 /// So many nodes more than rows asked for, and as many again, are scored with their vectors: codes are
@@ -35,6 +35,8 @@ pub enum Path {
     Codes,
     /// By comparing all allowed rows.
     Exact,
+    /// By the rows that the history is linked to.
+    Touched,
 }
 
 impl std::fmt::Display for Path {
@@ -44,6 +46,7 @@ impl std::fmt::Display for Path {
             Path::FilteredGraph => "by a walk over the index among the candidates",
             Path::Codes => "by comparing the codes of the candidates",
             Path::Exact => "by comparing the candidates",
+            Path::Touched => "by what the history is linked to",
         })
     }
 }
@@ -118,8 +121,8 @@ impl CurrentIndex {
         self.coverage.dead
     }
 
-    /// The `k` allowed rows with the highest inner product with a vector, of embeddings the highest cosine,
-    /// best first and equal ones by row.
+    /// The `k` allowed rows that are nearest to a vector by the metric of the index, best first and equal ones
+    /// by row.
     /// `ef`: how many near nodes a walk keeps, at least `k`; more is slower and finds more. `items` is
     /// the catalogue.
     ///
@@ -132,7 +135,8 @@ impl CurrentIndex {
         ef: usize,
         allow: Allow<'_>,
     ) -> Result<Nearest> {
-        let query = question(self.vectors.as_ref(), vector)?;
+        let metric = self.index.options().metric;
+        let query = question(self.vectors.as_ref(), metric, vector)?;
         let query: &[f32] = bytemuck::cast_slice(&query);
         let n = self.coverage.n_rows;
         let allowed = match allow {
@@ -142,14 +146,18 @@ impl CurrentIndex {
         };
         let wanted = k.min(allowed);
         let exact = || Nearest {
-            rows: nearest_exactly(self.vectors.as_ref(), items, query, wanted, allow),
+            rows: nearest_exactly(self.vectors.as_ref(), metric, items, query, wanted, allow),
             path: Path::Exact,
         };
         let ef = ef.max(k);
         // Codes of half the rows are not worth a walk; neither are rows that are rarer than the walk
-        // is long: it compares as many more as the filter lets fewer through.
+        // is long: it compares as many more as the filter lets fewer through, and one by products more still.
         let masked = n - allowed.min(n);
-        let few = masked > 0 && allowed.saturating_mul(allowed) <= 4 * ef * n;
+        let reach = match metric {
+            Similarity::InnerProduct => 32,
+            Similarity::Cosine | Similarity::L2 => 4,
+        };
+        let few = masked > 0 && allowed.saturating_mul(allowed) <= reach * ef * n;
         if 2 * ef >= self.index.len() || ef > MOST_EF || (few && allowed <= COMPARED) {
             return Ok(exact());
         }
@@ -162,7 +170,7 @@ impl CurrentIndex {
         let rescored = wanted.saturating_mul(2).saturating_add(RESCORED);
         let score = |row: u32| {
             let at = self.vectors.row_of(*items.get(row as usize)?)?;
-            Some(Scored { row, score: dot(query, self.vectors.padded(at)) })
+            Some(Scored { row, score: metric.of(query, self.vectors.padded(at)) })
         };
         let best = |nodes: &mut dyn Iterator<Item = u32>| -> Vec<Scored> {
             let rows = nodes.map(|node| rows[node as usize]);
@@ -190,8 +198,12 @@ impl CurrentIndex {
         } else if dropped <= ef / 2 {
             (Some(self.index.walk(vector, ef + dropped, best)), Path::Graph)
         } else {
-            // The rarer the allowed, the more others a walk has seen by the time it has found some.
-            let share = allowed as f64 / n.max(1) as f64;
+            // The rarer the allowed, the more others a walk has seen by the time it has found some; but one by
+            // products is led to the longest rows first, whatever is allowed.
+            let share = match metric {
+                Similarity::InnerProduct => 1.0,
+                Similarity::Cosine | Similarity::L2 => allowed as f64 / n.max(1) as f64,
+            };
             let ef = ((ef as f64 * share.sqrt()) as usize).max(k + (k / 4).max(MARGIN));
             let search = Search { ef, most: allowed };
             let allowed = |node: u32| {
@@ -203,7 +215,7 @@ impl CurrentIndex {
         let Some(mut best) = best else { return Ok(exact()) };
         let loose = self.coverage.loose.iter().copied().filter(|row| allows(*row));
         let place = |row: u32| Some((row, self.vectors.row_of(*items.get(row as usize)?)?));
-        best.extend(scores(self.vectors.as_ref(), loose.filter_map(place), query));
+        best.extend(scores(self.vectors.as_ref(), metric, loose.filter_map(place), query));
         if best.len() < wanted {
             return Ok(exact());
         }
@@ -212,22 +224,37 @@ impl CurrentIndex {
     }
 }
 
-/// The same by comparing all allowed rows that have an embedding. `query` is padded and of length one.
+/// The same by comparing all allowed rows that have an embedding. `query` is padded, and for cosines of
+/// length one.
 pub(crate) fn nearest_exactly(
     vectors: &dyn Vectors,
+    similarity: Similarity,
     items: &[ItemId],
     query: &[f32],
     k: usize,
     allow: Allow<'_>,
 ) -> Vec<Scored> {
-    let place = |row: u32| Some((row, vectors.row_of(*items.get(row as usize)?)?));
-    let mut best = match allow {
-        Allow::All => scores(vectors, (0..items.len() as u32).filter_map(place), query),
-        Allow::Bits(bits) => scores(vectors, ones(bits).filter_map(place), query),
-        Allow::Bitmap(bitmap) => scores(vectors, bitmap.iter().filter_map(place), query),
-    };
+    let mut best = compared(vectors, similarity, items, query, allow);
     keep_best(&mut best, k);
     best
+}
+
+/// All allowed rows that have an embedding, in no order.
+pub(crate) fn compared(
+    vectors: &dyn Vectors,
+    similarity: Similarity,
+    items: &[ItemId],
+    query: &[f32],
+    allow: Allow<'_>,
+) -> Vec<Scored> {
+    let place = |row: u32| Some((row, vectors.row_of(*items.get(row as usize)?)?));
+    match allow {
+        Allow::All => scores(vectors, similarity, (0..items.len() as u32).filter_map(place), query),
+        Allow::Bits(bits) => scores(vectors, similarity, ones(bits).filter_map(place), query),
+        Allow::Bitmap(bitmap) => {
+            scores(vectors, similarity, bitmap.iter().filter_map(place), query)
+        }
+    }
 }
 
 fn ones(bits: &FixedBitSet) -> impl Iterator<Item = u32> + '_ {

@@ -20,8 +20,8 @@ mod tests;
 mod vector_index;
 mod vectors;
 
-pub(crate) use current::nearest_exactly;
 pub use current::{CurrentIndex, Nearest, Path};
+pub(crate) use current::{compared, nearest_exactly};
 pub use kept::{Built, FittedIndex, IndexDefinition, IndexInfo, IndexOf, NewIndex, Stale};
 pub use vector_index::{IndexOptions, VectorIndex};
 pub use vectors::Vectors;

@@ -11,20 +11,27 @@ use tastedb_storage::ItemId;
 use super::{CurrentIndex, IndexOptions, Path, VectorIndex};
 use crate::seeded::fraction;
 use crate::topk::{Allow, Scored, top_k};
-use crate::{CancelToken, EmbeddingMatrix, Error, Work};
+use crate::{CancelToken, EmbeddingMatrix, Error, Similarity, Work};
 
 /// A normal number, nearly: the sum of uniform ones.
 fn normal(seed: u64, at: u64) -> f32 {
     (0..6).map(|part| fraction(seed, at * 6 + part) - 0.5).sum()
 }
 
-/// Vectors around centres, which are the same whatever the seed.
+/// Vectors around centres, which are the same whatever the seed, of length one.
 fn clustered(n: u64, dim: u64, clusters: u64, seed: u64) -> EmbeddingMatrix {
-    let mut matrix = EmbeddingMatrix::new("text", dim as usize);
+    lying(Similarity::Cosine, n, dim, clusters, seed)
+}
+
+/// The same, of several lengths where they count.
+fn lying(metric: Similarity, n: u64, dim: u64, clusters: u64, seed: u64) -> EmbeddingMatrix {
+    let mut matrix = EmbeddingMatrix::to_compare("text", dim as usize, metric);
     for item in 0..n {
         let cluster = crate::seeded::number(seed, item) % clusters;
+        let size = normal(seed ^ 3, item).exp();
         let vector: Vec<f32> = (0..dim)
             .map(|d| normal(1, cluster * dim + d) + 0.5 * normal(seed ^ 2, item * dim + d))
+            .map(|value| size * value)
             .collect();
         matrix.set(ItemId(item), &vector).unwrap();
     }
@@ -62,12 +69,27 @@ fn built(matrix: EmbeddingMatrix) -> Indexed {
     Indexed::with(matrix, &options, &Work::quiet())
 }
 
-/// The exact answer.
-fn exact(matrix: &EmbeddingMatrix, vector: &[f32], k: usize, allow: Allow<'_>) -> Vec<Scored> {
-    let query = matrix.normalised(vector).unwrap();
-    let mut scores = vec![0.0; matrix.len()];
-    let query: &[f32] = bytemuck::cast_slice(&query);
-    matrix.dot_rows(query, &mut scores);
+/// The exact answer, by definition.
+fn exact(
+    metric: Similarity,
+    matrix: &EmbeddingMatrix,
+    vector: &[f32],
+    k: usize,
+    allow: Allow<'_>,
+) -> Vec<Scored> {
+    let length = |of: &[f32]| of.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    let score = |row: usize| {
+        let both =
+            || matrix.row(row).iter().zip(vector).map(|(x, y)| (f64::from(*x), f64::from(*y)));
+        let product: f64 = both().map(|(x, y)| x * y).sum();
+        let score = match metric {
+            Similarity::Cosine => product / length(vector).max(1e-30),
+            Similarity::InnerProduct => product,
+            Similarity::L2 => -both().map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt(),
+        };
+        score as f32
+    };
+    let scores: Vec<f32> = (0..matrix.len()).map(score).collect();
     top_k(&scores, k, allow)
 }
 
@@ -78,23 +100,35 @@ fn recall(found: &[Scored], expected: &[Scored]) -> f64 {
 
 #[test]
 fn it_finds_nearly_all_of_the_nearest_with_and_without_a_filter() {
-    let matrix = clustered(6000, 24, 40, 3);
-    let index = Indexed::with(matrix, &IndexOptions::default(), &Work::quiet());
-    let queries = clustered(100, 24, 40, 9);
-    for share in [1.0, 0.5, 0.2, 0.05, 0.005] {
-        let mut bits = FixedBitSet::with_capacity(6000);
-        bits.extend((0..6000).filter(|row| f64::from(fraction(5, *row as u64)) < share));
-        let allow = if share == 1.0 { Allow::All } else { Allow::Bits(&bits) };
-        let mut sum = 0.0;
-        for query in 0..queries.len() {
-            let vector = queries.row(query);
-            let (found, path) = index.nearest(vector, 10, 64, allow).unwrap();
-            assert_eq!(found.len(), 10);
-            assert!(share == 1.0 || found.iter().all(|row| bits.contains(row.row as usize)));
-            assert_eq!(path == Path::Graph, share == 1.0);
-            sum += recall(&found, &exact(&index.matrix, vector, 10, allow));
+    for metric in Similarity::ALL {
+        let matrix = lying(metric, 6000, 24, 40, 3);
+        let options = IndexOptions { metric, ..IndexOptions::default() };
+        let index = Indexed::with(matrix, &options, &Work::quiet());
+        let queries = lying(metric, 100, 24, 40, 9);
+        // Products are harder to walk by.
+        let ef = if metric == Similarity::InnerProduct { 128 } else { 64 };
+        for share in [1.0, 0.5, 0.2, 0.05, 0.005] {
+            let mut bits = FixedBitSet::with_capacity(6000);
+            bits.extend((0..6000).filter(|row| f64::from(fraction(5, *row as u64)) < share));
+            let allow = if share == 1.0 { Allow::All } else { Allow::Bits(&bits) };
+            let mut sum = 0.0;
+            for query in 0..queries.len() {
+                let vector = queries.row(query);
+                let (found, path) = index.nearest(vector, 10, ef, allow).unwrap();
+                assert_eq!(found.len(), 10);
+                assert!(share == 1.0 || found.iter().all(|row| bits.contains(row.row as usize)));
+                assert_eq!(path == Path::Graph, share == 1.0);
+                let expected = exact(metric, &index.matrix, vector, 10, allow);
+                sum += recall(&found, &expected);
+                for row in &found {
+                    let of = expected.iter().find(|other| other.row == row.row);
+                    let close =
+                        |of: &Scored| (of.score - row.score).abs() < 1e-4 * of.score.abs().max(1.0);
+                    assert!(of.is_none_or(close), "{metric}: {row:?}, not {of:?}");
+                }
+            }
+            assert!(sum / queries.len() as f64 >= 0.95, "{metric}, {share}: {}", sum / 100.0);
         }
-        assert!(sum / queries.len() as f64 >= 0.95, "share {share}: {}", sum / 100.0);
     }
 }
 
@@ -156,8 +190,14 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn a_file_gives_the_same_answers_and_a_damaged_one_none() {
-    let matrix = Arc::new(clustered(700, 8, 6, 2));
-    let options = IndexOptions { m: 4, ef_construction: 20, ..IndexOptions::default() };
+    for metric in Similarity::ALL {
+        a_file_of(metric);
+    }
+}
+
+fn a_file_of(metric: Similarity) {
+    let matrix = Arc::new(lying(metric, 700, 8, 6, 2));
+    let options = IndexOptions { m: 4, ef_construction: 20, metric, ..IndexOptions::default() };
     let index = VectorIndex::build(matrix.as_ref(), &options, &Work::quiet()).unwrap();
     let mut file = Vec::new();
     index.save(&mut file).unwrap();
@@ -194,9 +234,9 @@ struct Changing {
 }
 
 impl Changing {
-    fn new(n: u64) -> Changing {
+    fn new(n: u64, metric: Similarity) -> Changing {
         let items = (0..n).map(|item| ItemId(item * 2)).collect();
-        let mut matrix = EmbeddingMatrix::new("text", 6);
+        let mut matrix = EmbeddingMatrix::to_compare("text", 6, metric);
         for item in (0..n).filter(|item| item % 7 != 3) {
             matrix.set(ItemId(item * 2), &vector(item)).unwrap();
         }
@@ -251,9 +291,10 @@ proptest! {
         n in 0u64..500,
         steps in prop::collection::vec(prop::collection::vec(any::<u64>(), 1..9), 1..12),
         share in 0.2f32..1.0,
+        metric in prop::sample::select(&Similarity::ALL[..]),
     ) {
-        let mut now = Changing::new(n);
-        let options = IndexOptions { m: 4, ef_construction: 16, ..IndexOptions::default() };
+        let mut now = Changing::new(n, metric);
+        let options = IndexOptions { m: 4, ef_construction: 16, metric, ..IndexOptions::default() };
         let index = Arc::new(VectorIndex::build(&now.matrix, &options, &Work::quiet()).unwrap());
         let first = Arc::new(now.matrix.clone());
         let mut current = CurrentIndex::new(Arc::clone(&index), first, &now.items);
@@ -283,7 +324,7 @@ proptest! {
                 index.node_of(now.items[row as usize]).is_some()
             };
             let all = super::nearest_exactly(
-                matrix.as_ref(), &now.items, bytemuck::cast_slice(&matrix.normalised(&query).unwrap()), 5, allow,
+                matrix.as_ref(), metric, &now.items, bytemuck::cast_slice(&matrix.as_row(&query).unwrap()), 5, allow,
             );
             for best in all.iter().filter(|best| !covered(best.row)) {
                 prop_assert!(found.rows.iter().any(|row| row.row == best.row));
@@ -298,9 +339,10 @@ proptest! {
     #[test]
     fn rows_are_allowed_distinct_in_order_and_as_many_as_there_are(
         n in 0u64..900, k in 0usize..40, ef in 1usize..80, share in 0.0f32..1.0, seed in any::<u64>(),
+        metric in prop::sample::select(&Similarity::ALL[..]),
     ) {
-        let matrix = clustered(n, 8, 5, seed);
-        let index = built(matrix);
+        let options = IndexOptions { m: 8, ef_construction: 64, seed: 1, metric, ..IndexOptions::default() };
+        let index = Indexed::with(lying(metric, n, 8, 5, seed), &options, &Work::quiet());
         let mut bits = FixedBitSet::with_capacity(n as usize);
         bits.extend((0..n as usize).filter(|row| fraction(seed, *row as u64) < share));
         let vector: Vec<f32> = (0..8).map(|d| normal(seed ^ 8, d)).collect();

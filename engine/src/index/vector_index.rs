@@ -8,15 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tastedb_storage::ItemId;
 
 use super::Vectors;
-use super::graph::{BuildOptions, Hnsw, MOST_LINKS, MOST_NODES, Query, Scratch, Search};
+use super::graph::{BuildOptions, Hnsw, MOST_LINKS, MOST_NODES, Scratch, Search};
 use crate::error::{Error, Result};
 use crate::model::Bytes;
 use crate::model::file::{Array, Sections, Writer, corrupt};
 use crate::progress::Work;
+use crate::similarity::Similarity;
 
 /// The method, as it is named in statements and files.
 pub(super) const HNSW: &str = "hnsw";
-const FORMAT: u32 = 1;
+/// Files of another version are built again.
+const FORMAT: u32 = 2;
 
 /// The most near nodes that a new one, or a search, looks at.
 pub(super) const MOST_EF: usize = 4096;
@@ -32,11 +34,13 @@ pub struct IndexOptions {
     pub ef: usize,
     /// Which nodes are in the upper layers.
     pub seed: u64,
+    /// What is near.
+    pub metric: Similarity,
 }
 
 impl Default for IndexOptions {
     fn default() -> IndexOptions {
-        IndexOptions { m: 16, ef_construction: 200, ef: 64, seed: 0 }
+        IndexOptions { m: 16, ef_construction: 200, ef: 64, seed: 0, metric: Similarity::Cosine }
     }
 }
 
@@ -97,8 +101,9 @@ impl VectorIndex {
         if n > MOST_NODES {
             return Err(refuse("rows", n, "up to 2147483647"));
         }
-        let IndexOptions { m, ef_construction, seed, .. } = *options;
-        let build = BuildOptions { m, ef_construction, seed };
+        let IndexOptions { m, ef_construction, seed, metric, .. } = *options;
+        let by_distance = metric == Similarity::L2;
+        let build = BuildOptions { m, ef_construction, seed, by_distance };
         let row = |at: usize| vectors.row(at);
         let built = work.install(|| Hnsw::build(vectors.dim(), n, row, &build, work));
         let (graph, rows) = built?;
@@ -140,8 +145,9 @@ impl VectorIndex {
     /// Writes it to a file.
     pub fn save(&self, out: &mut dyn Write) -> Result<()> {
         let mut writer = Writer::new(HNSW, FORMAT);
-        let IndexOptions { m, ef_construction, ef, seed } = self.options;
+        let IndexOptions { m, ef_construction, ef, seed, metric } = self.options;
         writer.owned("options", vec![m as u64, ef_construction as u64, ef as u64, seed]);
+        writer.owned("metric", metric.name().as_bytes().to_vec());
         writer.array("items", &self.items);
         self.graph.save(&mut writer);
         writer.write(out)
@@ -150,15 +156,18 @@ impl VectorIndex {
     /// The index of a file, which stays where it is.
     pub fn load(bytes: Arc<dyn Bytes>) -> Result<VectorIndex> {
         let sections = Sections::read(bytes)?;
-        if sections.algorithm() != HNSW || sections.format() > FORMAT {
-            return Err(corrupt("it is not an index"));
+        if sections.algorithm() != HNSW || sections.format() != FORMAT {
+            return Err(corrupt("it is not an index of this version"));
         }
         let options = sections.array_of::<u64>("options", 4)?;
         let size = |at: usize| usize::try_from(options[at]).unwrap_or(usize::MAX);
-        let seed = options[3];
-        let options = IndexOptions { m: size(0), ef_construction: size(1), ef: size(2), seed };
+        let metric = sections.array::<u8>("metric")?;
+        let metric = std::str::from_utf8(&metric).ok().and_then(Similarity::named);
+        let metric = metric.ok_or_else(|| corrupt("its metric is none"))?;
+        let (m, ef_construction, ef, seed) = (size(0), size(1), size(2), options[3]);
+        let options = IndexOptions { m, ef_construction, ef, seed, metric };
         options.check().map_err(|_| corrupt("its options make no sense"))?;
-        let graph = Hnsw::load(&sections)?;
+        let graph = Hnsw::load(&sections, metric == Similarity::L2)?;
         let items = sections.array_of::<u64>("items", graph.len())?;
         let index = VectorIndex::new(options, graph, items);
         let item = |node: &u32| index.items[*node as usize];
@@ -185,7 +194,7 @@ impl VectorIndex {
         &self.by_item
     }
 
-    /// Whether a node stands for a vector of length one: whether it has its code.
+    /// Whether a node stands for a vector: whether it has its code.
     pub(super) fn is_of(&self, node: u32, vector: &[f32], room: &mut Vec<u8>) -> bool {
         self.graph.is_of(node, vector, room)
     }
@@ -198,7 +207,7 @@ impl VectorIndex {
         take: impl FnOnce(&mut dyn Iterator<Item = u32>) -> R,
     ) -> R {
         self.with_scratch(|scratch| {
-            self.graph.search(&Query::new(vector), ef, scratch);
+            self.graph.search(&self.graph.query(vector), ef, scratch);
             take(&mut scratch.beam.iter().map(|(node, _)| node))
         })
     }
@@ -213,7 +222,8 @@ impl VectorIndex {
         take: impl FnOnce(&mut dyn Iterator<Item = u32>) -> R,
     ) -> Option<R> {
         self.with_scratch(|scratch| {
-            let done = self.graph.search_among(&Query::new(vector), search, allowed, scratch);
+            let query = self.graph.query(vector);
+            let done = self.graph.search_among(&query, search, allowed, scratch);
             done.then(|| take(&mut scratch.beam.iter().map(|(node, _)| node)))
         })
     }
@@ -227,7 +237,7 @@ impl VectorIndex {
         take: impl FnOnce(&mut dyn Iterator<Item = u32>) -> R,
     ) -> R {
         self.with_scratch(|scratch| {
-            self.graph.compare(&Query::new(vector), nodes, width, scratch);
+            self.graph.compare(&self.graph.query(vector), nodes, width, scratch);
             take(&mut scratch.beam.iter().map(|(node, _)| node))
         })
     }

@@ -1,4 +1,4 @@
-//! What an index is of: rows of numbers, one for each item, that are compared by inner products.
+//! What an index is of: rows of numbers, one for each item.
 
 use pulp::{Arch, Simd, WithSimd};
 use tastedb_storage::ItemId;
@@ -6,11 +6,11 @@ use tastedb_storage::ItemId;
 use crate::ascending;
 use crate::embedding_matrix::EmbeddingMatrix;
 use crate::error::{Error, Result};
-use crate::kernels::{Line, dot_with, lines};
+use crate::kernels::{Line, lines};
+use crate::similarity::Similarity;
 use crate::topk::Scored;
 
-/// Rows of numbers by item. Scores are inner products; where rows and questions have length one, as
-/// those of embeddings, cosines.
+/// Rows of numbers by item. Those that are compared by cosines have length one.
 pub trait Vectors: Send + Sync {
     /// What they are of.
     fn name(&self) -> &str;
@@ -23,9 +23,6 @@ pub trait Vectors: Send + Sync {
 
     /// A row, padded with zeros to a whole number of cache lines.
     fn padded(&self, at: usize) -> &[f32];
-
-    /// Whether rows and questions have length one.
-    fn is_unit(&self) -> bool;
 
     /// The row of an item.
     fn row_of(&self, item: ItemId) -> Option<usize> {
@@ -55,14 +52,14 @@ impl Vectors for EmbeddingMatrix {
     fn padded(&self, at: usize) -> &[f32] {
         EmbeddingMatrix::padded(self, at)
     }
-
-    fn is_unit(&self) -> bool {
-        true
-    }
 }
 
-/// A vector to compare rows with, padded; of length one where they are.
-pub(crate) fn question(vectors: &dyn Vectors, vector: &[f32]) -> Result<Vec<Line>> {
+/// A vector to compare rows with, padded; of length one for cosines.
+pub(crate) fn question(
+    vectors: &dyn Vectors,
+    similarity: Similarity,
+    vector: &[f32],
+) -> Result<Vec<Line>> {
     if vector.len() != vectors.dim() {
         let (expected, actual) = (vectors.dim(), vector.len());
         let modality = vectors.name().to_owned();
@@ -72,32 +69,34 @@ pub(crate) fn question(vectors: &dyn Vectors, vector: &[f32]) -> Result<Vec<Line
         return Err(Error::NotFinite { what: "an embedding" });
     }
     let mut padded = lines(vector);
-    if vectors.is_unit() {
+    if similarity.is_of_directions() {
         crate::embedding_matrix::normalise(vector, bytemuck::cast_slice_mut(&mut padded));
     }
     Ok(padded)
 }
 
-/// The inner products of a padded vector with some rows, each with the name it comes with.
+/// How near some rows are to a padded vector, each with the name it comes with.
 pub(crate) fn scores(
     vectors: &dyn Vectors,
+    similarity: Similarity,
     rows: impl Iterator<Item = (u32, usize)>,
     query: &[f32],
 ) -> Vec<Scored> {
-    struct Scores<'a, I>(&'a dyn Vectors, I, &'a [f32]);
+    struct Scores<'a, I>(&'a dyn Vectors, Similarity, I, &'a [f32]);
     impl<I: Iterator<Item = (u32, usize)>> WithSimd for Scores<'_, I> {
         type Output = Vec<Scored>;
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) -> Vec<Scored> {
-            let Scores(vectors, rows, query) = self;
+            let Scores(vectors, similarity, rows, query) = self;
             // A closure would be compiled for the plain instruction set.
             let mut scores = Vec::with_capacity(rows.size_hint().0);
             for (row, at) in rows {
-                scores.push(Scored { row, score: dot_with(simd, query, vectors.padded(at)) });
+                let score = similarity.with(simd, query, vectors.padded(at));
+                scores.push(Scored { row, score });
             }
             scores
         }
     }
-    Arch::new().dispatch(Scores(vectors, rows, query))
+    Arch::new().dispatch(Scores(vectors, similarity, rows, query))
 }

@@ -14,13 +14,14 @@ use crate::index::CurrentIndex;
 use crate::index::kept::factors::{self, FactorVectors};
 use crate::index::kept::{Loaded, artifact};
 use crate::registry::Serving;
+use crate::similarity::Similarity;
 use crate::train::item_table;
 
 /// Files that are open, and by column and file what they cover.
 #[derive(Default)]
 pub(super) struct Current {
     loaded: Loaded,
-    columns: Keyed<(TableId, ColumnId, u64), CurrentIndex>,
+    columns: Keyed<(TableId, ColumnId, Similarity, u64), CurrentIndex>,
     /// By model, and the numbers of the files of its index and of itself.
     models: Keyed<(String, u64, u64), CurrentIndex>,
 }
@@ -31,25 +32,27 @@ impl Live {
         &self.indexes.loaded
     }
 
-    /// The index of a vector column; `None` where it has none, or one that is not built.
+    /// The index of a vector column by a metric; `None` where it has none, or one that is not built.
     pub(crate) fn index(
         &self,
         store: &Store,
         snapshot: &Snapshot,
         table: TableId,
         column: &Column,
+        metric: Similarity,
     ) -> Result<Option<Arc<CurrentIndex>>> {
-        let found = self.indexes.loaded.get(snapshot, &artifact(table, column.id));
+        let found = self.indexes.loaded.get(snapshot, &artifact(table, column.id, metric));
         let Some((number, index)) = found else { return Ok(None) };
-        let matrix = self.embeddings(store, snapshot, table, column)?;
-        if index.dim() != matrix.dim() {
+        let matrix = self.vectors(store, snapshot, table, column, metric)?;
+        if index.dim() != matrix.dim() || index.options().metric != metric {
             return Ok(None);
         }
         let entities = self.entities(store, snapshot, table)?;
         let covers = &self.indexes.columns;
         // What older files covered is let go of here, the one place where the map grows.
-        covers.retain(|(of, id, since)| (*of, *id) != (table, column.id) || *since >= number);
-        let current = covers.at((table, column.id, number)).get(
+        let own = (table, column.id, metric);
+        covers.retain(|(of, id, by, since)| (*of, *id, *by) != own || *since >= number);
+        let current = covers.at((table, column.id, metric, number)).get(
             store,
             snapshot,
             |change| match change {
@@ -112,22 +115,24 @@ impl Live {
     pub(crate) fn let_go_of_indexes(&self, snapshot: &Snapshot) {
         let numbers = snapshot.artifact_numbers();
         self.indexes.loaded.retain(&numbers);
-        self.indexes.columns.retain(|(_, _, number)| numbers.contains(number));
+        self.indexes.columns.retain(|(_, _, _, number)| numbers.contains(number));
         self.indexes.models.retain(|(_, number, _)| numbers.contains(number));
     }
 
-    /// The embeddings of every vector column of an item table, and the indexes of those that have one.
+    /// The embeddings of every vector column of an item table, as a similarity compares them, and the
+    /// indexes of those that have one by it.
     pub(crate) fn side_with_indexes(
         &self,
         store: &Store,
         snapshot: &Snapshot,
         table: TableId,
+        similarity: Similarity,
     ) -> Result<SideData> {
-        let mut side = self.side_data(store, snapshot, table)?;
+        let mut side = self.side_by(store, snapshot, table, similarity)?;
         let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(side) };
         for column in table.columns() {
             if let ColumnType::Vector { .. } = column.ty
-                && let Some(index) = self.index(store, snapshot, table.id, column)?
+                && let Some(index) = self.index(store, snapshot, table.id, column, similarity)?
             {
                 side.indexes.insert(column.name.clone(), index);
             }

@@ -30,6 +30,8 @@ pub use responses::{ClickRates, Counting};
 use crate::embedding_matrix::EmbeddingMatrix;
 use crate::error::Result;
 use crate::history::SideData;
+use crate::hubs::Hubs;
+use crate::similarity::Similarity;
 
 /// Ways of counting responses that are kept: an application has a few.
 const RESPONSES: usize = 16;
@@ -41,7 +43,9 @@ pub struct Live {
     counts: Keyed<TableId, Vec<u32>>,
     trends: Keyed<TableId, trend::Trend>,
     responses: Keyed<responses::Key, responses::Responses>,
-    embeddings: Keyed<(TableId, ColumnId), EmbeddingMatrix>,
+    /// The last part: whether rows have length one.
+    embeddings: Keyed<(TableId, ColumnId, bool), EmbeddingMatrix>,
+    hubs: Keyed<(TableId, ColumnId), Hubs>,
     graphs: graphs::Kept,
     indexes: indexes::Current,
 }
@@ -171,11 +175,22 @@ impl Live {
         snapshot: &Snapshot,
         table: TableId,
     ) -> Result<SideData> {
+        self.side_by(store, snapshot, table, Similarity::Cosine)
+    }
+
+    /// The same as a similarity compares them.
+    pub(crate) fn side_by(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+        similarity: Similarity,
+    ) -> Result<SideData> {
         let mut side = SideData::default();
         let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(side) };
         for column in table.columns() {
             if let ColumnType::Vector { .. } = column.ty {
-                let matrix = self.embeddings(store, snapshot, table.id, column)?;
+                let matrix = self.vectors(store, snapshot, table.id, column, similarity)?;
                 side.embeddings.insert(column.name.clone(), matrix);
             }
         }
@@ -190,11 +205,24 @@ impl Live {
         table: TableId,
         column: &Column,
     ) -> Result<Arc<EmbeddingMatrix>> {
+        self.vectors(store, snapshot, table, column, Similarity::Cosine)
+    }
+
+    /// The embeddings of one vector column as a similarity compares them: of length one for cosines, else as
+    /// they were given. What nobody asks for is not held.
+    pub(crate) fn vectors(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+        column: &Column,
+        similarity: Similarity,
+    ) -> Result<Arc<EmbeddingMatrix>> {
         let ColumnType::Vector { dim, .. } = column.ty else {
             return Ok(Arc::new(EmbeddingMatrix::new(column.name.clone(), 0)));
         };
         let id = column.id;
-        self.embeddings.at((table, id)).get(
+        self.embeddings.at((table, id, similarity.is_of_directions())).get(
             store,
             snapshot,
             |change| match change {
@@ -205,7 +233,8 @@ impl Live {
             |old| {
                 let touched = old.and_then(|(matrix, changes)| Some((matrix, touched(changes)?)));
                 let Some((matrix, touched)) = touched else {
-                    let mut matrix = EmbeddingMatrix::new(column.name.clone(), dim as usize);
+                    let name = column.name.clone();
+                    let mut matrix = EmbeddingMatrix::to_compare(name, dim as usize, similarity);
                     let mut bad = None;
                     snapshot.embeddings(table, id, &mut |item, vector| {
                         if let Err(error) = matrix.set(ItemId(item), vector) {
@@ -219,6 +248,54 @@ impl Live {
                 let now = |item: ItemId| Ok((item, snapshot.embedding(table, id, item.0)?));
                 matrix.apply(touched.into_iter().map(now).collect::<Result<Vec<_>>>()?)?;
                 Ok(matrix)
+            },
+        )
+    }
+}
+
+impl Live {
+    /// Adds what is taken off the hubs of every vector column of an item table. Made once, at the price of some
+    /// hundred products for each item, and patched after that.
+    pub(crate) fn add_hubs(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+        side: &mut SideData,
+    ) -> Result<()> {
+        let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(()) };
+        for column in table.columns() {
+            if let ColumnType::Vector { .. } = column.ty {
+                let hubs = self.hubs(store, snapshot, table.id, column)?;
+                side.hubs.insert(column.name.clone(), hubs);
+            }
+        }
+        Ok(())
+    }
+
+    fn hubs(
+        &self,
+        store: &Store,
+        snapshot: &Snapshot,
+        table: TableId,
+        column: &Column,
+    ) -> Result<Arc<Hubs>> {
+        let matrix = self.embeddings(store, snapshot, table, column)?;
+        let id = column.id;
+        self.hubs.at((table, id)).get(
+            store,
+            snapshot,
+            |change| match change {
+                Change::Embedding { table: t, column: c, .. } => *t == table && *c == id,
+                Change::Schema => true,
+                Change::Row { .. } | Change::Interaction { .. } => false,
+            },
+            |old| {
+                let known = old.and_then(|(hubs, changes)| Some((hubs, touched(changes)?)));
+                Ok(match known {
+                    Some((hubs, touched)) => hubs.patched(&matrix, &touched),
+                    None => Hubs::of(&matrix),
+                })
             },
         )
     }

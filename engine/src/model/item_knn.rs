@@ -19,7 +19,7 @@ use super::counted::capped;
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::file::{Sections, Writer};
 use super::links::{Growing, Links};
-use super::{Algorithm, Embeddings, Model};
+use super::{Algorithm, Embeddings, Model, Touched};
 use crate::options::Checked;
 use crate::topk::{Scored, better_first};
 use crate::{
@@ -230,6 +230,13 @@ impl Model for ItemKnn {
 
     fn similar(&self, _: &ScoreInput<'_>, item_row: u32, out: &mut [f32]) -> Served {
         self.neighbours.similar(item_row, out)
+    }
+
+    fn touched(&self, input: &ScoreInput<'_>, similar: Option<u32>) -> Option<Touched<'_>> {
+        match similar {
+            None => self.neighbours.touched(input.history.entries),
+            Some(row) => self.neighbours.touched_by(row),
+        }
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {

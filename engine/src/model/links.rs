@@ -6,11 +6,15 @@
 
 use super::file::{Sections, Writer};
 use super::shares;
+use super::touched::{Pool, Touched};
 use crate::topk::Scored;
 use crate::{Csr, Reason, Result, Served, UNSCORED};
 
 /// The links of each item, by row; rows ascend.
-pub(super) struct Links(Csr);
+pub(super) struct Links {
+    matrix: Csr,
+    pool: Pool,
+}
 
 /// Row after row of links, as they are found.
 pub(super) struct Growing {
@@ -39,36 +43,40 @@ impl Growing {
     pub(super) fn finish(self) -> Links {
         let Growing { n, indptr, indices, values } = self;
         let matrix = Csr::from_parts(n, indptr, indices, values);
-        Links(matrix.expect("rows ascend and are within the items"))
+        Links::new(matrix.expect("rows ascend and are within the items"))
     }
 }
 
 impl Links {
+    fn new(matrix: Csr) -> Links {
+        Links { matrix, pool: Pool::default() }
+    }
+
     /// Reads the links of `n` items.
     pub(super) fn read(sections: &Sections, n: usize) -> Result<Links> {
-        Ok(Links(sections.csr(["starts", "columns", "weights"], n, n)?))
+        Ok(Links::new(sections.csr(["starts", "columns", "weights"], n, n)?))
     }
 
     pub(super) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
-        writer.owned("starts", self.0.indptr().iter().map(|at| *at as u64).collect());
-        writer.array("columns", self.0.indices());
-        writer.array("weights", self.0.values());
+        writer.owned("starts", self.matrix.indptr().iter().map(|at| *at as u64).collect());
+        writer.array("columns", self.matrix.indices());
+        writer.array("weights", self.matrix.values());
     }
 
     /// The memory it takes, in bytes.
     pub(super) fn memory(&self) -> u64 {
-        (size_of_val(self.0.indptr())
-            + size_of_val(self.0.indices())
-            + size_of_val(self.0.values())) as u64
+        (size_of_val(self.matrix.indptr())
+            + size_of_val(self.matrix.indices())
+            + size_of_val(self.matrix.values())) as u64
     }
 
     /// The number of links.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.matrix.len()
     }
 
     fn n(&self) -> usize {
-        self.0.n_rows()
+        self.matrix.n_rows()
     }
 
     /// The link from one item to another.
@@ -76,7 +84,7 @@ impl Links {
         if from as usize >= self.n() {
             return None;
         }
-        let (columns, values) = self.0.row(from as usize);
+        let (columns, values) = self.matrix.row(from as usize);
         columns.binary_search(&to).ok().map(|at| values[at])
     }
 
@@ -85,7 +93,7 @@ impl Links {
         if item_row as usize >= self.n() {
             return;
         }
-        let (columns, values) = self.0.row(item_row as usize);
+        let (columns, values) = self.matrix.row(item_row as usize);
         for (column, value) in columns.iter().zip(values) {
             out[*column as usize] += weight * value;
         }
@@ -93,7 +101,7 @@ impl Links {
 
     /// The items that are linked to none.
     pub(super) fn untouched(&self) -> Vec<u32> {
-        (0..self.n() as u32).filter(|row| self.0.degree(*row as usize) == 0).collect()
+        (0..self.n() as u32).filter(|row| self.matrix.degree(*row as usize) == 0).collect()
     }
 
     /// Scores a history.
@@ -103,6 +111,28 @@ impl Links {
             self.add(*row, *weight, out);
         }
         mark_untouched(out)
+    }
+
+    /// The rows that a history is linked to, with their scores; `None` where nothing is.
+    pub(super) fn touched(&self, entries: &[(u32, f32)]) -> Option<Touched<'_>> {
+        let mut rows = self.pool.with(self.n(), |sums| {
+            for (row, weight) in entries.iter().filter(|(row, _)| (*row as usize) < self.n()) {
+                let (columns, values) = self.matrix.row(*row as usize);
+                for (column, value) in columns.iter().zip(values) {
+                    sums.add(*column, weight * value);
+                }
+            }
+            sums.drain(|_, sum| sum)
+        });
+        rows.retain(|touched| touched.score != 0.0);
+        (!rows.is_empty()).then_some(Touched { rows, rest: None, without: None })
+    }
+
+    /// The rows that one item is linked to, without itself.
+    pub(super) fn touched_by(&self, item_row: u32) -> Option<Touched<'_>> {
+        let mut touched = self.touched(&[(item_row, 1.0)])?;
+        touched.rows.retain(|touched| touched.row != item_row);
+        (!touched.rows.is_empty()).then_some(touched)
     }
 
     /// The score of one row.

@@ -35,6 +35,7 @@ mod ngcf;
 mod on_catalogue;
 mod popular;
 mod reversing;
+mod touched;
 mod trending;
 mod vbpr;
 mod views;
@@ -47,6 +48,7 @@ use tastedb_storage::ItemId;
 
 use crate::index::Path;
 use crate::kernels::stride;
+use crate::similarity::Similarity;
 use crate::topk::Scored;
 use crate::{
     Dataset, Error, History, LearningCurve, ModelOptions, OptionSpec, OptionValue, Reason, Result,
@@ -60,6 +62,7 @@ pub use file::Bytes;
 pub use news::{Changed, News, Pairs, Refreshed, TakenOut};
 pub(crate) use on_catalogue::{Held, Layout, Lie, OnCatalogue};
 pub(crate) use reversing::Forgotten;
+pub use touched::Touched;
 
 /// A trained recommender.
 ///
@@ -102,6 +105,13 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// The scores of the rows that a history touches, or what goes with one item, which itself is not scored:
+    /// the same as [`Model::score`] and [`Model::similar`] give, where these look at few rows of many. `None` where
+    /// all have to be scored, or nothing is.
+    fn touched(&self, _: &ScoreInput<'_>, _similar: Option<u32>) -> Option<Touched<'_>> {
+        None
+    }
+
     /// The factors of the items, where a score is an inner product of theirs with one vector.
     fn factors(&self) -> Option<ItemVectors<'_>> {
         None
@@ -122,6 +132,16 @@ pub trait Model: Send + Sync {
     /// goes with what, of which that would be no score.
     fn untouched(&self) -> Option<Vec<u32>> {
         None
+    }
+
+    /// What it compares the embeddings of live items by, if it looks at them when it answers.
+    fn similarity(&self) -> Similarity {
+        Similarity::Cosine
+    }
+
+    /// Whether it corrects hubs among them, for which it wants [`SideData::hubs`].
+    fn corrects_hubs(&self) -> bool {
+        false
     }
 
     /// The options it was trained with, defaults included.

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use tastedb_storage::ItemId;
 
+use super::touched::LARGE;
 use super::{Model, Retrieved, Wanted, shares};
-use crate::index::CurrentIndex;
+use crate::index::{CurrentIndex, Path};
 use crate::kernels::dot;
 use crate::newcomers::{Among, Newcomers, best_unseen, capped};
+use crate::similarity::Similarity;
 use crate::topk::{Allow, Scored, keep_best};
 use crate::{EmbeddingMatrix, History, OptionValue, Reason, Result, ScoreInput, Served, UNSCORED};
 
@@ -212,6 +214,50 @@ impl<'a> OnCatalogue<'a> {
     }
 }
 
+impl OnCatalogue<'_> {
+    /// The best allowed rows of a model that touches few of many.
+    fn retrieve_touched(&self, input: &ScoreInput<'_>, wanted: &Wanted<'_>) -> Option<Retrieved> {
+        let newcomers = &self.layout.newcomers;
+        let newcomer = wanted.similar.and_then(|row| self.newcomer(row));
+        let (history, similar) = match (wanted.similar, newcomer) {
+            (None, _) => (self.history(input.history.entries).0, None),
+            (Some(_), Some(at)) => {
+                let near = newcomers.near(at, STAND_INS).into_iter();
+                (near.map(|(row, _, weight)| (row, weight)).collect(), None)
+            }
+            (Some(row), None) => (Vec::new(), Some(self.row(row)?)),
+        };
+        let touched = self.asked(input, &history, |input| self.model.touched(input, similar))?;
+        let mut seen: Vec<u32> = match wanted.similar {
+            None => history.iter().map(|(row, _)| *row).collect(),
+            Some(_) => Vec::new(),
+        };
+        seen.sort_unstable();
+        seen.dedup();
+        let new = match newcomers.is_empty() {
+            true => Vec::new(),
+            false => {
+                let unseen =
+                    |row: u32| self.live(row).filter(|_| seen.binary_search(&row).is_err());
+                let best = touched.best(1, unseen);
+                let most = best.first().map_or(f32::NEG_INFINITY, |best| best.score);
+                newcomers.scores(capped(|row| touched.score(row), &seen, most), &seen)
+            }
+        };
+        let allowed =
+            |row: u32| wanted.allowed.contains(row as usize) && wanted.similar != Some(row);
+        // What is scored as new is not scored by the model as well.
+        let as_new = |row: u32| self.newcomer(row).is_some_and(|at| !new[at].is_nan());
+        let place = |row: u32| self.live(row).filter(|row| allowed(*row) && !as_new(*row));
+        let mut rows = touched.best(wanted.k, place);
+        let new = self.layout.places.iter().zip(&new);
+        let new = new.filter(|(row, score)| allowed(**row) && !score.is_nan());
+        rows.extend(new.map(|(row, score)| Scored { row: *row, score: *score }));
+        keep_best(&mut rows, wanted.k);
+        Some(Retrieved { rows, path: Path::Touched })
+    }
+}
+
 impl Model for OnCatalogue<'_> {
     fn algorithm(&self) -> &'static str {
         self.model.algorithm()
@@ -273,6 +319,11 @@ impl Model for OnCatalogue<'_> {
     fn retrieve(&self, input: &ScoreInput<'_>, wanted: &Wanted<'_>) -> Option<Retrieved> {
         if self.model.is_live() {
             return self.model.retrieve(input, wanted);
+        }
+        if self.model.items().len() >= LARGE
+            && let Some(found) = self.retrieve_touched(input, wanted)
+        {
+            return Some(found);
         }
         let (index, factors) = self.index.as_ref().zip(self.model.factors())?;
         // What is new is asked about through several known items.
@@ -354,6 +405,14 @@ impl Model for OnCatalogue<'_> {
         })
     }
 
+    fn similarity(&self) -> Similarity {
+        self.model.similarity()
+    }
+
+    fn corrects_hubs(&self) -> bool {
+        self.model.corrects_hubs()
+    }
+
     fn options(&self) -> Vec<(String, OptionValue)> {
         self.model.options()
     }
@@ -366,3 +425,6 @@ impl Model for OnCatalogue<'_> {
         self.model.save(out)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -350,6 +350,77 @@ fn content_is_cosine_with_the_mean_of_the_history() {
 }
 
 #[test]
+fn content_by_distance_or_product_looks_at_embeddings_as_they_are() {
+    let data = dataset(&some_pairs(), 11);
+    let history = [(0u32, 1.0f32), (3, 2.0), (8, -1.0)];
+    for metric in [Similarity::L2, Similarity::InnerProduct] {
+        let mut side = SideData::default();
+        let mut matrix = EmbeddingMatrix::to_compare("text", 5, metric);
+        for row in (0..11u64).filter(|row| *row != 4) {
+            let vector: Vec<f32> =
+                (0..5u64).map(|at| ((row * 31 + at * 17) % 13) as f32 - 5.5).collect();
+            matrix.set(ItemId(10 * row + 10), &vector).unwrap();
+        }
+        side.embeddings.insert("text".to_owned(), Arc::new(matrix.clone()));
+        for kind in ["mean", "max"] {
+            let options = ModelOptions::new()
+                .with("modalities", text("text"))
+                .with("history", text(kind))
+                .with("metric", text(metric.name()));
+            let model = fit("content", &data, &side, &options, 0, &Work::quiet()).unwrap();
+            assert_eq!(model.similarity(), metric);
+            let mut bytes = Vec::new();
+            model.save(&mut bytes).unwrap();
+            assert_eq!(load(Arc::new(bytes)).unwrap().similarity(), metric);
+            let own: Vec<(&[f32], f32)> = history
+                .iter()
+                .map(|(row, weight)| (matrix.get(data.items[*row as usize]).unwrap(), *weight))
+                .collect();
+            let near = |a: &[f64], b: &[f32]| -> f64 {
+                let both = a.iter().zip(b).map(|(a, b)| (*a, f64::from(*b)));
+                match metric {
+                    Similarity::L2 => -both.map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt(),
+                    _ => both.map(|(a, b)| a * b).sum(),
+                }
+            };
+            let wide = |of: &[f32]| of.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
+            let mean: Vec<f64> = (0..5)
+                .map(|d| own.iter().map(|(of, w)| f64::from(of[d] * w)).sum::<f64>() / 4.0)
+                .collect();
+            let expected = data.items.iter().map(|item| match (matrix.get(*item), kind) {
+                (None, _) => f64::NAN,
+                (Some(row), "mean") => near(&mean, row),
+                (Some(row), _) => {
+                    let liked = own.iter().filter(|(_, weight)| *weight > 0.0);
+                    liked.map(|(of, _)| near(&wide(of), row)).fold(f64::NEG_INFINITY, f64::max)
+                }
+            });
+            let expected: Vec<f64> = expected.collect();
+            let input = ScoreInput {
+                history: History::new(&history),
+                items: &data.items,
+                side: &side,
+                vectors: &[],
+            };
+            let mut out = vec![0.0; 11];
+            assert_eq!(model.score(&input, &mut out), Served::Touched);
+            close(&out, &expected, 1e-5).unwrap();
+            let best = model.explain(&input, 3, 3);
+            assert_eq!(best[0].entry, 1, "what is the item itself speaks most for it: {best:?}");
+            // Found without scoring all, the best are the same.
+            let mut allowed = FixedBitSet::with_capacity(11);
+            allowed.extend([1, 4, 5, 9]);
+            let wanted = Wanted { similar: None, k: 2, allowed: &allowed, n_allowed: 1 };
+            let found = model.retrieve(&input, &wanted).unwrap();
+            assert_eq!(found.rows, top_k(&out, 2, crate::Allow::Bits(&allowed)), "{metric} {kind}");
+        }
+    }
+    let several = ModelOptions::new().with("metric", text("l2"));
+    let refused = fit("content", &data, &side(), &several, 0, &Work::quiet()).map(drop);
+    assert!(matches!(refused, Err(Error::InvalidOption { option, .. }) if option == "metric"));
+}
+
+#[test]
 fn content_serves_an_item_and_a_vector_that_training_never_saw() {
     let data = dataset(&some_pairs(), 11);
     let model = train("content", &data, &ModelOptions::new().with("modalities", text("text")));

@@ -13,6 +13,7 @@ use super::context::fold;
 use super::pipeline::Trace;
 use super::request::{Context, Request, Seen};
 use super::response::{Recommendation, Response};
+use super::source::alone;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, SideData, UNSCORED};
@@ -30,6 +31,7 @@ pub(super) fn recommend(
     let [Context::Item(item)] = request.contexts[..] else {
         return Err(Error::NotSupported { what: "recommending users for anything but one ITEM" });
     };
+    alone(request)?;
     let serving = serving(engine, snapshot, request)?;
     let definition = &serving.definition;
     let users = engine.live().entities(engine.store(), snapshot, request.table)?;
@@ -62,7 +64,7 @@ pub(super) fn recommend(
     let mut scores = vec![UNSCORED; users.len()];
     if let Some(row) = items.row_of(item.0) {
         let model = serving.on_catalogue(engine, snapshot, &items)?;
-        let side = crate::train::live_side_data(engine, snapshot, definition)?;
+        let side = crate::train::live_side_data(engine, snapshot, &serving)?;
         let ask =
             Ask { snapshot, serving: &serving, model: &model, items: &items, side: &side, row };
         let rows: Vec<usize> = allowed.ones().collect();

@@ -144,7 +144,18 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
     }
     if rows.len() < wanted {
         let before = rows.len();
-        fall_back(&setting, &mut allowed, wanted, &mut rows)?;
+        rows.iter().for_each(|row| allowed.set(row.row as usize, false));
+        let learned = asked.iter().zip(&sources).filter(|(_, source)| !source.looks_at_content());
+        if let Some(asked) = learned.filter_map(|(asked, _)| asked.as_ref()).next() {
+            fill_by_content(&setting, asked, &mut allowed, wanted, &mut rows)?;
+            if rows.len() > before {
+                trace.stage("fallback", || format!("{} rows by content", rows.len() - before));
+            }
+        }
+    }
+    if rows.len() < wanted {
+        let before = rows.len();
+        fall_back(&setting, &allowed, wanted, &mut rows)?;
         trace.stage("fallback", || format!("{} rows by popularity", rows.len() - before));
     }
     rows.drain(..request.offset.min(rows.len()));
@@ -188,17 +199,42 @@ fn allowed_rows(request: &Request, entities: &EntityIndex) -> FixedBitSet {
     }
 }
 
-/// Fills up with what is popular among the candidates that are left, so that k rows come back
-/// whenever k exist. Their scores continue below the last one, so that score follows rank.
-fn fall_back(
+/// Fills up with what is near to what a model was asked with, by the embeddings of the items, if they have
+/// any: a model that learned from few interactions links few items. Their scores continue below the last
+/// one, so that score follows rank.
+fn fill_by_content(
     setting: &Setting<'_>,
+    asked: &Asked,
     allowed: &mut FixedBitSet,
     wanted: usize,
     rows: &mut Vec<Recommendation>,
 ) -> Result<()> {
-    for row in rows.iter() {
-        allowed.set(row.row as usize, false);
+    let best = source::near_content(setting, asked, allowed, wanted - rows.len())?;
+    let floor = rows.last().map_or(0.0, |last| last.score);
+    let name: Arc<str> = "content (fallback)".into();
+    for near in best {
+        allowed.set(near.row as usize, false);
+        rows.push(Recommendation {
+            id: setting.entities.id(near.row),
+            row: near.row,
+            // A cosine, moved into the range of one below the floor.
+            score: floor - 1.0 + (near.score + 1.0) / 2.001,
+            source: name.clone(),
+            model_version: None,
+            reasons: Vec::new(),
+        });
     }
+    Ok(())
+}
+
+/// Fills up with what is popular among the candidates that are left, so that k rows come back
+/// whenever k exist. Their scores continue below the last one, so that score follows rank.
+fn fall_back(
+    setting: &Setting<'_>,
+    allowed: &FixedBitSet,
+    wanted: usize,
+    rows: &mut Vec<Recommendation>,
+) -> Result<()> {
     let popularity = source::popularity(setting)?;
     let best = topk::top_k(&popularity, wanted - rows.len(), Allow::Bits(allowed));
     let top = best.first().map_or(0.0, |first| first.score).max(1.0);

@@ -8,6 +8,8 @@ use std::time::Duration;
 use fixedbitset::FixedBitSet;
 use tastedb_storage::{ColumnId, ItemId, Read, Snapshot, TableId, UserId};
 
+use crate::similarity::Similarity;
+
 /// One `RECOMMEND`.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -36,6 +38,11 @@ pub struct Request {
     pub items: Option<TableId>,
     /// Seed of sources that draw at random.
     pub seed: u64,
+    /// What is near to the vectors of the contexts, where they are all there is and no model is named;
+    /// `None`: by cosine. Models compare by what they were trained with.
+    pub metric: Option<Similarity>,
+    /// Whether hubs are corrected there, which is for cosines; see [`Hubs`](crate::Hubs).
+    pub correct_hubs: bool,
 }
 
 /// For whom or what.
@@ -90,6 +97,11 @@ impl Request {
         self.users.is_none_or(|users| link.is_some_and(|link| link.user_table == users))
     }
 
+    /// What is near to its vectors.
+    pub(super) fn metric(&self) -> Similarity {
+        self.metric.unwrap_or_default()
+    }
+
     /// The best `k` rows of `table` for one context, seen items left out.
     pub fn new(table: TableId, context: Context, k: usize) -> Request {
         Request {
@@ -105,6 +117,8 @@ impl Request {
             users: None,
             items: None,
             seed: 0,
+            metric: None,
+            correct_hubs: false,
         }
     }
 }

@@ -19,6 +19,15 @@ use crate::model::{Model, OnCatalogue, Retrieved, Wanted, near};
 use crate::projection::Projected;
 use crate::registry::Serving;
 use crate::seeded::fraction;
+use crate::similarity::Similarity;
+use crate::topk::{Allow, Scored, top_k};
+
+const METRIC: &str = "metric";
+const HUBNESS: &str = "hubness";
+const ALONE: &str = "it goes with FOR VECTOR alone; a model compares by what it was made with, \
+                     see the options of `content`";
+const OF_COSINES: &str = "hubs are corrected in cosines, which 'l2' and 'inner_product' are not";
+const ONE_SPACE: &str = "distances in several columns do not add up; ask for one column";
 
 /// One resolved source.
 pub(super) struct Resolved {
@@ -71,7 +80,7 @@ impl Resolved {
         request: &Request,
     ) -> Result<Vec<Resolved>> {
         if request.sources.is_empty() {
-            let kind = match vectors(snapshot, request) {
+            let kind = match vectors(snapshot, request)? {
                 Some(near) => Kind::Vectors(near),
                 None => match engine.registry().default_for(snapshot, request.table)? {
                     Some(serving) => Kind::Model(serving),
@@ -80,6 +89,7 @@ impl Resolved {
             };
             return Ok(vec![Resolved { name: kind.name().into(), weight: 1.0, kind }]);
         }
+        alone(request)?;
         let mut resolved = Vec::with_capacity(request.sources.len());
         for source in &request.sources {
             if !source.weight.is_finite() {
@@ -131,6 +141,14 @@ impl Resolved {
         match &self.kind {
             Kind::Model(serving) => Some(serving.version.version),
             _ => None,
+        }
+    }
+
+    /// Whether it is a model that looks at embeddings when it answers.
+    pub(super) fn looks_at_content(&self) -> bool {
+        match &self.kind {
+            Kind::Model(serving) => serving.model.is_live(),
+            _ => true,
         }
     }
 
@@ -229,6 +247,49 @@ impl Resolved {
     }
 }
 
+/// The best `k` allowed rows by how near they are to what a model was asked with, by the cosines of the items'
+/// embeddings; fewer where fewer have any. What the model was asked is about the same live rows.
+pub(super) fn near_content(
+    setting: &Setting<'_>,
+    asked: &Asked,
+    allowed: &FixedBitSet,
+    k: usize,
+) -> Result<Vec<Scored>> {
+    let (engine, snapshot) = (setting.engine, setting.snapshot);
+    let table = setting.request.table;
+    let side =
+        engine.live().side_with_indexes(engine.store(), snapshot, table, Similarity::Cosine)?;
+    let share = 1.0 / side.embeddings.len().max(1) as f32;
+    if side.embeddings.values().all(|matrix| matrix.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let model = near(side.embeddings.keys().cloned(), Similarity::Cosine, false);
+    let similar = setting.similar_to().and_then(|item| setting.entities.row_of(item.0));
+    let input = ScoreInput {
+        history: History::new(&asked.entries),
+        items: setting.entities.items(),
+        side: &side,
+        vectors: &[],
+    };
+    let wanted = Wanted { similar, k, allowed, n_allowed: allowed.count_ones(..) };
+    let mut best = match model.retrieve(&input, &wanted) {
+        Some(found) => found.rows,
+        None => {
+            let mut scores = vec![UNSCORED; setting.entities.len()];
+            let served = match similar {
+                Some(row) => model.similar(&input, row, &mut scores),
+                None => model.score(&input, &mut scores),
+            };
+            match served {
+                Served::No => Vec::new(),
+                Served::Dense | Served::Touched => top_k(&scores, k, Allow::Bits(allowed)),
+            }
+        }
+    };
+    best.iter_mut().for_each(|near| near.score *= share);
+    Ok(best)
+}
+
 /// A model as it is asked.
 enum Live<'a> {
     Trained(OnCatalogue<'a>),
@@ -254,16 +315,38 @@ impl Setting<'_> {
     }
 }
 
-/// A model of what is near to the vectors of a request, if there is nothing else in it.
-fn vectors(snapshot: &Snapshot, request: &Request) -> Option<Box<dyn Model>> {
-    let table = snapshot.catalog().table_by_id(request.table)?;
+/// A model of what is near to the vectors of a request, if there is nothing else in it. Fails where the
+/// request says what is near and there is no such model, or the columns cannot be compared together.
+fn vectors(snapshot: &Snapshot, request: &Request) -> Result<Option<Box<dyn Model>>> {
+    let catalog = snapshot.catalog();
     let name = |context: &Context| match context {
-        Context::Vector(column, _) => Some(table.column_by_id(*column)?.name.clone()),
+        Context::Vector(column, _) => {
+            Some(catalog.table_by_id(request.table)?.column_by_id(*column)?.name.clone())
+        }
         _ => None,
     };
-    let mut names = request.contexts.iter().map(name).collect::<Option<Vec<String>>>()?;
+    let names = request.contexts.iter().map(name).collect::<Option<Vec<String>>>();
+    let mut names = names.unwrap_or_default();
+    names.sort_unstable();
     names.dedup();
-    (!names.is_empty()).then(|| Box::new(near(names.into_iter())) as Box<dyn Model>)
+    match (names.len(), request.metric) {
+        (0, _) => alone(request).map(|()| None),
+        (_, Some(Similarity::L2 | Similarity::InnerProduct)) if request.correct_hubs => {
+            Err(Error::Nearness { option: HUBNESS, why: OF_COSINES })
+        }
+        (2.., Some(Similarity::L2)) => Err(Error::Nearness { option: METRIC, why: ONE_SPACE }),
+        _ => Ok(Some(Box::new(near(names.into_iter(), request.metric(), request.correct_hubs)))),
+    }
+}
+
+/// Fails where a request says how vectors are compared: for those that are not of vectors alone.
+pub(super) fn alone(request: &Request) -> Result<()> {
+    let option = match (request.metric, request.correct_hubs) {
+        (Some(_), _) => METRIC,
+        (None, true) => HUBNESS,
+        (None, false) => return Ok(()),
+    };
+    Err(Error::Nearness { option, why: ALONE })
 }
 
 impl Kind {
@@ -302,9 +385,16 @@ impl Asked {
                     true => serving.sources.as_slice(),
                     false => &[],
                 };
-                (sources, crate::train::live_side_data(engine, snapshot, &serving.definition)?)
+                (sources, crate::train::live_side_data(engine, snapshot, serving)?)
             }
-            _ => (&[], engine.live().side_with_indexes(engine.store(), snapshot, request.table)?),
+            _ => {
+                let (live, store, table) = (engine.live(), engine.store(), request.table);
+                let mut side = live.side_with_indexes(store, snapshot, table, request.metric())?;
+                if request.correct_hubs {
+                    live.add_hubs(store, snapshot, table, &mut side)?;
+                }
+                (&[], side)
+            }
         };
         let folded: Folded = super::context::fold(setting.snapshot, &request.contexts, sources)?;
         let mut history = Vec::with_capacity(folded.entries.len());

@@ -171,6 +171,39 @@ fn always_k_rows_where_k_exist() {
 }
 
 #[test]
+fn what_a_model_links_to_nothing_is_filled_by_content_then_by_popularity() {
+    let shop = Shop::new();
+    let some: Vec<String> = (6..16).map(|at| format!("m{at}")).collect();
+    embed(&shop, &some.iter().map(String::as_str).collect::<Vec<_>>());
+    shop.train("home", "item_knn");
+    shop.click("u0", "m7");
+    // Of 0..10 u0 has seen 0..6 and 7, so three are linked; of the others 10..16 have an embedding.
+    let answer = shop.ask(&shop.for_user("u0", 13));
+    let sources: Vec<&str> = answer.rows.iter().map(|row| &*row.source).collect();
+    assert_eq!(sources[..3], ["home"; 3]);
+    assert_eq!(sources[3..9], ["content (fallback)"; 6]);
+    assert_eq!(sources[9..], ["popular (fallback)"; 4]);
+    assert!(answer.rows.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    let filled: Vec<u64> = keys(&answer)[3..9].iter().map(|key| number(key)).collect();
+    assert_eq!(
+        filled.iter().copied().collect::<std::collections::BTreeSet<_>>(),
+        (10..16).collect()
+    );
+    // The same for what is similar to an item, and whatever is left by a filter.
+    let mut alike = Request::new(shop.movies, Context::Item(shop.item("m7")), 12);
+    let mut even = FixedBitSet::with_capacity(20);
+    (0..20).step_by(2).for_each(|row| even.insert(row));
+    alike.candidates = Some(Arc::new(even));
+    let answer = shop.ask(&alike);
+    assert_eq!(answer.rows.len(), 10);
+    let content = answer.rows.iter().filter(|row| &*row.source == "content (fallback)");
+    assert_eq!(content.count(), 3, "10, 12 and 14");
+    // Who has no history is not near to anything.
+    let unknown = shop.ask(&shop.for_user("new", 5));
+    assert!(unknown.rows.iter().all(|row| &*row.source == "popular (fallback)"));
+}
+
+#[test]
 fn candidates_and_offset_are_obeyed() {
     let shop = Shop::new();
     shop.train("home", "ease");

@@ -69,6 +69,7 @@ fn engine_code(error: &engine::Error) -> &'static Code {
         engine::Error::NotAVector { .. } => &codes::NOT_A_VECTOR,
         engine::Error::NoSuchForget { .. } => &codes::NO_SUCH_FORGET,
         engine::Error::AlreadyExists { .. } => &codes::EXISTS,
+        engine::Error::Nearness { .. } => &codes::OPTION_VALUE,
         engine::Error::NothingHeldOut => &codes::NOTHING_HELD_OUT,
         engine::Error::Conflict { .. } => &codes::CONFLICT,
         engine::Error::NotSupported { .. } => &codes::CLAUSE_UNSUPPORTED,

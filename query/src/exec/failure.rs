@@ -186,9 +186,14 @@ impl Error {
         Error::new(&codes::OPTION_VALUE, format!("option `{name}` takes {expected}"))
     }
 
-    pub(crate) fn operator_class(name: &str, known: &str) -> Error {
-        let what = format!("no operator class `{name}`: embeddings are compared by cosine");
-        Error::near(&codes::OPTION_VALUE, what, name, vec![known])
+    pub(crate) fn operator_class(name: &str, known: Vec<&'static str>) -> Error {
+        let what = format!("no operator class `{name}`; there are {}", known.join(", "));
+        Error::near(&codes::OPTION_VALUE, what, name, known)
+    }
+
+    pub(crate) fn two_metrics(class: &str, metric: &str) -> Error {
+        let what = format!("operator class `{class}` and metric = '{metric}' say two things");
+        Error::new(&codes::OPTION_VALUE, what)
     }
 
     pub(crate) fn not_a_literal() -> Error {

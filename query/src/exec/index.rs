@@ -4,7 +4,9 @@
 //! index. Within a transaction only the index is made, and the open database builds it afterwards.
 
 use tastedb_engine::index::{Built, NewIndex};
-use tastedb_engine::{Error as EngineError, Existing as Present};
+use tastedb_engine::{
+    Error as EngineError, Existing as Present, ModelOptions, OptionValue, Similarity,
+};
 
 use super::model::{bytes, existing, model_options};
 use super::names;
@@ -18,8 +20,15 @@ use crate::provider::View;
 use crate::session::Session;
 use crate::storage::{Role, Value};
 
-/// The one operator class: what is near by cosine.
-const COSINE: &str = "vector_cosine_ops";
+/// The operator classes, by the names they have in pgvector.
+const CLASSES: [(&str, Similarity); 3] = [
+    ("vector_cosine_ops", Similarity::Cosine),
+    ("vector_l2_ops", Similarity::L2),
+    ("vector_ip_ops", Similarity::InnerProduct),
+];
+
+/// The option that says the same.
+const METRIC: &str = "metric";
 
 /// Runs a CREATE INDEX.
 pub(crate) fn create(
@@ -28,7 +37,7 @@ pub(crate) fn create(
     params: &[Value],
 ) -> Result<Outcome> {
     let given = Given { params, now: session.sql().now() };
-    let options = model_options(Options::new(&create.options, given).rest()?)?;
+    let mut options = model_options(Options::new(&create.options, given).rest()?)?;
     let view = session.view();
     let catalog = view.catalog()?;
     let expected = "a table of items, whose embeddings an index is of";
@@ -37,9 +46,8 @@ pub(crate) fn create(
         let what = "an index of several columns";
         return Err(Error::clause_unsupported(what).at(create.columns[1].column.span));
     };
-    if let Some(class) = class.as_ref().filter(|class| !class.as_str().eq_ignore_ascii_case(COSINE))
-    {
-        return Err(Error::operator_class(class.as_str(), COSINE).at(class.span));
+    if let Some(class) = class {
+        set_metric(&mut options, class)?;
     }
     let shape = session.sql().shapes().get(&catalog, table);
     let at = names::column(&shape, column)?;
@@ -80,6 +88,31 @@ pub(crate) fn create(
         None => outcome.notice(format!("index `{}` is built after COMMIT", new.name)),
         Some(built) => outcome.notice(told(&new.name, &built)),
     })
+}
+
+/// Takes the metric of an operator class. Fails where there is no such class, or the options say another.
+fn set_metric(options: &mut ModelOptions, class: &Name) -> Result<()> {
+    let known = CLASSES.iter().find(|(name, _)| name.eq_ignore_ascii_case(class.as_str()));
+    let Some((name, metric)) = known else {
+        let names = CLASSES.iter().map(|(name, _)| *name).collect();
+        return Err(Error::operator_class(class.as_str(), names).at(class.span));
+    };
+    match options.get(METRIC) {
+        Some(OptionValue::Text(other)) if !other.eq_ignore_ascii_case(metric.name()) => {
+            Err(Error::two_metrics(name, other).at(class.span))
+        }
+        Some(_) => Ok(()),
+        None => {
+            options.set(METRIC, OptionValue::Text(metric.name().to_owned()));
+            Ok(())
+        }
+    }
+}
+
+/// The operator class of a metric, where it is not the usual one.
+pub(crate) fn class_of(metric: Similarity) -> Option<&'static str> {
+    let unusual = CLASSES.iter().filter(|(_, of)| *of != Similarity::default());
+    unusual.filter(|(_, of)| *of == metric).map(|(name, _)| *name).next()
 }
 
 fn exists_already(name: &str) -> Outcome {

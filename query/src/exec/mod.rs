@@ -32,6 +32,7 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
 pub use describe::Description;
 pub(crate) use describe::describe;
+pub(crate) use index::class_of;
 pub(crate) use names::{Shapes, normal};
 
 use crate::ast::{ObjectKind, Show, Statement, StatementKind};

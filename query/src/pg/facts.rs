@@ -7,6 +7,7 @@ use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use super::oids;
 use crate::batch::{Field, Shape};
 use crate::error::Result;
+use crate::exec::class_of;
 use crate::provider::View;
 use crate::session::Session;
 use crate::storage::{Catalog, ColumnType, Element, Role, Table, Value};
@@ -93,13 +94,15 @@ impl Facts {
             let shape = Shape::of(&catalog, table);
             let place = shape.position(&column.name).map_or(0, |at| number(at + 1));
             let (name, on, of) = (quoted(&index.name), quoted(&table.name), quoted(&column.name));
+            let class = class_of(index.options.metric).map(|class| format!(" {class}"));
+            let class = class.unwrap_or_default();
             indexes.push(Index {
                 oid: INDEXES.saturating_add(number(at)),
                 name: index.name.clone(),
                 table: oid_of(table),
                 columns: vec![place],
                 is_primary: false,
-                definition: format!("CREATE INDEX {name} ON public.{on} USING hnsw ({of})"),
+                definition: format!("CREATE INDEX {name} ON public.{on} USING hnsw ({of}{class})"),
             });
         }
         for (at, (name, schema)) in session.sql().system_schemas(session, view)?.iter().enumerate()

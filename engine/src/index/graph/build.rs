@@ -28,6 +28,8 @@ pub(crate) struct BuildOptions {
     pub(crate) ef_construction: usize,
     /// Which nodes are in the upper layers.
     pub(crate) seed: u64,
+    /// Whether nodes are near by their distance, and not by their inner product.
+    pub(crate) by_distance: bool,
 }
 
 /// A graph whose nodes are numbered in the order they came in.
@@ -123,7 +125,7 @@ impl Task for Look<'_> {
     #[inline(always)]
     fn run<D: Dot>(self, dot: D) -> Found {
         let Look { built, codes, counts, options, node, scratch } = self;
-        let query = Query::of_row(codes.row(node));
+        let query = &Query::of_row(codes, node);
         let level = counts.iter().rposition(|count| (node as usize) < *count).unwrap_or(0);
         let mut starts = vec![0];
         let mut parent = node;
@@ -131,12 +133,12 @@ impl Task for Look<'_> {
         for l in (0..counts.len()).rev() {
             let layer = built.layer(l, codes);
             if l > level {
-                let at = layer.descend(dot, query.entries(), starts[0]);
+                let at = layer.descend(dot, query, starts[0]);
                 parent = at;
                 starts = vec![at];
                 continue;
             }
-            layer.walk(dot, query.entries(), &starts, options.ef_construction, scratch);
+            layer.walk(dot, query, &starts, options.ef_construction, scratch);
             diverse(dot, codes, scratch.beam.iter(), options.m, &mut links[l]);
             starts = scratch.beam.iter().take(options.m).map(|(near, _)| near).collect();
         }
@@ -162,9 +164,8 @@ impl Task for Grow<'_> {
         if all.len() <= layer.width {
             return all;
         }
-        let row = layer.codes.row(node);
         let mut near: Vec<(u32, i32)> =
-            all.iter().map(|link| (*link, dot.rows(row, layer.codes.row(*link)))).collect();
+            all.iter().map(|link| (*link, layer.codes.between(dot, node, *link))).collect();
         near.sort_unstable_by_key(|(link, score)| (std::cmp::Reverse(*score), *link));
         diverse(dot, layer.codes, near.into_iter(), layer.width, &mut all);
         all

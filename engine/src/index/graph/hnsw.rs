@@ -1,4 +1,4 @@
-//! A finished graph over vectors of length one: flat arrays, in memory or in a mapped file.
+//! A finished graph over vectors: flat arrays, in memory or in a mapped file.
 //!
 //! Nodes are numbered along the tree of the layers: under each node of an upper layer the nodes that
 //! are nearest to it. What a walk reads lies close together then. The nodes of the upper layers have
@@ -13,6 +13,8 @@
 //! | `pivots` | u32 | the nodes of the first upper layer, by descending level |
 //! | `pivot_codes` | i8 | their codes |
 //! | `upper.0` … | u32 | links of the upper layers, by pivot, lowest layer first |
+//!
+//! Where nodes are near by distance, the squares of the codes are kept beside them in memory.
 //!
 //! Not here: whose vectors these are. A node is a number, and what is found is to be scored again.
 
@@ -40,6 +42,11 @@ pub(crate) struct Hnsw {
     pivot_codes: Array<u8>,
     /// Links of the upper layers, in numbers of `pivots`, half the width; the first is the lowest.
     upper: Vec<Array<u32>>,
+    /// The squares of the codes of nodes and of pivots, where distances count, else nothing.
+    squares: Vec<i32>,
+    pivot_squares: Vec<i32>,
+    /// The largest of them.
+    most: i32,
 }
 
 /// The most dimensions that a file may have.
@@ -65,7 +72,11 @@ impl Hnsw {
         for (at, out) in came.iter().zip(bytes.chunks_exact_mut(stride)) {
             codes::encode(row(*at as usize), unit, out);
         }
-        let built = build(Codes::new(dim, &bytes), &counts, options, work)?;
+        let of = |bytes: &[u8]| match options.by_distance {
+            true => codes::squares(dim, bytes),
+            false => Vec::new(),
+        };
+        let built = build(Codes::new(dim, &bytes, &of(&bytes)), &counts, options, work)?;
 
         let n_pivots = counts.get(1).copied().unwrap_or(n.min(1));
         let along = along_tree(&built.parents);
@@ -89,6 +100,9 @@ impl Hnsw {
         let graph = Hnsw {
             dim,
             unit,
+            most: largest_of(&of(&ordered)),
+            squares: of(&ordered),
+            pivot_squares: of(&bytes),
             codes: ordered.into(),
             links: links.into(),
             width,
@@ -109,7 +123,7 @@ impl Hnsw {
         self.dim
     }
 
-    /// Whether a vector of length one gives the code of a node; `room` is for its code.
+    /// Whether a vector gives the code of a node; `room` is for its code.
     pub(crate) fn is_of(&self, node: u32, vector: &[f32], room: &mut Vec<u8>) -> bool {
         let stride = codes::stride(self.dim);
         room.clear();
@@ -125,6 +139,8 @@ impl Hnsw {
             + size_of_val::<[u32]>(&self.links)
             + size_of_val::<[u32]>(&self.pivots)
             + size_of_val::<[u8]>(&self.pivot_codes)
+            + size_of_val(self.squares.as_slice())
+            + size_of_val(self.pivot_squares.as_slice())
             + upper;
         bytes as u64
     }
@@ -143,8 +159,9 @@ impl Hnsw {
         }
     }
 
-    /// The graph of a file. Every number that a walk follows is checked.
-    pub(crate) fn load(from: &Sections) -> Result<Hnsw> {
+    /// The graph of a file, whose nodes are near as it was built. Every number that a walk follows is
+    /// checked.
+    pub(crate) fn load(from: &Sections, by_distance: bool) -> Result<Hnsw> {
         let shape = from.array_of::<u64>("shape", 4)?;
         let size = |at: usize| usize::try_from(shape[at]).unwrap_or(usize::MAX);
         let (n, dim, width) = (size(0), size(1), size(2));
@@ -156,9 +173,12 @@ impl Hnsw {
         }
         let stride = codes::stride(dim);
         let pivots = from.array::<u32>("pivots")?;
-        let graph = Hnsw {
+        let mut graph = Hnsw {
             dim,
             unit,
+            squares: Vec::new(),
+            pivot_squares: Vec::new(),
+            most: 0,
             codes: from.array_of("codes", rows(n, stride)?)?,
             links: from.array_of("links", rows(n, width)?)?,
             width,
@@ -186,10 +206,20 @@ impl Hnsw {
         if !(layers && narrowing && rooted && pivots && starts && within(&graph.links, n)) {
             return Err(senseless());
         }
+        if by_distance {
+            graph.squares = codes::squares(dim, &graph.codes);
+            graph.pivot_squares = codes::squares(dim, &graph.pivot_codes);
+            graph.most = largest_of(&graph.squares);
+        }
         Ok(graph)
     }
 
-    /// Fills the beam of `scratch` with the nodes nearest to a vector.
+    /// A vector as its codes are compared with.
+    pub(crate) fn query(&self, vector: &[f32]) -> Query {
+        Query::new(vector, self.unit, self.most)
+    }
+
+    /// Fills the beam of `scratch` with the nodes nearest to a query.
     pub(crate) fn search(&self, query: &Query, ef: usize, scratch: &mut Scratch) {
         let all: Option<fn(u32) -> bool> = None;
         dispatch(Near { graph: self, query, search: Search { ef, most: 0 }, among: all, scratch });
@@ -218,7 +248,7 @@ impl Hnsw {
     }
 
     fn codes(&self) -> Codes<'_> {
-        Codes::new(self.dim, &self.codes)
+        Codes::new(self.dim, &self.codes, &self.squares)
     }
 }
 
@@ -239,12 +269,16 @@ impl<I: Iterator<Item = u32>> Task for Compare<'_, I> {
         let (codes, beam) = (graph.codes(), &mut scratch.beam);
         beam.reset(width);
         for node in nodes {
-            let score = dot.query(query.entries(), codes.row(node));
+            let score = codes.near(dot, query, node);
             if score > beam.threshold() {
                 beam.offer(score, node);
             }
         }
     }
+}
+
+fn largest_of(squares: &[i32]) -> i32 {
+    squares.iter().copied().max().unwrap_or(0)
 }
 
 fn senseless() -> Error {
@@ -265,8 +299,7 @@ impl<A: Fn(u32) -> bool> Task for Near<'_, A> {
     #[inline(always)]
     fn run<D: Dot>(self, dot: D) -> bool {
         let Near { graph, query, search, among, scratch } = self;
-        let query = query.entries();
-        let pivots = Codes::new(graph.dim, &graph.pivot_codes);
+        let pivots = Codes::new(graph.dim, &graph.pivot_codes, &graph.pivot_squares);
         let mut at = 0;
         for links in graph.upper.iter().rev() {
             let layer = Layer { codes: pivots, links, width: graph.width / 2 };

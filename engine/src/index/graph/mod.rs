@@ -1,4 +1,4 @@
-//! The graph itself: built, frozen, walked, over byte codes of vectors of length one.
+//! The graph itself: built, frozen, walked, over byte codes of vectors.
 //!
 //! A node is a number. Whose vector it stands for, and which nodes count, is the business of whoever
 //! asks; what is found is to be scored again with the vectors themselves.
@@ -14,6 +14,5 @@ mod walk;
 
 pub(super) use beam::MOST_NODES;
 pub(super) use build::BuildOptions;
-pub(super) use codes::Query;
 pub(super) use hnsw::Hnsw;
 pub(super) use walk::{MOST_LINKS, Scratch, Search};

@@ -15,8 +15,7 @@ pub(crate) fn diverse<D: Dot>(
 ) {
     chosen.clear();
     for (node, score) in near {
-        let row = codes.row(node);
-        if chosen.iter().all(|link| dot.rows(row, codes.row(*link)) < score) {
+        if chosen.iter().all(|link| codes.between(dot, node, *link) < score) {
             chosen.push(node);
             if chosen.len() == most {
                 return;

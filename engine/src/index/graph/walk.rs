@@ -4,7 +4,7 @@
 use std::collections::BinaryHeap;
 
 use super::beam::Beam;
-use super::codes::Codes;
+use super::codes::{Codes, Query};
 use super::kernel::Dot;
 use super::visited::Visited;
 
@@ -59,12 +59,12 @@ impl<'a> Layer<'a> {
 
     /// Goes from `start` to ever nearer nodes until none is nearer.
     #[inline(always)]
-    pub(crate) fn descend<D: Dot>(&self, dot: D, query: &[i16], start: u32) -> u32 {
-        let mut best = (dot.query(query, self.codes.row(start)), start);
+    pub(crate) fn descend<D: Dot>(&self, dot: D, query: &Query, start: u32) -> u32 {
+        let mut best = (self.codes.near(dot, query, start), start);
         loop {
             let mut next = best;
             for link in self.links(best.1) {
-                let score = dot.query(query, self.codes.row(*link));
+                let score = self.codes.near(dot, query, *link);
                 if score > next.0 {
                     next = (score, *link);
                 }
@@ -82,7 +82,7 @@ impl<'a> Layer<'a> {
     pub(crate) fn walk<D: Dot>(
         &self,
         dot: D,
-        query: &[i16],
+        query: &Query,
         starts: &[u32],
         width: usize,
         scratch: &mut Scratch,
@@ -92,7 +92,7 @@ impl<'a> Layer<'a> {
         beam.reset(width);
         for start in starts {
             if visited.insert(*start) {
-                beam.offer(dot.query(query, self.codes.row(*start)), *start);
+                beam.offer(self.codes.near(dot, query, *start), *start);
             }
         }
         let mut from = 0;
@@ -101,7 +101,7 @@ impl<'a> Layer<'a> {
             let fresh = self.fresh(node, visited, &mut fresh);
             from = at + 1;
             for link in fresh {
-                let score = dot.query(query, self.codes.row(*link));
+                let score = self.codes.near(dot, query, *link);
                 if score > beam.threshold()
                     && let Some(put) = beam.offer(score, *link)
                 {
@@ -117,7 +117,7 @@ impl<'a> Layer<'a> {
     pub(crate) fn walk_among<D: Dot>(
         &self,
         dot: D,
-        query: &[i16],
+        query: &Query,
         starts: &[u32],
         Search { ef, most }: Search,
         allowed: impl Fn(u32) -> bool,
@@ -129,7 +129,7 @@ impl<'a> Layer<'a> {
         open.clear();
         for start in starts {
             if visited.insert(*start) {
-                let score = dot.query(query, self.codes.row(*start));
+                let score = self.codes.near(dot, query, *start);
                 open.push((score, std::cmp::Reverse(*start)));
                 if allowed(*start) {
                     beam.offer(score, *start);
@@ -148,7 +148,7 @@ impl<'a> Layer<'a> {
                 return false;
             }
             for link in fresh {
-                let score = dot.query(query, self.codes.row(*link));
+                let score = self.codes.near(dot, query, *link);
                 if score > beam.threshold() {
                     open.push((score, std::cmp::Reverse(*link)));
                     if allowed(*link) {

@@ -1,7 +1,7 @@
 //! What an index of a database is, and what was last built of it: a small record beside the rows.
 //!
-//! The file is an artifact that can be made again (`derived/index/<table>/<column>`), one for each
-//! column.
+//! The file is an artifact that can be made again (`derived/index/<table>/<column>`, and beneath that
+//! `/<metric>` where it is not of cosines), one for each column and metric.
 
 use tastedb_storage::{ColumnId, Read, TableId};
 
@@ -10,6 +10,7 @@ use super::super::{IndexOptions, VectorIndex};
 use crate::error::{Error, Result};
 use crate::options::{Checked, ModelOptions, OptionKind, OptionSpec};
 use crate::registry::{Existing, Fields};
+use crate::similarity::Similarity;
 
 pub(super) const RECORDS: &str = "index/";
 
@@ -30,7 +31,11 @@ const OPTIONS: &[OptionSpec] = &[
         kind: OptionKind::Int { default: 64, min: 1, max: 4096 },
         help: "how many near items a question looks at, unless it asks for more rows",
     },
-    OptionSpec { name: "metric", kind: OptionKind::Choice(&["cosine"]), help: "what is near" },
+    OptionSpec {
+        name: "metric",
+        kind: OptionKind::Choice(&Similarity::NAMES),
+        help: "what is near",
+    },
     OptionSpec {
         name: "seed",
         kind: OptionKind::Int { default: 0, min: i64::MIN, max: i64::MAX },
@@ -68,6 +73,7 @@ impl NewIndex {
             ef_construction: checked.int("ef_construction") as usize,
             ef: checked.int("ef") as usize,
             seed: checked.int("seed") as u64,
+            metric: Similarity::named(checked.text("metric")).unwrap_or_default(),
         };
         settings.check()?;
         Ok(settings)
@@ -106,9 +112,13 @@ pub struct Built {
     pub seconds: f64,
 }
 
-/// The name of the file of a column's index.
-pub(crate) fn artifact(table: TableId, column: ColumnId) -> String {
-    format!("{}index/{table}/{column}", tastedb_storage::DERIVED)
+/// The name of the file of a column's index of a metric.
+pub(crate) fn artifact(table: TableId, column: ColumnId, metric: Similarity) -> String {
+    let name = format!("{}index/{table}/{column}", tastedb_storage::DERIVED);
+    match metric {
+        Similarity::Cosine => name,
+        Similarity::L2 | Similarity::InnerProduct => format!("{name}/{metric}"),
+    }
 }
 
 /// Every index, by name.
@@ -167,6 +177,7 @@ impl IndexDefinition {
             size("m", own.m, usual.m),
             size("ef_construction", own.ef_construction, usual.ef_construction),
             size("ef", own.ef, usual.ef),
+            (own.metric != usual.metric).then(|| format!("metric = '{}'", own.metric)),
             seed,
         ]
         .into_iter()
@@ -174,7 +185,7 @@ impl IndexDefinition {
     }
 
     pub(super) fn artifact(&self) -> String {
-        artifact(self.table, self.column)
+        artifact(self.table, self.column, self.options.metric)
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -187,6 +198,7 @@ impl IndexDefinition {
             .set("ef_construction", self.options.ef_construction)
             .set("ef", self.options.ef)
             .set("seed", self.options.seed)
+            .set("metric", self.options.metric)
             .set("created", self.created);
         if let Some(built) = &self.built {
             built.encode(&mut fields);
@@ -205,6 +217,14 @@ impl IndexDefinition {
                 ef_construction: fields.number(record, "ef_construction")?,
                 ef: fields.number(record, "ef")?,
                 seed: fields.number(record, "seed")?,
+                // Records from before there was a choice have none.
+                metric: match fields.get("metric") {
+                    None => Similarity::Cosine,
+                    Some(name) => Similarity::named(name).ok_or_else(|| Error::CorruptRecord {
+                        record: record.to_owned(),
+                        what: "its metric is none".to_owned(),
+                    })?,
+                },
             },
             created: fields.number(record, "created")?,
             built: Built::decode(record, &fields)?,

@@ -17,7 +17,9 @@ pub(crate) fn remove_files(engine: &Engine) -> Result<()> {
     for index in super::list(&snapshot)? {
         let column = super::column(snapshot.catalog(), index.table, index.column);
         let current = match column {
-            Some(column) => live.index(store, &snapshot, index.table, column)?,
+            Some(column) => {
+                live.index(store, &snapshot, index.table, column, index.options.metric)?
+            }
             None => None,
         };
         if current.is_none_or(|current| current.dead() > 0) {

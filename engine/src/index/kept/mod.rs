@@ -31,6 +31,7 @@ use crate::forget;
 use crate::progress::Work;
 use crate::registry::{Existing, ModelVersion, Serving};
 use crate::seeded;
+use crate::similarity::Similarity;
 use crate::topk::Allow;
 
 /// Items that recall is measured on, and the rows that each asks for.
@@ -58,6 +59,8 @@ pub struct IndexInfo {
     pub of: IndexOf,
     /// The table of items.
     pub table: TableId,
+    /// What is near.
+    pub metric: Similarity,
     /// What was last built; `None`: nothing yet.
     pub built: Option<Built>,
     /// The items with a vector.
@@ -106,10 +109,15 @@ pub(crate) fn infos(engine: &Engine, read: &dyn Read) -> Result<Vec<IndexInfo>> 
     let (store, live) = (engine.store(), engine.live());
     let snapshot = &engine.snapshot();
     let info = |of, table, built, items, current: Option<&CurrentIndex>, stale, file: &str| {
+        let metric = match &of {
+            IndexOf::Column(index) => index.options.metric,
+            IndexOf::Factors(_) => Similarity::InnerProduct,
+        };
         let known = Option::<Built>::is_some(&built);
         IndexInfo {
             of,
             table,
+            metric,
             items,
             covered: current.map_or(0, |current| items - current.uncovered() as u64),
             memory: current.map_or(0, |current| current.index().memory()),
@@ -124,7 +132,7 @@ pub(crate) fn infos(engine: &Engine, read: &dyn Read) -> Result<Vec<IndexInfo>> 
         let (mut items, mut current) = (0, None);
         if let Some(column) = column(snapshot.catalog(), table, index.column) {
             items = live.embeddings(store, snapshot, table, column)?.len() as u64;
-            current = live.index(store, snapshot, table, column)?;
+            current = live.index(store, snapshot, table, column, index.options.metric)?;
         }
         let of = IndexOf::Column(index);
         infos.push(info(of, table, built, items, current.as_deref(), stale, &file));
@@ -160,13 +168,13 @@ fn with_factors(engine: &Engine, snapshot: &Snapshot) -> Result<Vec<(String, Arc
 /// Fails where [`create`] would, with these indexes there.
 pub(crate) fn check(catalog: &Catalog, all: &[IndexDefinition], new: &NewIndex) -> Result<()> {
     let (table, column) = checked(catalog, new)?;
-    new.settings()?;
+    let metric = new.settings()?.metric;
     for other in all {
         if other.name == new.name {
             if new.existing == Existing::Refuse {
                 return Err(Error::AlreadyExists { what: "index", name: new.name.clone() });
             }
-        } else if (other.table, other.column) == (table, column) {
+        } else if (other.table, other.column, other.options.metric) == (table, column, metric) {
             let index = other.name.clone();
             return Err(Error::AlreadyIndexed { column: new.column.clone(), index });
         }
@@ -213,7 +221,8 @@ fn fit(
 ) -> Result<FittedIndex> {
     let gone = || Error::NoSuchIndex { name: index.name.clone() };
     let column = column(snapshot.catalog(), index.table, index.column).ok_or_else(gone)?;
-    let matrix = engine.live().embeddings(engine.store(), snapshot, index.table, column)?;
+    let metric = index.options.metric;
+    let matrix = engine.live().vectors(engine.store(), snapshot, index.table, column, metric)?;
     let (name, generation) = (index.artifact(), snapshot.generation());
     fit_vectors(engine, &name, matrix, &index.options, generation, work)
 }
@@ -251,14 +260,14 @@ fn sampled_recall(
         return Ok(1.0);
     }
     let current = CurrentIndex::new(Arc::clone(index), Arc::clone(vectors), items);
-    let ef = index.options().ef;
+    let IndexOptions { ef, metric, .. } = *index.options();
     let found: Result<Vec<(usize, usize)>> = (0..SAMPLE.min(n) as u64)
         .into_par_iter()
         .map(|at| {
             work.step("recall", at, SAMPLE as u64)?;
             let row = seeded::number(index.options().seed, at) as usize % n;
             let query = vectors.padded(row);
-            let all = nearest_exactly(vectors.as_ref(), items, query, SAMPLE_K, Allow::All);
+            let all = nearest_exactly(vectors.as_ref(), metric, items, query, SAMPLE_K, Allow::All);
             let near = current.nearest(items, vectors.row(row), SAMPLE_K, ef, Allow::All)?;
             let hit = |one: &&crate::Scored| near.rows.iter().any(|other| other.row == one.row);
             Ok((all.iter().filter(hit).count(), all.len()))
@@ -389,7 +398,7 @@ pub(crate) fn stale(engine: &Engine, snapshot: &Snapshot) -> Result<Vec<Stale>> 
     }
     for index in list(snapshot)? {
         let Some(column) = column(snapshot.catalog(), index.table, index.column) else { continue };
-        let current = live.index(store, snapshot, index.table, column)?;
+        let current = live.index(store, snapshot, index.table, column, index.options.metric)?;
         if covers_too_little(current.as_deref()) {
             stale.push(Stale::Column(index.name));
         }

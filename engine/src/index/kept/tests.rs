@@ -14,7 +14,8 @@ use super::{NewIndex, Stale};
 use crate::recommend::{Context, Request, Seen};
 use crate::seeded::{fraction, number};
 use crate::{
-    Engine, Error, Existing, ModelOptions, NewModel, OptionValue, TrainRequest, TrainingTable, Work,
+    Engine, Error, Existing, ModelOptions, NewModel, OptionValue, Similarity, TrainRequest,
+    TrainingTable, Work,
 };
 
 struct Shop {
@@ -162,6 +163,99 @@ fn rows_are_right_while_a_writer_writes_and_indexes_are_swapped() {
     });
     let info = &shop.engine.index_infos(&shop.engine.snapshot()).unwrap()[0];
     assert!(info.items > 2000 && info.trouble.is_none(), "{info:?}");
+}
+
+#[test]
+fn a_column_has_an_index_for_each_metric_and_answers_depend_on_none() {
+    let shop = Shop::new(Store::in_memory(Options::default()).unwrap());
+    shop.put(0, 3000);
+    shop.remove((0..40).map(|at| at * 3));
+    let ask = |seed: u64, share: f32, metric, correct_hubs| {
+        let snapshot = shop.engine.snapshot();
+        let live = shop.engine.live();
+        let n = live.entities(shop.engine.store(), &snapshot, shop.items).unwrap().len();
+        let mut bits = FixedBitSet::with_capacity(n);
+        bits.extend((0..n).filter(|row| fraction(seed, *row as u64) < share));
+        let request = Request {
+            candidates: Some(bits.clone().into()),
+            seen: Vec::<Seen>::new(),
+            metric,
+            correct_hubs,
+            ..Request::new(shop.items, Context::Vector(shop.column, vector(seed)), 10)
+        };
+        let response = shop.engine.recommend(&snapshot, &request).unwrap();
+        assert!(response.rows.iter().all(|row| bits.contains(row.row as usize)));
+        assert_eq!(response.rows.len(), 10);
+        let walked = response.trace.iter().any(|stage| stage.detail.contains("walk"));
+        let rows = response.rows.into_iter().map(|row| (row.id, row.score)).collect::<Vec<_>>();
+        (rows, walked)
+    };
+    let ways = [
+        (None, false),
+        (None, true),
+        (Some(Similarity::Cosine), true),
+        (Some(Similarity::L2), false),
+        (Some(Similarity::InnerProduct), false),
+    ];
+    let cases: Vec<_> = (0..60u64)
+        .flat_map(|seed| {
+            ways.map(|(metric, hubs)| (seed, [1.0, 0.6][seed as usize % 2], metric, hubs))
+        })
+        .collect();
+    let exact: Vec<_> = cases
+        .iter()
+        .map(|(seed, share, metric, hubs)| ask(*seed, *share, *metric, *hubs))
+        .collect();
+    assert!(exact.iter().all(|(_, walked)| !walked));
+    for metric in Similarity::ALL {
+        let name = format!("by_{metric}");
+        let options = ModelOptions::new().with("metric", OptionValue::Text(metric.to_string()));
+        let new = NewIndex { name, options, ..new_index(8) };
+        let engine = &shop.engine;
+        let fitted = engine.fit_index(&engine.snapshot(), &new, &Work::quiet()).unwrap();
+        let mut txn = engine.store().begin().unwrap();
+        assert!(engine.create_index(&mut txn, &new, Some(fitted)).unwrap());
+        let second = NewIndex { name: "second".to_owned(), ..new.clone() };
+        let refused = engine.create_index(&mut txn, &second, None);
+        assert!(matches!(refused, Err(Error::AlreadyIndexed { index, .. }) if index == new.name));
+        txn.commit().unwrap();
+    }
+    let (mut same, mut walks) = (0, 0);
+    for ((seed, share, metric, hubs), (exact, _)) in cases.iter().zip(&exact) {
+        let (rows, walked) = ask(*seed, *share, *metric, *hubs);
+        walks += usize::from(walked);
+        for row in rows {
+            let close = |of: &&(u64, f32)| of.0 == row.0 && (of.1 - row.1).abs() < 1e-5;
+            same += usize::from(exact.iter().any(|of| close(&of)));
+        }
+    }
+    assert!(same as f64 >= 0.95 * 10.0 * cases.len() as f64, "{same} of {}", 10 * cases.len());
+    assert!(walks >= cases.len() / 2, "{walks} of {}", cases.len());
+    let infos = shop.engine.index_infos(&shop.engine.snapshot()).unwrap();
+    let metrics: Vec<Similarity> = infos.iter().map(|info| info.metric).collect();
+    assert_eq!(metrics, [Similarity::Cosine, Similarity::InnerProduct, Similarity::L2]);
+    assert!(infos.iter().all(|info| info.covered == info.items && info.trouble.is_none()));
+
+    // What comes and goes is known to each of them.
+    shop.put(3000, 5);
+    shop.remove([500]);
+    let infos = shop.engine.index_infos(&shop.engine.snapshot()).unwrap();
+    assert!(infos.iter().all(|info| info.items - info.covered == 5), "{infos:?}");
+    for metric in Similarity::ALL {
+        let (rows, _) = ask(3000, 1.1, Some(metric), false);
+        let newest = shop.engine.snapshot().lookup(shop.items, "i3000").unwrap().unwrap();
+        let among = rows.iter().any(|(id, _)| *id == newest);
+        assert!(
+            among || metric == Similarity::InnerProduct,
+            "{metric}: its own vector is near to it"
+        );
+    }
+    let mut txn = shop.engine.store().begin().unwrap();
+    txn.drop_column(shop.items, "v").unwrap();
+    shop.engine.drop_indexes_of_gone(&mut txn).unwrap();
+    txn.commit().unwrap();
+    let left = shop.engine.snapshot().artifacts();
+    assert!(left.iter().all(|name| !name.starts_with("derived/")), "{left:?}");
 }
 
 #[test]

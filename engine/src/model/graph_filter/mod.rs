@@ -20,6 +20,7 @@ mod settings;
 mod terms;
 
 use std::io::Write;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use tastedb_storage::ItemId;
@@ -29,14 +30,15 @@ use self::choose::{Choice, EASE_EXPONENT, choose};
 use self::counts::Counts;
 use self::refresh::Mixed;
 use self::settings::{Factors, Given, Settings, Spreads, spoken};
-use self::terms::{Exponents, Parts, Scales, Terms, Wanted};
+use self::terms::{Exponents, Parts, Scales, Term, Terms, Wanted};
 use super::counted::counted;
 use super::ease::{self, Ease};
 use super::entries::{merged, sign};
 use super::file::{Sections, Writer, corrupt};
 use super::ials::{self, ItemFactors};
 use super::news::{News, Refreshed};
-use super::{Algorithm, Embeddings, Model, shares};
+use super::touched::{Pool, Rest};
+use super::{Algorithm, Embeddings, Model, Touched, shares};
 use crate::item_graph::ItemGraph;
 use crate::options::Checked;
 use crate::{
@@ -152,6 +154,15 @@ struct GraphFilter {
     history_limit: usize,
     options: Vec<(String, OptionValue)>,
     notes: Vec<String>,
+    sparse: Sparse,
+}
+
+/// What questions need that touch few of many items.
+#[derive(Default)]
+struct Sparse {
+    pool: Pool,
+    /// The items by falling popularity, made when first asked for.
+    order: OnceLock<Vec<u32>>,
 }
 
 /// The users of each item.
@@ -293,6 +304,7 @@ impl GraphFilter {
             history_limit,
             options: Vec::new(),
             notes: Vec::new(),
+            sparse: Sparse::default(),
         })
     }
 
@@ -331,6 +343,44 @@ impl GraphFilter {
             add(&terms.onward, factors[1]);
             add(&terms.back, factors[2]);
         }
+    }
+
+    /// The same, where only the chains say anything of an item, and few items are in them.
+    fn touched_by(&self, x: &[(u32, f32)]) -> Option<Touched<'_>> {
+        if x.is_empty() || self.ease.is_some() || self.ials.is_some() {
+            return None;
+        }
+        let n = self.items.len();
+        let content = vec![true; self.graphs.len()];
+        let Factors { first, second, content: factors, .. } = &self.factors;
+        let rows = self.sparse.pool.with(n, |sums| {
+            self.sparse.pool.with(n, |out| {
+                self.parts().each(x, self.wanted(&content), sums, |term, rows| {
+                    let factor = match term {
+                        Term::First => *first,
+                        Term::Second => *second,
+                        Term::Content(at, which) => factors[at][which],
+                    };
+                    for row in rows {
+                        let start = self.popularity[row.row as usize];
+                        match term {
+                            // In the order in which the terms of all items are added.
+                            Term::First => out.add(row.row, factor * row.score + start),
+                            _ => out.add_from(start, row.row, factor * row.score),
+                        }
+                    }
+                });
+                out.drain(|_, sum| sum)
+            })
+        });
+        let order = self.sparse.order.get_or_init(|| {
+            let mut order: Vec<u32> = (0..n as u32).collect();
+            let popularity = |row: u32| self.popularity[row as usize];
+            order.sort_by(|a, b| popularity(*b).total_cmp(&popularity(*a)).then(a.cmp(b)));
+            order
+        });
+        let rest = Rest { scores: &self.popularity, order };
+        Some(Touched { rows, rest: Some(rest), without: None })
     }
 
     fn scores(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
@@ -489,6 +539,7 @@ fn load(sections: &Sections) -> Result<Box<dyn Model>> {
         history_limit: usize::try_from(sizes[1]).unwrap_or(usize::MAX),
         options: sections.options()?,
         notes: text("notes")?,
+        sparse: Sparse::default(),
     }))
 }
 
@@ -539,6 +590,16 @@ impl Model for GraphFilter {
             _ => {
                 out[item_row as usize] = UNSCORED;
                 Served::Touched
+            }
+        }
+    }
+
+    fn touched(&self, input: &ScoreInput<'_>, similar: Option<u32>) -> Option<Touched<'_>> {
+        match similar {
+            None => self.touched_by(&self.history(input.history.entries)),
+            Some(row) => {
+                let touched = self.touched_by(&merged(&[(row, 1.0)], self.items.len(), true))?;
+                Some(Touched { without: Some(row), ..touched })
             }
         }
     }

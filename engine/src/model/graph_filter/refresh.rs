@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 
 use super::counts::Counts;
 use super::terms::Scales;
-use super::{GraphFilter, NAME, count_bytes, degrees, popularity, weighted};
+use super::{GraphFilter, NAME, Sparse, count_bytes, degrees, popularity, weighted};
 use crate::model::counted::{counted, positive};
 use crate::model::ease;
 use crate::model::news::{Moves, News};
@@ -98,6 +98,7 @@ impl GraphFilter {
             history_limit: self.history_limit,
             options: self.options.clone(),
             notes: self.notes.clone(),
+            sparse: Sparse::default(),
         };
         Ok((refreshed, how.join("; ")))
     }

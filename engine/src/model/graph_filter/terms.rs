@@ -18,7 +18,8 @@
 use super::counts::Counts;
 use crate::Csr;
 use crate::item_graph::ItemGraph;
-use crate::topk::{Allow, Scored, top_k};
+use crate::model::touched::Sums;
+use crate::topk::{Allow, Scored, best_of, top_k};
 
 /// How degrees scale the counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +38,15 @@ pub(super) struct Content {
     pub(super) near: Vec<f32>,
     pub(super) onward: Vec<f32>,
     pub(super) back: Vec<f32>,
+}
+
+/// Which of the terms of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Term {
+    First,
+    Second,
+    /// Of a modality: near, onward or back.
+    Content(usize, usize),
 }
 
 /// Every term of one history, as long as there are items; empty where it was not wanted.
@@ -124,6 +134,59 @@ impl Parts<'_> {
             Content { near, onward, back }
         });
         Terms { second, content: content.collect(), first }
+    }
+
+    /// The same terms, where few items have any: each in turn, the items that it touches ascending. Their
+    /// numbers are those of [`Parts::terms`], bit for bit.
+    pub(super) fn each(
+        &self,
+        x: &[(u32, f32)],
+        wanted: Wanted<'_>,
+        sums: &mut Sums,
+        mut take: impl FnMut(Term, &[Scored]),
+    ) {
+        let Scales { item, half, .. } = self.scales;
+        let own = self.own(x);
+        let first = self.counted(&own, item, sums);
+        take(Term::First, &first);
+        let goes_on = wanted.second || wanted.content.iter().any(|wanted| *wanted);
+        let middle = if goes_on { self.strongest_of(&first) } else { Vec::new() };
+        if wanted.second {
+            let halved: Vec<Scored> = middle
+                .iter()
+                .map(|near| scored(near.row, near.score * half[near.row as usize]))
+                .collect();
+            take(Term::Second, &self.counted(&halved, half, sums));
+        }
+        for (at, (graph, wanted)) in self.graphs.iter().zip(wanted.content).enumerate() {
+            if !wanted {
+                continue;
+            }
+            let near = spread_over(&graph.weights, &own, sums);
+            take(Term::Content(at, 0), &near);
+            take(Term::Content(at, 1), &spread_over(&graph.weights, &middle, sums));
+            take(Term::Content(at, 2), &self.counted(&self.strongest_of(&near), item, sums));
+        }
+    }
+
+    /// The sums of rows of counts, scaled.
+    fn counted(&self, rows: &[Scored], by: &[f32], sums: &mut Sums) -> Vec<Scored> {
+        for row in rows {
+            let weight = row.score * self.counts.worth();
+            let (columns, values) = self.counts.row(row.row as usize);
+            for (column, value) in columns.iter().zip(values) {
+                sums.add(*column, weight * *value as f32);
+            }
+        }
+        sums.drain(|row, sum| sum * by[row as usize])
+    }
+
+    /// The strongest of some items, ascending.
+    fn strongest_of(&self, rows: &[Scored]) -> Vec<Scored> {
+        let positive = rows.iter().copied().filter(|row| row.score > 0.0);
+        let mut best = best_of(self.middle, positive);
+        best.sort_unstable_by_key(|best| best.row);
+        best
     }
 
     /// The same terms for one item. Chains go on from the same entries, so up to rounding the numbers
@@ -251,6 +314,17 @@ fn spread(graph: &Csr, rows: &[Scored], out: &mut [f32]) {
             out[*column as usize] += row.score * value;
         }
     }
+}
+
+/// The sums of rows of a graph.
+fn spread_over(graph: &Csr, rows: &[Scored], sums: &mut Sums) -> Vec<Scored> {
+    for row in rows {
+        let (columns, values) = graph.row(row.row as usize);
+        for (column, value) in columns.iter().zip(values) {
+            sums.add(*column, row.score * value);
+        }
+    }
+    sums.drain(|_, sum| sum)
 }
 
 /// Calls `each` with every row that is also a column, and the place of the column; both ascend.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tastedb_engine::{Context as Asked, EmbeddingMatrix, Request, Seen, Source};
+use tastedb_engine::{Context as Asked, EmbeddingMatrix, Request, Seen, Similarity, Source};
 
 use super::slate::Slate;
 use super::users::Users;
@@ -84,6 +84,9 @@ pub(super) fn bind<'a>(
         request.interactions =
             Some(names::table_of(&catalog, &name, &roles, "an interaction table")?.id);
     }
+    let metric = options.choice("metric", &Similarity::NAMES)?;
+    request.metric = metric.and_then(Similarity::named);
+    request.correct_hubs = options.choice("hubness", &["none", "dual"])? == Some("dual");
     options.end()?;
 
     let (candidates, rules, stages) =
@@ -94,7 +97,9 @@ pub(super) fn bind<'a>(
         (true, true) => Vec::new(),
         (true, false) => vec![Seen::Default],
     };
-    let place = recommend.sources.first().map(|source| source.name.span);
+    let named = recommend.sources.first().map(|source| source.name.span);
+    let compared = ["metric", "hubness"].iter().find_map(|name| recommend.options.get(name));
+    let place = compared.map(|option| option.value.span).or(named);
     Ok(Bound {
         snapshot,
         shape,

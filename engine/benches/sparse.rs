@@ -1,0 +1,234 @@
+//! Answers of models that link items to items, on a made-up catalogue: how long scoring all rows takes, how
+//! long scoring what the history touches does, and how long one RECOMMEND of ten rows is.
+//!
+//! `cargo bench -p tastedb-engine --bench sparse -- [ITEMS [USERS [EACH]]]`, 1,000,000 items and 200,000 users
+//! with 15 interactions each unless said. Half of a user's interactions are with one of a thousand groups of
+//! items, the others with any; within both some items are a hundred times as popular as others. Latencies are
+//! of one thread.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report to")]
+
+use std::time::Instant;
+
+use tastedb_engine::model::{Model, fit};
+use tastedb_engine::storage::{
+    ItemId, KeyType, LinkSpec, OnUnknown, Options, Role, Store, TableId, TableSpec, UserId,
+};
+use tastedb_engine::{
+    Allow, Context, Dataset, Engine, History, ModelOptions, NewModel, OptionValue, Request,
+    ScoreInput, SideData, TrainRequest, TrainingTable, UNSCORED, Work, top_k,
+};
+
+const ASKED: usize = 1000;
+
+/// splitmix64 of a place.
+fn number(at: u64) -> u64 {
+    let mut z = at.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+struct World {
+    items: u64,
+    users: u64,
+    each: u64,
+}
+
+impl World {
+    fn item(&self, user: u64, at: u64) -> u64 {
+        let draw = number(user * 1000 + at);
+        let fraction = (draw >> 11) as f64 / (1u64 << 53) as f64;
+        // The density of x² falls as x rises: the first are the popular ones.
+        let skewed = |n: u64| ((fraction * fraction * n as f64) as u64).min(n - 1);
+        let groups = 1000.min(self.items / 10).max(1);
+        let size = self.items / groups;
+        match at % 2 {
+            0 => (number(user) % groups) + groups * skewed(size),
+            _ => skewed(self.items),
+        }
+    }
+
+    fn dataset(&self) -> Dataset {
+        let items = (0..self.items).map(ItemId).collect();
+        let pairs = (0..self.users).flat_map(|user| {
+            (0..self.each).map(move |at| (UserId(user), ItemId(self.item(user, at)), 1.0, None))
+        });
+        Dataset::build(items, pairs).unwrap()
+    }
+}
+
+fn options(algorithm: &str) -> ModelOptions {
+    let real = |value: f64| OptionValue::Real(value);
+    match algorithm {
+        "graph_filter" => ModelOptions::new()
+            .with("user_exponent", real(0.5))
+            .with("history_exponent", real(0.3))
+            .with("item_exponent", real(0.3))
+            .with("two_hop", real(0.3))
+            .with("content", real(0.0))
+            .with("popularity", real(0.1))
+            .with("ease", real(0.0))
+            .with("ials", real(0.0)),
+        _ => ModelOptions::new(),
+    }
+}
+
+fn told(what: &str, mut times: Vec<f64>) {
+    times.sort_by(f64::total_cmp);
+    let at = |share: usize| times[times.len() * share / 100];
+    println!("    {what:<12} p50 {:>9.1} µs  p99 {:>9.1} µs", at(50), at(99));
+}
+
+fn timed(mut ask: impl FnMut(usize)) -> Vec<f64> {
+    (0..ASKED)
+        .map(|at| {
+            let start = Instant::now();
+            ask(at);
+            start.elapsed().as_secs_f64() * 1e6
+        })
+        .collect()
+}
+
+fn by_model(model: &dyn Model, data: &Dataset) {
+    let histories: Vec<Vec<(u32, f32)>> = (0..ASKED)
+        .map(|at| {
+            let (rows, weights) = data.by_user.row(at * data.n_users() / ASKED);
+            rows.iter().copied().zip(weights.iter().copied()).collect()
+        })
+        .collect();
+    let side = SideData::default();
+    let input = |at: usize| ScoreInput {
+        history: History::new(&histories[at]),
+        items: &data.items,
+        side: &side,
+        vectors: &[],
+    };
+    let mut touched = Vec::new();
+    let sparse = timed(|at| {
+        if let Some(found) = model.touched(&input(at), None) {
+            std::hint::black_box(found.best(10, Some));
+            touched.push(found.len());
+        }
+    });
+    let dense = timed(|at| {
+        let mut scores = vec![UNSCORED; data.n_items()];
+        model.score(&input(at), &mut scores);
+        std::hint::black_box(top_k(&scores, 10, Allow::All));
+    });
+    touched.sort_unstable();
+    println!("    touched rows p50 {}", touched.get(touched.len() / 2).copied().unwrap_or(0));
+    told("all rows", dense);
+    told("touched rows", sparse);
+}
+
+struct Shop {
+    engine: Engine,
+    items: TableId,
+    people: Vec<UserId>,
+}
+
+impl Shop {
+    fn new(world: &World) -> Shop {
+        let engine = Engine::new(Store::in_memory(Options::default()).unwrap(), None);
+        let spec = |name: &str, role, link| TableSpec {
+            name: name.to_owned(),
+            role,
+            key_column: if role == Role::Interaction { "" } else { "id" }.to_owned(),
+            key_type: KeyType::BigInt,
+            key_position: 0,
+            columns: Vec::new(),
+            link,
+        };
+        let mut txn = engine.store().begin().unwrap();
+        let people = txn.create_table(spec("people", Role::User, None)).unwrap();
+        let items = txn.create_table(spec("items", Role::Item, None)).unwrap();
+        let link = LinkSpec {
+            user_table: people,
+            item_table: items,
+            user_column: "user_id".to_owned(),
+            item_column: "item_id".to_owned(),
+            unique: None,
+            on_unknown: OnUnknown::Error,
+            user_position: 0,
+            item_position: 1,
+        };
+        let views = txn.create_table(spec("views", Role::Interaction, Some(link))).unwrap();
+        txn.commit().unwrap();
+        let mut ids = [Vec::new(), Vec::new()];
+        let tables = [(items, world.items), (people, world.users)];
+        for ((table, n), ids) in tables.into_iter().zip(&mut ids) {
+            for from in (0..n).step_by(100_000) {
+                let mut txn = engine.store().begin().unwrap();
+                for at in from..n.min(from + 100_000) {
+                    ids.push(txn.put_row(table, &at.to_string(), &[]).unwrap().0);
+                }
+                txn.commit().unwrap();
+            }
+        }
+        let [rows, people] = ids;
+        let people: Vec<UserId> = people.into_iter().map(UserId).collect();
+        for from in (0..world.users).step_by(20_000) {
+            let mut txn = engine.store().begin().unwrap();
+            for user in from..world.users.min(from + 20_000) {
+                for at in 0..world.each {
+                    let item = ItemId(rows[world.item(user, at) as usize]);
+                    txn.record_interaction(views, people[user as usize], item, &[]).unwrap();
+                }
+            }
+            txn.commit().unwrap();
+        }
+        Shop { engine, items, people }
+    }
+
+    fn measure(&self, algorithm: &str) {
+        let mut txn = self.engine.store().begin().unwrap();
+        let new = NewModel {
+            name: algorithm.to_owned(),
+            algorithm: Some(algorithm.to_owned()),
+            tables: vec![TrainingTable::new("views".to_owned())],
+            options: options(algorithm),
+            ..NewModel::default()
+        };
+        self.engine.create_model(&mut txn, new).unwrap();
+        txn.commit().unwrap();
+        let request = TrainRequest { model: algorithm.to_owned(), ..TrainRequest::default() };
+        self.engine.train(&request, &Work::quiet()).unwrap();
+        let snapshot = self.engine.snapshot();
+        let source = tastedb_engine::Source { name: algorithm.to_owned(), weight: 1.0 };
+        let ask = |at: usize| {
+            let user = self.people[at * self.people.len() / ASKED];
+            let request = Request {
+                sources: vec![source.clone()],
+                ..Request::new(self.items, Context::User(user), 10)
+            };
+            self.engine.recommend(&snapshot, &request).unwrap()
+        };
+        let sources: std::collections::BTreeSet<String> =
+            ask(1).rows.iter().map(|row| row.source.to_string()).collect();
+        timed(|at| drop(ask(at)));
+        told("RECOMMEND", timed(|at| drop(ask(at))));
+        println!("    from {sources:?}");
+    }
+}
+
+fn main() {
+    let given: Vec<u64> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let number = |at: usize, default: u64| given.get(at).copied().unwrap_or(default);
+    let world =
+        World { items: number(0, 1_000_000), users: number(1, 200_000), each: number(2, 15) };
+    let data = world.dataset();
+    println!("{} items, {} users, {} pairs", world.items, world.users, data.n_pairs());
+    let shop = Shop::new(&world);
+    for algorithm in ["item_knn", "graph_filter"] {
+        let start = Instant::now();
+        let options = options(algorithm);
+        let model =
+            fit(algorithm, &data, &SideData::default(), &options, 0, &Work::quiet()).unwrap();
+        println!("  {algorithm}, trained in {:.1} s", start.elapsed().as_secs_f64());
+        by_model(model.as_ref(), &data);
+        drop(model);
+        shop.measure(algorithm);
+    }
+}
