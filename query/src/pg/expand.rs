@@ -1,14 +1,16 @@
-//! Lists as rows: `generate_subscripts`, `array_upper`, and `_pg_expandarray`, whose rows are records of a place
-//! `n` and an item `x`.
+//! Lists as rows: `generate_series` among tables, `generate_subscripts`, `array_upper`, and `_pg_expandarray`,
+//! whose rows are records of a place `n` and an item `x`.
 //!
 //! The planner makes rows of lists, several side by side, but no records; so each field becomes a list of its
 //! own, and a column of such records one of their items.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    AccessExpr, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, SelectItem, Statement, TableAlias, TableFactor, TableFunctionArgs,
 };
 
 use super::rewrite::{call, cast, parts};
+use crate::exec::template;
 use crate::expr::params;
 use crate::storage::Value;
 
@@ -40,6 +42,35 @@ pub(super) fn of_places(function: &Function) -> Option<Expr> {
     list(function, "generate_subscripts")
         .map(places)
         .or_else(|| list(function, "array_upper").map(length))
+}
+
+/// What stands for `generate_series(from, to) AS alias (column)` among the tables of a query.
+pub(super) fn series(
+    name: &ObjectName,
+    args: &TableFunctionArgs,
+    alias: Option<&TableAlias>,
+) -> Option<TableFactor> {
+    if parts(name).last().is_none_or(|last| last != "generate_series") {
+        return None;
+    }
+    let args = args.args.iter().map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => Some(arg.clone()),
+        _ => None,
+    });
+    let numbers = call("unnest", vec![call("generate_series", args.collect::<Option<_>>()?)]);
+    let mut alias = alias.cloned().unwrap_or_else(|| TableAlias {
+        explicit: true,
+        name: Ident::new("generate_series"),
+        columns: Vec::new(),
+        at: None,
+    });
+    // Without a name of its own the column has the table's.
+    let column = alias.columns.pop().map_or_else(|| alias.name.clone(), |column| column.name);
+    let mut query = template::select().ok()?;
+    let list = vec![SelectItem::ExprWithAlias { expr: numbers, alias: column }];
+    template::fill(&mut query, list, None);
+    let Statement::Query(subquery) = query else { return None };
+    Some(TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None })
 }
 
 /// The first argument of a call of this function.

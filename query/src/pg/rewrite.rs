@@ -295,9 +295,11 @@ impl VisitorMut for Rewriter<'_> {
         let TableFactor::Table { name, alias, args, .. } = factor else {
             return ControlFlow::Continue(());
         };
-        if args.is_some() {
-            // A function: there is one of each name.
-            if let Some(last) = name.0.pop() {
+        if let Some(args) = args {
+            if let Some(numbers) = expand::series(name, args, alias.as_ref()) {
+                *factor = numbers;
+            } else if let Some(last) = name.0.pop() {
+                // A function: there is one of each name.
                 name.0 = vec![last];
             }
             return ControlFlow::Continue(());
