@@ -57,7 +57,7 @@ fn a_write_that_would_return_too_many_rows_changes_nothing() {
         "UPDATE likes SET at = NULL RETURNING user_id",
         "DELETE FROM people RETURNING id",
         "DELETE FROM likes RETURNING item_id",
-        "DELETE FROM movies WITH (confirm = true) RETURNING forget_id()",
+        "DELETE FROM movies RETURNING forget_id() WITH (confirm = true)",
         "BEGIN; INSERT INTO people VALUES ('d', 'NO'); UPDATE people SET country = 'DK' RETURNING id; COMMIT",
     ] {
         let (status, problem) = run(sql);
