@@ -21,7 +21,7 @@ help:
 	@echo "make bench             the benchmarks"
 	@echo "make fmt               format the sources"
 	@echo "make setup             install what the build needs and this machine lacks (Debian, Ubuntu)"
-	@echo "make setup-tests       install what some tests need and are skipped without: psql, Python, Node, Chromium"
+	@echo "make setup-tests       install what some tests need and are skipped without: psql, Python, Java, Node, Chromium"
 
 setup:
 	@sh scripts/setup

@@ -116,8 +116,8 @@ pub use tastedb_engine::slate::Method as Diversity;
 pub use tastedb_engine::{
     CancelToken, CurvePoint, Evaluation, EvaluationRow, GraphInfo, LearningCurve, Lineage,
     ModelDefinition, ModelInfo, ModelVersion, OptionValue, Progress, Receipt, ReceiptLine,
-    RefreshPolicy, Refreshment, Scope, Similarity, State, TextEmbedding, Ticket, TrainingTable,
-    Vacuumed,
+    RefreshPolicy, Refreshment, Scope, Silent, Similarity, State, TextEmbedding, Ticket,
+    TrainingTable, Vacuumed,
 };
 pub use tastedb_storage::check::Report as CheckReport;
 pub use tastedb_storage::{

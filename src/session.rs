@@ -284,6 +284,12 @@ impl Session {
         self.inner.set_threads(threads);
     }
 
+    /// The most rows that a statement may return; `None`, the default, means as many as there are. One
+    /// that would return more fails, and has changed nothing. Rows that a COPY streams are not counted.
+    pub fn set_row_limit(&mut self, most: Option<usize>) {
+        self.inner.set_row_limit(most);
+    }
+
     /// What stops the running statement, from another thread. Once cancelled, everything is
     /// refused until [`reset_cancel`](Session::reset_cancel).
     pub fn cancel_token(&self) -> CancelToken {

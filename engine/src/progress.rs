@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use crate::{Error, Result, background};
+use crate::{CurvePoint, Error, Result, background};
 
 /// Where long work reports. It may be called from several threads.
 pub trait Progress: Send + Sync {
     /// `done` of `total` steps of `stage` are finished; `note` is a short remark or empty.
     fn report(&self, stage: &str, done: u64, total: u64, note: &str);
+
+    /// A training by gradients has validated what it learned so far. Who only counts steps need not listen.
+    fn learned(&self, _point: &CurvePoint) {}
 }
 
 /// Reports to nobody.

@@ -368,8 +368,8 @@ codes! {
         "A statement ran longer than the server allows, and was cancelled."
         -> "Ask for less, run it as a job, or raise `statement_timeout`.";
     TOO_MANY_ROWS = "TD1008" "answer too large":
-        "A statement returned more rows than the server sends at once."
-        -> "Add a LIMIT, or raise `max_rows`.";
+        "A statement would return more rows than may be returned at once; a write has changed nothing."
+        -> "Add a LIMIT, return less, or raise the limit: `max_rows` of a server.";
     SERVER_CONFIG = "TD1009" "server cannot start like this":
         "A setting of the server is wrong, unknown, or unsafe."
         -> "Correct the setting that the message names; docs/operations.md lists them.";

@@ -45,7 +45,7 @@ pub use exec::Description;
 pub use outcome::{Outcome, Rows};
 pub use parser::{Statements, parse, parse_one, statements};
 pub use pg::{Caller, TYPE_KEY, VECTOR_OID};
-pub use script::is_complete;
+pub use script::{is_complete, statement_ranges};
 pub use session::{Options, Session, Sql};
 pub use stream::{CopyOut, Layout, StreamFormat};
 

@@ -1,58 +1,77 @@
-//! Where statements end, without reading them: for a shell that waits for the rest of one.
+//! Where the statements of a text begin and end, without reading them: for a shell that waits for the
+//! rest of one, and for a protocol some of whose statements are its own business.
 //!
 //! It knows strings, quoted names, dollar quotes and comments, nothing else. Invariant: it agrees
 //! with the tokenizer about which semicolons separate statements.
 
+use std::ops::Range;
+
 /// Whether `text` needs no further line: nothing but blanks, or a statement that has its semicolon
 /// and nothing after it.
 pub fn is_complete(text: &str) -> bool {
-    match end_state(text) {
-        State::Blank | State::Ended => true,
-        State::Inside => false,
-    }
-}
-
-/// What the end of a text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nothing but white space and comments since the start.
-    Blank,
-    /// A semicolon was the last thing.
-    Ended,
-    /// A statement, string or comment goes on.
-    Inside,
-}
-
-fn end_state(text: &str) -> State {
     let bytes = text.as_bytes();
-    let mut state = State::Blank;
+    let mut is_inside = false;
     let mut at = 0;
     while at < bytes.len() {
-        let rest = &bytes[at..];
-        let length = match rest[0] {
-            b'-' if rest.starts_with(b"--") => Some(line(rest)),
-            b'/' if rest.starts_with(b"/*") => comment(rest),
-            byte if byte.is_ascii_whitespace() => Some(1),
-            b';' => {
-                state = State::Ended;
-                Some(1)
-            }
-            byte => {
-                state = State::Inside;
-                match byte {
-                    b'\'' => quoted(rest, b'\'', escapes(&bytes[..at])),
-                    b'"' => quoted(rest, b'"', false),
-                    b'$' => dollar(rest),
-                    _ => Some(word(rest)),
-                }
-            }
-        };
+        let (piece, length) = piece(bytes, at);
+        match piece {
+            Piece::Blank => {}
+            Piece::Semicolon => is_inside = false,
+            Piece::Part => is_inside = true,
+        }
         match length {
             Some(length) => at += length,
-            None => return State::Inside,
+            None => return false,
         }
     }
-    state
+    !is_inside
+}
+
+/// The statements of a text, in order, each as bytes of it: without its semicolon, and without blanks and
+/// comments before and after it. What does not end (a string, a comment) goes to the end of the text.
+pub fn statement_ranges(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut open: Option<Range<usize>> = None;
+    let mut at = 0;
+    while at < bytes.len() {
+        let (piece, length) = piece(bytes, at);
+        let end = length.map_or(bytes.len(), |length| at + length);
+        match piece {
+            Piece::Blank => {}
+            Piece::Semicolon => found.extend(open.take()),
+            Piece::Part => open.get_or_insert(at..end).end = end,
+        }
+        at = end;
+    }
+    found.extend(open);
+    found
+}
+
+/// What a piece of a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    /// White space or a comment.
+    Blank,
+    /// A semicolon that ends a statement.
+    Semicolon,
+    /// A part of a statement.
+    Part,
+}
+
+/// The piece at a place, which is inside of the text, and its length; `None` if it does not end.
+fn piece(bytes: &[u8], at: usize) -> (Piece, Option<usize>) {
+    let (before, rest) = bytes.split_at(at);
+    match rest[0] {
+        b'-' if rest.starts_with(b"--") => (Piece::Blank, Some(line(rest))),
+        b'/' if rest.starts_with(b"/*") => (Piece::Blank, comment(rest)),
+        byte if byte.is_ascii_whitespace() => (Piece::Blank, Some(1)),
+        b';' => (Piece::Semicolon, Some(1)),
+        b'\'' => (Piece::Part, quoted(rest, b'\'', escapes(before))),
+        b'"' => (Piece::Part, quoted(rest, b'"', false)),
+        b'$' => (Piece::Part, dollar(rest)),
+        _ => (Piece::Part, Some(word(rest))),
+    }
 }
 
 /// A `--` comment, up to its line's end.
@@ -136,7 +155,13 @@ fn is_word_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_complete;
+    use proptest::prelude::*;
+
+    use super::{is_complete, statement_ranges};
+
+    fn texts(sql: &str) -> Vec<&str> {
+        statement_ranges(sql).into_iter().map(|range| &sql[range]).collect()
+    }
 
     #[test]
     fn a_statement_is_complete_after_its_semicolon() {
@@ -178,6 +203,35 @@ mod tests {
             "SELECT a$b$c;",
         ] {
             assert!(is_complete(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn semicolons_in_strings_and_comments_do_not_separate() {
+        assert_eq!(texts(" SELECT 1 ; -- a;b\n ;SELECT ';' ;"), ["SELECT 1", "SELECT ';'"]);
+        assert_eq!(
+            texts("SELECT $x$;$x$; /* ; */ SELECT E'\\';'"),
+            ["SELECT $x$;$x$", "SELECT E'\\';'"]
+        );
+        assert_eq!(texts("SELECT \"a;b\", $1"), ["SELECT \"a;b\", $1"]);
+        assert!(texts(" ;; -- nothing").is_empty());
+    }
+
+    #[test]
+    fn a_dollar_inside_a_name_begins_no_quote() {
+        assert_eq!(texts("SELECT a$b$; SELECT 2 AS c$b$"), ["SELECT a$b$", "SELECT 2 AS c$b$"]);
+        assert_eq!(texts("SELECT βe'\'; SELECT 2"), ["SELECT βe'\'", "SELECT 2"]);
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_are_in_order_and_cut_no_character(text in "[a;'\"$E\\\\/* \\-\nβ1]{0,60}") {
+            let mut before = 0;
+            for range in statement_ranges(&text) {
+                prop_assert!(before <= range.start && range.start < range.end);
+                prop_assert!(text.get(range.clone()).is_some());
+                before = range.end;
+            }
         }
     }
 }

@@ -15,12 +15,13 @@ use std::time::Instant;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use tastedb_engine::{CancelToken, Engine, ModelInfo, Progress, Silent, Work};
 
+use crate::access::Access;
 use crate::ast::{Isolation, Statement};
 use crate::candidates::{Columns, Masks};
 use crate::error::{Error, Result};
 use crate::exec::{self, Description, Shapes, show};
 use crate::expr::{Compiler, Planner, Projections};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Rows};
 use crate::parser;
 use crate::pg::Caller;
 use crate::provider::{OpenTransaction, View};
@@ -107,6 +108,7 @@ impl Sql {
             progress: Arc::new(Silent),
             cancel: CancelToken::new(),
             threads: 0,
+            most_rows: None,
         }
     }
 
@@ -220,6 +222,7 @@ pub struct Session {
     progress: Arc<dyn Progress>,
     cancel: CancelToken,
     threads: usize,
+    most_rows: Option<usize>,
 }
 
 impl std::fmt::Debug for Session {
@@ -279,6 +282,10 @@ impl Session {
         }
         let start = Instant::now();
         let mut outcome = exec::execute(self, statement, sql, params)?;
+        // A write has asked before it was done.
+        if statement.access() == Access::Read {
+            self.admit(outcome.rows.as_ref().map_or(0, Rows::len))?;
+        }
         outcome.elapsed = Some(start.elapsed());
         Ok(outcome)
     }
@@ -333,6 +340,24 @@ impl Session {
     /// Threads for training and evaluation; 0 means one for each core.
     pub fn set_threads(&mut self, threads: usize) {
         self.threads = threads;
+    }
+
+    /// The most rows that a statement may return; `None`, the default: as many as there are. One that
+    /// would return more fails, and has changed nothing.
+    pub fn set_row_limit(&mut self, most: Option<usize>) {
+        self.most_rows = most;
+    }
+
+    pub(crate) fn row_limit(&self) -> Option<usize> {
+        self.most_rows
+    }
+
+    /// Refuses more rows than a statement may return.
+    pub(crate) fn admit(&self, rows: usize) -> Result<()> {
+        match self.most_rows {
+            Some(most) if rows > most => Err(Error::too_many_rows(most)),
+            _ => Ok(()),
+        }
     }
 
     /// What stops the running statement. A token that was used stays cancelled:

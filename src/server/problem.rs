@@ -95,10 +95,9 @@ impl Problem {
         Problem::new(408, &codes::SERVER_TIMEOUT, message)
     }
 
-    /// A statement returned more rows than are sent.
-    pub(crate) fn too_many_rows(rows: usize, limit: usize) -> Problem {
-        let message = format!("the statement returns {rows} rows; at most {limit} are sent");
-        Problem::new(422, &codes::TOO_MANY_ROWS, message)
+    /// Somebody has stopped it.
+    pub(crate) fn cancelled() -> Problem {
+        Problem::new(408, &codes::CANCELLED, "cancelled")
     }
 
     /// There is no table of this name.
@@ -181,6 +180,12 @@ impl DerefMut for Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
+        Problem::from(&error)
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Problem {
         Problem(Box::new(Details {
             status: status(error.kind(), error.code()),
             code: error.code(),
@@ -206,6 +211,7 @@ impl std::fmt::Display for Problem {
 /// The HTTP status of an error.
 fn status(kind: ErrorKind, code: &str) -> u16 {
     match kind {
+        _ if code == codes::TOO_MANY_ROWS.id => 422,
         // A data file that the statement names, as opposed to one of the database.
         ErrorKind::Io if code.starts_with("TD04") => 400,
         ErrorKind::InvalidInput => 400,

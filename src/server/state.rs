@@ -50,7 +50,12 @@ impl Server {
             Some((certificate, key)) => Some(Tls::open(certificate, key)?),
             None => None,
         };
-        let work = Work::new(database.clone(), config.max_statements, config.statement_timeout);
+        let work = Work::new(
+            database.clone(),
+            config.max_statements,
+            config.job_threads,
+            config.statement_timeout,
+        );
         Ok(Server {
             accounts,
             tls,

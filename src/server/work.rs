@@ -36,19 +36,27 @@ pub(crate) struct Work {
     quick: Arc<Semaphore>,
     statements: Arc<Semaphore>,
     places: usize,
+    threads: usize,
     timeout: Duration,
     waiting: AtomicU64,
 }
 
 impl Work {
-    /// Sessions of `database`, at most `places` in each lane, for `timeout` each.
-    pub(crate) fn new(database: Database, places: usize, timeout: Duration) -> Work {
+    /// Sessions of `database`, at most `places` in each lane, for `timeout` each, with `threads` threads
+    /// for what takes long.
+    pub(crate) fn new(
+        database: Database,
+        places: usize,
+        threads: usize,
+        timeout: Duration,
+    ) -> Work {
         Work {
             database,
             idle: Mutex::default(),
             quick: Arc::new(Semaphore::new(places)),
             statements: Arc::new(Semaphore::new(places)),
             places,
+            threads,
             timeout,
             waiting: AtomicU64::new(0),
         }
@@ -122,7 +130,11 @@ impl Work {
 
     fn session(&self) -> Session {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| self.database.session())
+        idle.unwrap_or_else(|| {
+            let mut session = self.database.session();
+            session.set_threads(self.threads);
+            session
+        })
     }
 
     fn give_back(&self, mut session: Session) {

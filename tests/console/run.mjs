@@ -2,9 +2,9 @@
 //
 //   node run.mjs URL KEY EMPTY_URL
 //
-// URL serves the database that tests/it/console.rs makes (of `tastedb demo`, with a model `walk` by lightgcn and
-// one `slow` that was not trained) to the owner of KEY, an admin. EMPTY_URL serves an empty database without
-// accounts. Exits with 1 at the first step that fails.
+// URL serves the database that tests/it/server/console.rs makes (of `tastedb demo`, with a model `walk` by lightgcn
+// and two that were not trained, `slow` and `endless`, whose curve grows until it is stopped) to the owner of KEY, an
+// admin. EMPTY_URL serves an empty database without accounts. Exits with 1 at the first step that fails.
 
 import assert from "node:assert/strict";
 import { accessible, field, fill, launch, open, press, says, settled, text, texts, view } from "./page.mjs";
@@ -151,6 +151,19 @@ const steps = {
     await press(page, "Refresh");
     await page.waitForFunction(() => [...document.querySelectorAll(".job code")].some((c) => /^REFRESH/.test(c.innerText)));
     await says(page, "done", ".job .state");
+  },
+
+  async "a curve grows while its model trains"(page) {
+    await view(page, "#/models/endless");
+    await press(page, "Train");
+    const told = ".job svg[aria-label*='so far: recall@20 from']";
+    await page.waitForSelector(told);
+    const before = await page.$eval(told, (curve) => curve.ariaLabel);
+    await page.waitForFunction((told, before) => document.querySelector(told)?.ariaLabel !== before, {}, told, before);
+    assert.equal((await page.$$(".job svg[role=img]")).length, 2, "recall and loss");
+    assert.deepEqual(await accessible(page), []);
+    await press(page, "Cancel");
+    await says(page, "cancelled", ".job .state");
   },
 
   async "a training is cancelled"(page) {

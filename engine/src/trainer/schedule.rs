@@ -52,7 +52,9 @@ pub(crate) fn train<L: Learner>(
         let state = learner.state();
         let found = recall(&state);
         let epoch = epoch as u64;
-        curve.points.push(CurvePoint { epoch, loss, recall: found });
+        let point = CurvePoint { epoch, loss, recall: found };
+        work.progress.learned(&point);
+        curve.points.push(point);
         if found > most {
             (most, best, curve.best, idle) = (found, state, epoch, 0);
         } else {

@@ -61,6 +61,9 @@ pub(crate) fn run(session: &mut Session, delete: &Delete, params: &[Value]) -> R
         let alias = delete.alias.as_ref().unwrap_or(&delete.table);
         let filter = delete.filter.as_ref();
         let rows = targets(session, &shape, alias, list, filter, params, &view)?;
+        if delete.returning.is_some() {
+            session.admit(rows.len())?;
+        }
         let now = session.sql().now();
         let engine = session.engine().clone();
         let mut affected = 0;

@@ -228,7 +228,8 @@ impl Types<'_> {
                 continue;
             }
             let item = std::slice::from_ref(item);
-            let compiled = Returning::new(planner, shape, item, &nulls, self.session.sql().now())?;
+            let now = self.session.sql().now();
+            let compiled = Returning::new(planner, shape, item, &nulls, now, None)?;
             fields.extend(compiled.schema().fields().iter().cloned());
         }
         Ok(Some(Arc::new(Schema::new(fields))))

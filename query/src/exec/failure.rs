@@ -28,6 +28,10 @@ impl Error {
         Error::new(&codes::CANCELLED, "cancelled")
     }
 
+    pub(crate) fn too_many_rows(most: usize) -> Error {
+        Error::new(&codes::TOO_MANY_ROWS, format!("more than {most} rows would be returned"))
+    }
+
     pub(crate) fn not_supported(what: impl std::fmt::Display) -> Error {
         Error::new(&codes::FEATURE_UNSUPPORTED, format!("not supported yet: {what}"))
     }

@@ -54,7 +54,9 @@ pub(crate) fn run(session: &mut Session, insert: &Insert, params: &[Value]) -> R
         }
     };
     let mut returning = match &insert.returning {
-        Some(list) => Some(Returning::new(&planner, &shape, list, params, now)?),
+        Some(list) => {
+            Some(Returning::new(&planner, &shape, list, params, now, session.row_limit())?)
+        }
         None => None,
     };
     let rows = Source::new(session, insert, &shape, &targets, given, view)?;

@@ -23,7 +23,7 @@ mod recommend;
 mod returning;
 mod select;
 pub(crate) mod show;
-mod template;
+pub(crate) mod template;
 mod titles;
 mod update;
 mod writer;

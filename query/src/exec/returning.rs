@@ -21,16 +21,19 @@ pub(crate) struct Returning {
     builder: BatchBuilder,
     /// The stored columns of the shape, in order.
     columns: Vec<ColumnId>,
+    rows: usize,
+    most: Option<usize>,
 }
 
 impl Returning {
-    /// Compiles the list over the columns of a table.
+    /// Compiles the list over the columns of a table, for at most so many rows.
     pub(crate) fn new(
         planner: &Planner,
         shape: &Arc<Shape>,
         list: &[SelectItem],
         values: &[Value],
         now: i64,
+        most: Option<usize>,
     ) -> Result<Returning> {
         let scope = Scope::table(&shape.table.name, &shape.schema);
         let mut items = Vec::new();
@@ -52,6 +55,8 @@ impl Returning {
             shape: Arc::clone(shape),
             items,
             schema: Arc::new(Schema::new(fields)),
+            rows: 0,
+            most,
         })
     }
 
@@ -60,8 +65,18 @@ impl Returning {
         &self.schema
     }
 
+    /// Counts one more row, so that a statement fails as soon as it would return too many.
+    fn count(&mut self) -> Result<()> {
+        self.rows += 1;
+        match self.most {
+            Some(most) if self.rows > most => Err(Error::too_many_rows(most)),
+            _ => Ok(()),
+        }
+    }
+
     /// Adds an entity as it stands in `read`.
     pub(crate) fn entity(&mut self, read: &dyn Read, id: EntityId) -> Result<()> {
+        self.count()?;
         let table = self.shape.table.id;
         let Some(row) = read.row(table, id, &self.columns)? else { return Ok(()) };
         let mut values = row.values.iter();
@@ -91,6 +106,7 @@ impl Returning {
         user: UserId,
         id: InteractionId,
     ) -> Result<()> {
+        self.count()?;
         let history = read.history(self.shape.table.id, user, &self.columns)?;
         let Some(row) = history.iter().find(|row| row.id == id) else { return Ok(()) };
         self.push(read, row)

@@ -25,10 +25,15 @@ use crate::storage::Value;
 
 /// Runs a query.
 pub(crate) fn run(session: &mut Session, query: &Statement, params: &[Value]) -> Result<Outcome> {
-    let mut bound = query.clone();
-    let tables = prepare(session, &mut bound, params, session.view())?;
-    let now = session.sql().now();
-    let rows = session.sql().planner().rows(tables, now, bound, session.cancel())?;
+    let mut batches = Vec::new();
+    let mut count = 0;
+    let schema = stream(session, query, params, session.view(), &mut |batch| {
+        count += batch.num_rows();
+        session.admit(count)?;
+        batches.push(batch);
+        Ok(())
+    })?;
+    let rows = Rows { schema, batches };
     Ok(Outcome::with_rows("SELECT", titles::entitle(query, rows)?))
 }
 

@@ -43,7 +43,10 @@ pub(crate) fn run(session: &mut Session, update: &Update, params: &[Value]) -> R
         let planner = session.sql().planner();
         let (list, tickets) = split(update.returning.as_deref().unwrap_or_default());
         let mut returning = match &update.returning {
-            Some(_) => Some(Returning::new(planner, &shape, &list, params, now)?),
+            Some(_) => {
+                let most = session.row_limit();
+                Some(Returning::new(planner, &shape, &list, params, now, most)?)
+            }
             None => None,
         };
         if !tickets.is_empty() {

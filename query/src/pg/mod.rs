@@ -4,7 +4,7 @@
 //! relation    rows made by hand, and their columns      facts       a database in PostgreSQL's terms
 //! tables      pg_class, pg_attribute, …                 schema      information_schema
 //! functions   format_type, pg_get_expr, …               rewrite     what a planner of ours cannot read
-//! oids        pg_type
+//! oids        pg_type                               expand      lists as rows
 //! ```
 //!
 //! A query that names nothing of the catalogue passes by untouched. There is what clients ask for, not
@@ -12,6 +12,7 @@
 //! only reads, and every number is a function of the catalogue, so that one query can be joined with the
 //! next.
 
+mod expand;
 mod facts;
 mod functions;
 mod oids;

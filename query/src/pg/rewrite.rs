@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::facts::{CATALOG, Facts, INFORMATION, PUBLIC};
-use super::{functions, oids, schema, tables};
+use super::{expand, functions, oids, schema, tables};
 use crate::error::{Error, Result};
 use crate::expr::params;
 use crate::storage::Value;
@@ -82,7 +82,7 @@ pub(super) fn rewrite(
 }
 
 /// The parts of a name, folded.
-fn parts(name: &ObjectName) -> Vec<String> {
+pub(super) fn parts(name: &ObjectName) -> Vec<String> {
     let ident = |part: &ObjectNamePart| part.as_ident().map(crate::exec::normal);
     name.0.iter().filter_map(ident).collect()
 }
@@ -295,9 +295,11 @@ impl VisitorMut for Rewriter<'_> {
         let TableFactor::Table { name, alias, args, .. } = factor else {
             return ControlFlow::Continue(());
         };
-        if args.is_some() {
-            // A function: there is one of each name.
-            if let Some(last) = name.0.pop() {
+        if let Some(args) = args {
+            if let Some(numbers) = expand::series(name, args, alias.as_ref()) {
+                *factor = numbers;
+            } else if let Some(last) = name.0.pop() {
+                // A function: there is one of each name.
                 name.0 = vec![last];
             }
             return ControlFlow::Continue(());
@@ -320,6 +322,9 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         // From the outside in: a subquery loses its shape before what is in it does.
+        if let Some(list) = expand::expanded(expr) {
+            *expr = list;
+        }
         match expr {
             Expr::Exists { subquery, negated } if is_emptied(subquery) => *expr = truth(*negated),
             Expr::Subquery(query) if is_emptied(query) => *expr = cast(null(), DataType::Text),
@@ -403,7 +408,7 @@ impl Rewriter<'_> {
                 if let Some(last) = function.name.0.pop() {
                     function.name.0 = vec![last];
                 }
-                subscripts(function)
+                expand::of_places(function)
             }
             Expr::Cast { expr: inner, data_type, .. } => {
                 let (inner, data_type) = (inner.as_ref().clone(), data_type.clone());
@@ -437,6 +442,11 @@ impl Rewriter<'_> {
                 Some(other) => return Err(unknown("schema", other)),
                 None => call(functions::REGNAMESPACE, vec![inner]),
             },
+            "regproc" | "regprocedure" if given.is_some() => {
+                let text = given.as_deref().unwrap_or_default();
+                let name = text.strip_prefix("pg_catalog.").unwrap_or(text);
+                params::literal(&Value::Text(name.to_owned()))
+            }
             "regproc" | "regprocedure" | "name" | "cstring" | "char" | "\"char\"" | "text"
             | "bpchar" | "varchar" | "json" | "jsonb" | "regrole" => cast(inner, DataType::Text),
             "oid" | "xid" | "cid" => cast(inner, DataType::IntegerUnsigned(None)),
@@ -628,18 +638,6 @@ fn gathered(query: &mut Query) {
     query.order_by = None;
 }
 
-/// `generate_subscripts(list, 1)` beside `unnest(list)`: the numbers from 1 on.
-fn subscripts(function: &Function) -> Option<Expr> {
-    if parts(&function.name).last().is_none_or(|name| name != "generate_subscripts") {
-        return None;
-    }
-    let FunctionArguments::List(list) = &function.args else { return None };
-    let FunctionArg::Unnamed(FunctionArgExpr::Expr(of)) = list.args.first()? else { return None };
-    let one = params::literal(&Value::Int(1));
-    let length = cast(call("array_length", vec![of.clone()]), DataType::BigInt(None));
-    Some(call("unnest", vec![call("generate_series", vec![one, length])]))
-}
-
 fn is_current_schema(ident: &Ident) -> bool {
     ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("current_schema")
 }
@@ -690,11 +688,13 @@ fn int(number: i32) -> Expr {
     params::literal(&Value::Int(number.into()))
 }
 
-fn cast(expr: Expr, data_type: DataType) -> Expr {
+/// A cast.
+pub(super) fn cast(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
-fn call(name: &str, args: Vec<Expr>) -> Expr {
+/// A call of a function.
+pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),

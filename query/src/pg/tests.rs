@@ -226,3 +226,55 @@ fn a_table_of_ours_may_be_called_like_one_of_the_catalogues() {
         .expect("a name like any other");
     assert_eq!(rows(&mut session, "SELECT count(*) FROM pg_class"), [["0"]]);
 }
+
+#[test]
+fn pgjdbc_finds_keys_by_records_of_lists() {
+    let mut session = shop();
+    let keys = |session: &mut Session, table: &str| {
+        let sql = format!(
+            "SELECT result.TABLE_CAT, result.TABLE_SCHEM, result.TABLE_NAME, result.COLUMN_NAME, result.KEY_SEQ, result.PK_NAME
+             FROM (SELECT NULL AS TABLE_CAT, n.nspname AS TABLE_SCHEM, ct.relname AS TABLE_NAME, a.attname AS COLUMN_NAME,
+               (information_schema._pg_expandarray(i.indkey)).n AS KEY_SEQ, ci.relname AS PK_NAME,
+               information_schema._pg_expandarray(i.indkey) AS KEYS, a.attnum AS A_ATTNUM
+             FROM pg_catalog.pg_class ct JOIN pg_catalog.pg_attribute a ON (ct.oid = a.attrelid)
+               JOIN pg_catalog.pg_namespace n ON (ct.relnamespace = n.oid)
+               JOIN pg_catalog.pg_index i ON ( a.attrelid = i.indrelid)
+               JOIN pg_catalog.pg_class ci ON (ci.oid = i.indexrelid)
+             WHERE true AND ct.relname = '{table}' AND i.indisprimary ) result
+             where result.A_ATTNUM = (result.KEYS).x ORDER BY result.table_name, result.pk_name, result.key_seq"
+        );
+        let found = rows(session, &sql);
+        found.into_iter().map(|row| format!("{} {}", row[4], row[3])).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&mut session, "films"), ["1 id"]);
+    assert_eq!(keys(&mut session, "seen"), ["1 person", "2 film"]);
+    let best = "SELECT a.attname, a.atttypid, atttypmod FROM pg_catalog.pg_class ct
+          JOIN pg_catalog.pg_attribute a ON (ct.oid = a.attrelid)
+          JOIN pg_catalog.pg_namespace n ON (ct.relnamespace = n.oid)
+          JOIN (SELECT i.indexrelid, i.indrelid, i.indisprimary, information_schema._pg_expandarray(i.indkey) AS keys
+            FROM pg_catalog.pg_index i) i ON (a.attnum = (i.keys).x AND a.attrelid = i.indrelid)
+        WHERE true AND ct.relname = 'films' AND i.indisprimary ORDER BY a.attnum";
+    assert_eq!(rows(&mut session, best), [["id", "20", "-1"]]);
+}
+
+#[test]
+fn pgjdbc_numbers_places_by_a_series_among_tables() {
+    let mut session = shop();
+    let keys = "SELECT pkc.relname, fka.attname, pos.n AS KEY_SEQ, con.conname
+        FROM pg_catalog.pg_class pkc, pg_catalog.pg_attribute pka, pg_catalog.pg_class fkc,
+          pg_catalog.pg_attribute fka, pg_catalog.pg_constraint con, pg_catalog.generate_series(1, 32) pos(n)
+        WHERE pkc.oid = pka.attrelid AND pka.attnum = con.confkey[pos.n] AND con.confrelid = pkc.oid
+          AND fkc.oid = fka.attrelid AND fka.attnum = con.conkey[pos.n] AND con.conrelid = fkc.oid
+          AND con.contype = 'f' AND fkc.relname = 'seen' ORDER BY pkc.relname, con.conname, pos.n";
+    assert_eq!(
+        rows(&mut session, keys),
+        [["films", "film", "1", "seen_film_fkey"], ["people", "person", "1", "seen_person_fkey"]]
+    );
+    let is_list = "SELECT typinput='pg_catalog.array_in'::regproc as is_array, typtype, typname, pg_type.oid
+          FROM pg_catalog.pg_type LEFT JOIN (select ns.oid as nspoid, ns.nspname, r.r from pg_namespace as ns
+            join ( select s.r, (current_schemas(false))[s.r] as nspname
+              from generate_series(1, array_upper(current_schemas(false), 1)) as s(r) ) as r using ( nspname )
+          ) as sp ON sp.nspoid = typnamespace
+        WHERE pg_type.oid = 1009 ORDER BY sp.r, pg_type.oid DESC;";
+    assert_eq!(rows(&mut session, is_list), [["true", "b", "_text", "1009"]]);
+}

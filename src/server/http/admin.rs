@@ -63,7 +63,7 @@ async fn backup(
         database.backup(&folder)?;
         Ok(json!({ "tag": "BACKUP", "name": asked.name }))
     });
-    let report = server.jobs.start("BACKUP", "backup".to_owned(), &who.0.name, task)?;
+    let report = server.jobs.start("BACKUP", "backup", &who.0.name, task)?;
     Ok((StatusCode::ACCEPTED, Json(report)))
 }
 
@@ -106,7 +106,7 @@ async fn restore(
         let rows: u64 = tickets.iter().map(|ticket| ticket.rows).sum();
         Ok(json!({ "tag": "RESTORE", "name": asked.to, "forgotten_again": rows }))
     });
-    let report = server.jobs.start("RESTORE", "restore".to_owned(), &who.0.name, task)?;
+    let report = server.jobs.start("RESTORE", "restore", &who.0.name, task)?;
     Ok((StatusCode::ACCEPTED, Json(report)))
 }
 

@@ -83,7 +83,7 @@ async fn forget(
     }
     let mut text = Composed::new("DELETE FROM", Vec::new());
     text.name(&table.name).words("WHERE").name(&table.key_column).words("=");
-    text.value(subject.key.into()).words("RETURNING forget_id() AS ticket");
+    text.value(subject.key.into()).ticket();
     let outcomes = text.run(&server, who.0, Lane::Statement, "DELETE").await?;
     let rows = outcomes.last().map(rows_of).transpose()?.unwrap_or_default();
     let Some(row) = rows.first() else { return Err(Problem::no_row(&subject.table)) };

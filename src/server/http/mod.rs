@@ -38,6 +38,7 @@ use super::state::Server;
 
 pub(crate) use answer::document;
 pub(crate) use idempotency::Repeats;
+pub(crate) use statement::whole;
 
 /// What every handler can ask for.
 type Shared = axum::extract::State<Arc<Server>>;

@@ -384,7 +384,7 @@ async fn delete_row(
     text.name(&schema.name).words("WHERE").name(&schema.key_column).words("=");
     text.value(typed(schema, &key)?);
     if deleting.forget {
-        text.words("RETURNING forget_id() AS ticket");
+        text.ticket();
     }
     let outcomes = text.run(&server, who.0, Lane::Statement, "DELETE").await?;
     let row = outcomes.last().map(rows_of).transpose()?.and_then(|rows| rows.into_iter().next());
@@ -440,7 +440,7 @@ async fn delete_interactions(
         text.value(typed(side(link.item_table)?, &item)?);
     }
     if pair.forget {
-        text.words("RETURNING forget_id() AS ticket");
+        text.ticket();
     }
     let outcomes = text.run(&server, who.0, Lane::Statement, "DELETE").await?;
     let row = outcomes.last().map(rows_of).transpose()?.and_then(|rows| rows.into_iter().next());

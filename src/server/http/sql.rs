@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json_;
-use tastedb::Outcome;
 use tastedb::arrow::ipc::writer::StreamWriter;
+use tastedb::{Outcome, Session, Value};
+use tastedb_query::statement_ranges;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,6 +20,8 @@ use super::answer::ProblemDocument;
 use super::auth::Who;
 use super::input::Input;
 use super::statement::{checked, params, rows_of};
+use crate::server::access::Principal;
+use crate::server::jobs;
 use crate::server::problem::Problem;
 use crate::server::state::Server;
 use crate::server::work::Lane;
@@ -98,9 +101,9 @@ async fn sql(
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let arrow = accept.is_some_and(|accept| accept.contains(ARROW));
     let shared = Arc::clone(&server);
-    let run = move |session: &mut tastedb::Session| {
+    let run = move |session: &mut Session| {
         let params = params(&script.params)?;
-        let outcomes = checked(&shared, session, &who.0, &script.sql, &params)?;
+        let outcomes = outcomes(&shared, session, &who.0, &script.sql, &params)?;
         if arrow {
             let body = stream(outcomes.last())?;
             return Ok(([(header::CONTENT_TYPE, ARROW)], body).into_response());
@@ -109,6 +112,26 @@ async fn sql(
         Ok(Json(ScriptAnswer { results }).into_response())
     };
     server.work.run(Lane::Statement, run).await
+}
+
+/// Runs a script; what takes long in it as jobs.
+fn outcomes(
+    server: &Server,
+    session: &mut Session,
+    who: &Principal,
+    sql: &str,
+    params: &[Value],
+) -> Result<Vec<Outcome>, Problem> {
+    let script = session.script(sql)?;
+    let texts = statement_ranges(sql);
+    session.set_row_limit(Some(server.config.max_rows));
+    checked(server, session, who, &script, &mut |session, at| {
+        if !script.get(at).is_some_and(|statement| jobs::is_job(statement.name)) {
+            return Ok(session.execute_at(&script, at, params)?);
+        }
+        let text = texts.get(at).map_or(sql, |range| &sql[range.clone()]);
+        Ok(server.jobs.run(session, (&script, at), params, text, &who.name)??)
+    })
 }
 
 fn answer(outcome: &Outcome) -> Result<StatementAnswer, Problem> {

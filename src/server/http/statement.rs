@@ -11,7 +11,7 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use tastedb::{Outcome, Place, Session, Value};
+use tastedb::{Outcome, Place, Script, Session, Value};
 use utoipa::ToSchema;
 
 use crate::rows::json::objects;
@@ -54,7 +54,7 @@ pub(super) fn rows_of(outcome: &Outcome) -> Result<Vec<Json>, Problem> {
 }
 
 /// Everything of an outcome: tag, rows, notices.
-pub(super) fn whole(outcome: &Outcome) -> Result<Json, Problem> {
+pub(crate) fn whole(outcome: &Outcome) -> Result<Json, Problem> {
     Ok(json!({
         "tag": outcome.tag,
         "rows": rows_of(outcome)?,
@@ -63,31 +63,28 @@ pub(super) fn whole(outcome: &Outcome) -> Result<Json, Problem> {
     }))
 }
 
-/// Checks every statement of a script against a role, and runs it.
+/// Checks every statement of a script against a role, then has `run` run each, by its place. The first error
+/// ends it.
 pub(super) fn checked(
     server: &Server,
     session: &mut Session,
     who: &Principal,
-    sql: &str,
-    params: &[Value],
+    script: &Script,
+    run: &mut dyn FnMut(&mut Session, usize) -> Result<Outcome, Problem>,
 ) -> Result<Vec<Outcome>, Problem> {
-    let prepared = session.prepare(sql)?;
-    for statement in &prepared {
+    let statements: Vec<_> = (0..script.len()).filter_map(|at| script.get(at)).collect();
+    for statement in &statements {
         who.may(statement.access)?;
     }
-    let name = prepared.first().map_or("none", |statement| statement.name);
-    let start = Instant::now();
-    let done = session.execute_with(sql, params).map_err(Problem::from).and_then(|outcomes| {
-        let rows = |outcome: &Outcome| outcome.rows.as_ref().map_or(0, tastedb::Rows::len);
-        let most = outcomes.iter().map(rows).max().unwrap_or(0);
-        if most > server.config.max_rows {
-            return Err(Problem::too_many_rows(most, server.config.max_rows));
-        }
-        Ok(outcomes)
-    });
-    let code = done.as_ref().err().map(|problem| problem.code);
-    server.metrics.statement("http", name, code, start.elapsed());
-    done
+    let mut outcomes = Vec::with_capacity(statements.len());
+    for (at, statement) in statements.iter().enumerate() {
+        let start = Instant::now();
+        let done = run(session, at);
+        let code = done.as_ref().err().map(|problem| problem.code);
+        server.metrics.statement("http", statement.name, code, start.elapsed());
+        outcomes.push(done?);
+    }
+    Ok(outcomes)
 }
 
 /// A statement that is put together.
@@ -97,12 +94,14 @@ pub(super) struct Composed {
     params: Vec<Value>,
     /// Where clauses of the client stand: the first line of each, and the member it came in.
     clauses: Vec<(usize, &'static str)>,
+    /// Whether its rows may be as many as there are: they are not sent.
+    unlimited: bool,
 }
 
 impl Composed {
     /// A statement that begins like this, with parameters that the client's clauses may use.
     pub(super) fn new(begin: &str, params: Vec<Value>) -> Composed {
-        Composed { text: begin.to_owned(), params, clauses: Vec::new() }
+        Composed { text: begin.to_owned(), params, ..Composed::default() }
     }
 
     /// Words of the language.
@@ -153,6 +152,12 @@ impl Composed {
         self
     }
 
+    /// Asks for the ticket of a DELETE that forgets. It comes with each of the rows, none of which is sent.
+    pub(super) fn ticket(&mut self) -> &mut Composed {
+        self.unlimited = true;
+        self.words("RETURNING forget_id() AS ticket")
+    }
+
     /// Runs it: it must be one statement of this name.
     pub(super) async fn run(
         self,
@@ -175,12 +180,15 @@ impl Composed {
         name: &'static str,
     ) -> Result<Vec<Outcome>, Problem> {
         let mut run = || {
-            let prepared = session.prepare(&self.text)?;
-            if prepared.len() != 1 || prepared[0].name != name {
+            let script = session.script(&self.text)?;
+            if script.len() != 1 || script.get(0).is_none_or(|statement| statement.name != name) {
                 let message = "a clause holds more than one clause";
                 return Err(Problem::bad_request(message));
             }
-            checked(server, session, who, &self.text, &self.params)
+            session.set_row_limit((!self.unlimited).then_some(server.config.max_rows));
+            checked(server, session, who, &script, &mut |session, at| {
+                Ok(session.execute_at(&script, at, &self.params)?)
+            })
         };
         run().map_err(|problem| self.placed(problem))
     }
@@ -192,12 +200,13 @@ impl Composed {
         who: &Principal,
         name: &'static str,
     ) -> Result<(StatusCode, axum::Json<Report>), Problem> {
-        let (shared, account, statement) = (Arc::clone(server), who.clone(), self.text.clone());
+        let (shared, account) = (Arc::clone(server), who.clone());
+        let statement = self.text.clone();
         let task: Task = Box::new(move |session| {
             let outcomes = self.run_in(&shared, session, &account, name)?;
             outcomes.last().map_or(Ok(Json::Null), whole)
         });
-        let report = server.jobs.start(name, statement, &who.name, task)?;
+        let report = server.jobs.start(name, &statement, &who.name, task)?;
         Ok((StatusCode::ACCEPTED, axum::Json(report)))
     }
 

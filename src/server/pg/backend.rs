@@ -164,6 +164,7 @@ impl Output {
             code: None,
             hint: None,
             position: None,
+            routine: None,
         };
         self.message(b'N', |out| fields(out, &refusal));
     }
@@ -195,6 +196,9 @@ fn fields(out: &mut Vec<u8>, refusal: &Refusal) {
     }
     if let Some(position) = refusal.position {
         field(b'P', &position.to_string());
+    }
+    if let Some(routine) = refusal.routine {
+        field(b'R', routine);
     }
     out.push(0);
 }

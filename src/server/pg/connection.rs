@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tastedb::{Script, Session};
+use tastedb_query::statement_ranges;
 
 use super::backend::Status;
 use super::frontend::{Message, Target};
@@ -14,7 +15,6 @@ use super::refusal::{Refusal, Severity};
 use super::registry::Entry;
 use super::running::Ran;
 use super::settings::{self, Settings};
-use super::split;
 use super::startup::Settled;
 use super::statement::{Body, Portal, Prepared, Recent, Rows, tag};
 use super::wire::{Broken, Wire};
@@ -83,6 +83,7 @@ impl<'a> Connection<'a> {
     ) -> Connection<'a> {
         let mut session = server.database.session();
         session.set_threads(server.config.job_threads);
+        session.set_row_limit(Some(server.config.max_rows));
         session.set_caller(tastedb::Caller {
             user: settled.who.name.to_string(),
             database: settled.database,
@@ -225,7 +226,7 @@ impl<'a> Connection<'a> {
 
     /// Runs the statements of a text. All are parsed before the first runs.
     fn script(&mut self, sql: &str) -> Result<(), Failure> {
-        let ranges = split::statements(sql);
+        let ranges = statement_ranges(sql);
         if ranges.is_empty() {
             self.wire.out.empty();
             return Ok(());

@@ -58,7 +58,7 @@ fn item(oid: u32) -> Option<u32> {
 }
 
 fn of_text(oid: u32, text: &str) -> Option<Value> {
-    let read = |ty| tastedb_query::read_value(text, ty);
+    let read = |text, ty| tastedb_query::read_value(text, ty);
     match oid {
         16 => match text.trim().to_ascii_lowercase().as_str() {
             "t" | "true" | "y" | "yes" | "on" | "1" => Some(Value::Bool(true)),
@@ -71,15 +71,30 @@ fn of_text(oid: u32, text: &str) -> Option<Value> {
             Ok(whole) => Some(Value::Int(whole)),
             Err(_) => number(text).map(Value::Real),
         },
-        1082 => read(ColumnType::Date),
-        1114 | 1184 => read(ColumnType::Timestamp),
-        1009 | 1015 | 1014 | 1003 => read(ColumnType::TextList),
+        1082 => read(without_zone(text), ColumnType::Date),
+        1114 => read(without_zone(text), ColumnType::Timestamp),
+        1184 => read(text, ColumnType::Timestamp),
+        1009 | 1015 | 1014 | 1003 => read(text, ColumnType::TextList),
         // Lists of numbers are vectors here.
         1005 | 1007 | 1016 | 1021 | 1022 | 1231 => {
             let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
             Some(Value::Text(format!("[{inner}]")))
         }
         _ => Some(Value::Text(text.to_owned())),
+    }
+}
+
+/// A date or a moment without the zone after it, which means nothing for types that have none: PostgreSQL
+/// passes it over, and drivers send that of their machine.
+fn without_zone(text: &str) -> &str {
+    // Not the signs between year, month and day.
+    let Some(sign) = text.rfind(['+', '-']).filter(|sign| *sign >= "2020-02-29".len()) else {
+        return text;
+    };
+    let zone = &text[sign + 1..];
+    match zone.len() >= 2 && zone.bytes().all(|byte| byte.is_ascii_digit() || byte == b':') {
+        true => text[..sign].trim_end(),
+        false => text,
     }
 }
 
@@ -211,6 +226,22 @@ mod tests {
         assert_eq!(read(1022, 0, b"{0.5,1}"), Some(Value::Text("[0.5,1]".to_owned())));
         let vector = [0, 1, 0, 0, 0x3f, 0, 0, 0];
         assert_eq!(read(VECTOR, 1, &vector), Some(Value::Text("[0.5]".to_owned())));
+    }
+
+    #[test]
+    fn a_zone_is_passed_over_where_the_type_has_none() {
+        let plain = read(1114, 0, b"2020-02-29 12:00:00.5");
+        for zone in ["+01", "-03:30", "+00", "-00:00:15"] {
+            assert_eq!(read(1114, 0, format!("2020-02-29 12:00:00.5{zone}").as_bytes()), plain);
+            assert_eq!(
+                read(1082, 0, format!("2020-02-29 {zone}").as_bytes()),
+                read(1082, 0, b"2020-02-29")
+            );
+        }
+        assert_ne!(read(1184, 0, b"2020-02-29 12:00:00.5+01"), plain, "here it counts");
+        for wrong in ["2020-02-29 +", "2020-02-29 12:00:00+x", "2020-02-29 12:00:00-1-1"] {
+            assert_eq!(read(1114, 0, wrong.as_bytes()), None, "{wrong}");
+        }
     }
 
     #[test]

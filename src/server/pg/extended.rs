@@ -1,8 +1,9 @@
 //! Extended queries: statements that are prepared, get their parameters, are described and fetched.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tastedb::Value;
+use tastedb_query::statement_ranges;
 
 use super::backend::format;
 use super::connection::{Connection, FULL, Failure, within};
@@ -12,7 +13,6 @@ use super::oids;
 use super::refusal::Refusal;
 use super::running::Ran;
 use super::session::shown;
-use super::split;
 use super::statement::{Body, Portal, Prepared, Rows, State, Told, tag};
 
 /// Prepared statements and portals of one connection.
@@ -54,7 +54,7 @@ impl Connection<'_> {
 
     /// Parses the one statement of a text.
     fn read(&mut self, sql: &str, named: Vec<u32>) -> Result<Prepared, Refusal> {
-        let ranges = split::statements(sql);
+        let ranges = statement_ranges(sql);
         let body = match ranges.as_slice() {
             [] => Body::Empty,
             [only] => {
@@ -66,7 +66,7 @@ impl Connection<'_> {
                 return Err(Refusal::new("42601", message));
             }
         };
-        Ok(Prepared { body, named, told: OnceLock::new() })
+        Ok(Prepared::new(body, named))
     }
 
     fn prepared(&self, name: &str) -> Result<Arc<Prepared>, Refusal> {
@@ -77,24 +77,43 @@ impl Connection<'_> {
 
     /// What a statement takes and returns; found out once.
     fn told(&mut self, prepared: &Prepared) -> Result<Told, Failure> {
-        if let Some(told) = prepared.told.get() {
-            return Ok(told.clone());
+        if let Some(told) = prepared.told() {
+            return Ok(told);
         }
         let told = self.tell(prepared)?;
-        Ok(prepared.told.get_or_init(|| told).clone())
+        prepared.tell(told.clone());
+        Ok(told)
+    }
+
+    /// Refuses a statement that would return other columns than were told, since tables have changed; before
+    /// it is run, for it may write.
+    fn still(&mut self, prepared: &Prepared) -> Result<(), Failure> {
+        let told = prepared.told().filter(|told| told.columns.is_some());
+        let Some(told) = told else { return Ok(()) };
+        // Nobody else sees what the open transaction has changed.
+        if !self.defines && Arc::ptr_eq(&told.tables, &self.server.database.catalog()) {
+            return Ok(());
+        }
+        let now = self.tell(prepared)?;
+        if now.columns != told.columns {
+            return Err(Refusal::outdated().into());
+        }
+        prepared.tell(now);
+        Ok(())
     }
 
     /// Finds out what a statement takes and returns.
     fn tell(&mut self, prepared: &Prepared) -> Result<Told, Failure> {
+        // As they are before it is described: what changes meanwhile is noticed.
+        let tables = self.server.database.catalog();
+        let nothing = |tables| Told { types: Vec::new(), columns: None, tables };
         match &prepared.body {
-            Body::Empty => Ok(Told { types: Vec::new(), columns: None }),
+            Body::Empty => Ok(nothing(tables)),
             Body::Command(command) => {
-                Ok(Told { types: Vec::new(), columns: shown(command).map(Arc::new) })
+                Ok(Told { columns: shown(command).map(Arc::new), ..nothing(tables) })
             }
             Body::Script(script) => {
-                let Some(statement) = script.get(0) else {
-                    return Ok(Told { types: Vec::new(), columns: None });
-                };
+                let Some(statement) = script.get(0) else { return Ok(nothing(tables)) };
                 self.who.may(statement.access)?;
                 let known: Vec<_> = prepared.named.iter().map(|oid| oids::known(*oid)).collect();
                 let limit = self.limit(statement.name);
@@ -114,6 +133,7 @@ impl Connection<'_> {
                         .map(|(at, ty)| named(at).unwrap_or_else(|| oids::parameter(ty.as_ref())))
                         .collect(),
                     columns: described.columns.map(|fields| Arc::new(oids::columns(&fields))),
+                    tables,
                 })
             }
         }
@@ -216,13 +236,13 @@ impl Connection<'_> {
                 }
                 Body::Command(command) => return self.command(command, false),
                 Body::Script(script) => {
+                    self.still(&portal.statement)?;
                     let outcome = match self.run(script, &portal.values)? {
                         Ran::Told => return Ok(()),
                         Ran::Outcome(outcome) => outcome,
                     };
-                    let told = portal.statement.told.get();
-                    let announced = told.and_then(|told| told.columns.as_ref());
-                    match Rows::new(&outcome, announced)? {
+                    let announced = portal.statement.told().and_then(|told| told.columns);
+                    match Rows::new(&outcome, announced.as_ref())? {
                         None => {
                             self.wire.out.complete(&tag(&outcome));
                             return Ok(());

@@ -5,8 +5,8 @@
 //! frontend    bytes → messages                 connection   the loop over messages, simple queries
 //! backend     messages → bytes                 extended     prepared statements, portals (statement)
 //! oids        PostgreSQL's types               running      one statement, COPY (copy)
-//! encode      values → bytes (moments,         session      SET, SHOW, DISCARD (settings; split
-//!             numeric)                                      finds them)
+//! encode      values → bytes (moments,         session      SET, SHOW, DISCARD (settings)
+//!             numeric)
 //! decode      bytes → values                   refusal      errors with an SQLSTATE
 //! registry    cancel, time limits, stop
 //! ```
@@ -32,7 +32,6 @@ mod running;
 mod scram;
 mod session;
 mod settings;
-mod split;
 mod startup;
 mod statement;
 mod wire;

@@ -45,6 +45,8 @@ pub(super) struct Refusal {
     pub(super) hint: Option<String>,
     /// The character of the text at fault, from 1.
     pub(super) position: Option<usize>,
+    /// The function of PostgreSQL that says the same, where drivers act on it.
+    pub(super) routine: Option<&'static str>,
 }
 
 impl Refusal {
@@ -57,6 +59,7 @@ impl Refusal {
             code: None,
             hint: None,
             position: None,
+            routine: None,
         }
     }
 
@@ -92,6 +95,15 @@ impl Refusal {
         Refusal {
             code: Some("TD0505"),
             ..Refusal::new("25P02", message).hint("ROLLBACK, then start over")
+        }
+    }
+
+    /// A prepared statement whose columns are no longer those that were told: drivers prepare it again.
+    pub(super) fn outdated() -> Refusal {
+        let message = "the columns are no longer those that were described";
+        Refusal {
+            routine: Some("RevalidateCachedQuery"),
+            ..Refusal::new("0A000", message).hint("prepare the statement again")
         }
     }
 

@@ -14,6 +14,7 @@ use super::connection::{Connection, Failure};
 use super::copy::{AHEAD, Incoming, Lines, Outgoing};
 use super::frontend::Message;
 use super::refusal::Refusal;
+use crate::server::jobs;
 use crate::server::problem::Problem;
 
 /// Statements that take as long as they take: the limit of the server is not for them.
@@ -39,6 +40,16 @@ pub(super) enum Ran {
     Told,
     /// The client is to be told this.
     Outcome(Outcome),
+}
+
+/// A failure to begin, told as what it is where it was for want of time.
+fn in_time(failure: Failure, late: bool, limit: Option<Duration>) -> Failure {
+    match (failure, limit) {
+        (Failure::Refused(refusal), Some(limit)) if late && refusal.code == Some("TD0507") => {
+            Problem::timeout(limit).into()
+        }
+        (failure, _) => failure,
+    }
 }
 
 impl Connection<'_> {
@@ -87,6 +98,7 @@ impl Connection<'_> {
         self.entry.begin(self.session.reset_cancel(), limit);
         let began = Instant::now();
         let ran = match statement.stream {
+            None if jobs::is_job(name) => self.as_job(script, values),
             None => Ok(self.session.execute_at(script, 0, values)),
             Some(StreamEnd::Input) => self.copy_in(script, values),
             Some(StreamEnd::Output) => self.copy_out(script, values),
@@ -94,7 +106,7 @@ impl Connection<'_> {
         let late = self.entry.end();
         self.defines =
             self.session.in_transaction() && (self.defines || statement.access == Access::Admin);
-        let outcome = match ran? {
+        let outcome = match ran.map_err(|failure| in_time(failure, late, limit))? {
             Ok(outcome) => outcome,
             Err(error) => {
                 let code = if late { "TD1007" } else { error.code() };
@@ -108,10 +120,6 @@ impl Connection<'_> {
             self.writes = 0;
         } else if statement.access > Access::Read {
             self.writes += 1;
-        }
-        let rows = outcome.rows.as_ref().map_or(0, tastedb::Rows::len);
-        if rows > self.server.config.max_rows {
-            return Err(Problem::too_many_rows(rows, self.server.config.max_rows).into());
         }
         if !self.settings.is_quiet() {
             outcome.notices.iter().for_each(|notice| self.wire.out.notice(notice));
@@ -141,6 +149,17 @@ impl Connection<'_> {
             (true, "TD0507", Some(limit)) => Problem::timeout(limit).into(),
             _ => Refusal::of(error, sql),
         }
+    }
+
+    /// Runs a statement that takes long as one of the server's jobs.
+    fn as_job(
+        &mut self,
+        script: &Script,
+        values: &[Value],
+    ) -> Result<tastedb::Result<Outcome>, Failure> {
+        let jobs = &self.server.jobs;
+        let text = script.text();
+        Ok(jobs.run(&mut self.session, (script, 0), values, text, &self.who.name)?)
     }
 
     /// Runs a COPY … FROM STDIN: asks the client for rows and gives them to the statement.

@@ -2,7 +2,7 @@
 //! sent.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tastedb::arrow::array::ArrayRef;
 use tastedb::{Catalog, Outcome, Script, Value};
@@ -20,8 +20,8 @@ pub(super) struct Prepared {
     pub(super) body: Body,
     /// The types of the parameters, as the client named them; 0 where it did not.
     pub(super) named: Vec<u32>,
-    /// The types of the parameters and the columns, once somebody had to know.
-    pub(super) told: OnceLock<Told>,
+    /// What it takes and returns, once somebody had to know.
+    told: Mutex<Option<Told>>,
 }
 
 /// What a statement is.
@@ -42,6 +42,25 @@ pub(super) struct Told {
     pub(super) types: Vec<u32>,
     /// Its columns; `None` where it returns no rows.
     pub(super) columns: Option<Arc<Vec<Column>>>,
+    /// The tables as they were then.
+    pub(super) tables: Arc<Catalog>,
+}
+
+impl Prepared {
+    /// A statement that nobody has asked anything about.
+    pub(super) fn new(body: Body, named: Vec<u32>) -> Prepared {
+        Prepared { body, named, told: Mutex::default() }
+    }
+
+    /// What was told of it, if anything was.
+    pub(super) fn told(&self) -> Option<Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what is told of it.
+    pub(super) fn tell(&self, told: Told) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+    }
 }
 
 impl Body {

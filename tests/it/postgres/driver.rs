@@ -11,13 +11,13 @@ use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 use super::Postgres;
 
 /// A client of a server, and the runtime that it needs.
-pub(super) struct Connected {
-    pub(super) runtime: Runtime,
-    pub(super) client: Client,
+pub(crate) struct Connected {
+    pub(crate) runtime: Runtime,
+    pub(crate) client: Client,
 }
 
 /// Connects as somebody.
-pub(super) fn connect(port: u16, more: &str) -> Result<Connected, tokio_postgres::Error> {
+pub(crate) fn connect(port: u16, more: &str) -> Result<Connected, tokio_postgres::Error> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let config = format!("host=127.0.0.1 port={port} dbname=shop {more}");
@@ -31,7 +31,7 @@ pub(super) fn local(server: &Postgres) -> Connected {
 }
 
 impl Connected {
-    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 }

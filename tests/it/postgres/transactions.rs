@@ -4,6 +4,7 @@ use tokio_postgres::error::SqlState;
 
 use super::Postgres;
 use super::driver::{Connected, local};
+use crate::server::{SHOP, database};
 
 fn run(it: &Connected, sql: &str) -> Result<(), SqlState> {
     let ran = it.wait(it.client.batch_execute(sql));
@@ -95,4 +96,24 @@ fn a_server_that_stops_tells_its_clients() {
     let idle = local(&server);
     assert!(server.stop(), "it ends well");
     assert!(idle.wait(idle.client.simple_query("SELECT 1")).is_err());
+}
+
+#[test]
+fn a_write_that_would_return_too_many_rows_changes_nothing() {
+    let (_folder, path) = database(SHOP);
+    let server = Postgres::with(&path, "max_rows = 2");
+    let it = local(&server);
+    let sql = "UPDATE people SET country = 'DK' RETURNING id";
+    assert_eq!(run(&it, sql), Err(SqlState::PROGRAM_LIMIT_EXCEEDED));
+    let prepared = it.wait(it.client.query(sql, &[])).unwrap_err();
+    assert_eq!(prepared.code(), Some(&SqlState::PROGRAM_LIMIT_EXCEEDED));
+    assert_eq!(prepared.as_db_error().unwrap().detail(), Some("TasteDB error TD1008"));
+    assert_eq!(run(&it, "SELECT * FROM people"), Err(SqlState::PROGRAM_LIMIT_EXCEEDED));
+    run(&it, "BEGIN; INSERT INTO people VALUES ('w', 'NO')").unwrap();
+    assert_eq!(run(&it, "DELETE FROM people RETURNING id"), Err(SqlState::PROGRAM_LIMIT_EXCEEDED));
+    run(&it, "COMMIT").unwrap();
+    assert_eq!(people(&it), 3, "the transaction had failed");
+    let row = it.wait(it.client.query_one("SELECT count(*) FROM people WHERE country = 'DK'", &[]));
+    assert_eq!(row.unwrap().get::<_, i64>(0), 0);
+    run(&it, "DELETE FROM people WHERE id = 'u3' RETURNING id").unwrap();
 }

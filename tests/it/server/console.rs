@@ -10,11 +10,14 @@ use tempfile::TempDir;
 use super::{Served, tastedb};
 use crate::support::skipped;
 
-/// Besides what the demonstration makes: a model with a learning curve, and one that takes a while to train.
+/// Besides what the demonstration makes: a model with a learning curve, and two that are not trained: one takes a
+/// while, the curve of the other grows until somebody stops it.
 const MODELS: &str = "
 CREATE MODEL walk USING lightgcn ON ratings WITH (factors = 8, epochs = 10);
 TRAIN MODEL walk;
 CREATE MODEL slow USING graph_filter ON ratings;
+CREATE MODEL endless USING bpr ON ratings
+  WITH (epochs = 1000000, patience = 1000000, validate_every = 1);
 ";
 
 fn folder(name: &str) -> PathBuf {

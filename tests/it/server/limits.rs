@@ -39,6 +39,45 @@ fn long() -> String {
 }
 
 #[test]
+fn a_write_that_would_return_too_many_rows_changes_nothing() {
+    let (_folder, path) = database(SHOP);
+    let served = Served::with(&path, "max_rows = 2");
+    let run = |sql: &str| served.post("/v1/sql", json!({ "sql": sql }));
+    let count = |table: &str| {
+        let (status, told) = run(&format!("SELECT count(*) AS n FROM {table}"));
+        assert_eq!(status, 200, "{told}");
+        told["results"][0]["rows"][0]["n"].as_u64().unwrap()
+    };
+    let before = (count("people"), count("movies"), count("likes"));
+    for sql in [
+        "INSERT INTO people VALUES ('a', 'NO'), ('b', 'NO'), ('c', 'NO') RETURNING id",
+        "INSERT INTO people SELECT id || 'x', 'NO' FROM people RETURNING *",
+        "INSERT INTO likes SELECT 'u3', id, NULL FROM movies WHERE id <> 'm3' RETURNING item_id",
+        "UPDATE people SET country = 'DK' RETURNING id",
+        "UPDATE likes SET at = NULL RETURNING user_id",
+        "DELETE FROM people RETURNING id",
+        "DELETE FROM likes RETURNING item_id",
+        "DELETE FROM movies RETURNING forget_id() WITH (confirm = true)",
+        "BEGIN; INSERT INTO people VALUES ('d', 'NO'); UPDATE people SET country = 'DK' RETURNING id; COMMIT",
+    ] {
+        let (status, problem) = run(sql);
+        assert_eq!((status, &problem["code"]), (422, &json!("TD1008")), "{sql}: {problem}");
+    }
+    assert_eq!((count("people"), count("movies"), count("likes")), before);
+    assert_eq!(
+        run("SELECT id FROM people WHERE country = 'DK'").1["results"][0]["rows"],
+        json!([])
+    );
+    let (status, told) = run("UPDATE people SET country = 'DK' WHERE id < 'u3' RETURNING id");
+    assert_eq!((status, &told["results"][0]["affected"]), (200, &json!(2)), "{told}");
+    // Whoever forgets is told of one ticket, however many rows go.
+    let (status, told) =
+        served.ask("DELETE", "/v1/tables/likes/interactions?user=u2&forget=true", None);
+    assert_eq!((status, &told["affected"]), (200, &json!(3)), "{told}");
+    assert!(told["ticket"].is_string(), "{told}");
+}
+
+#[test]
 fn recommendations_do_not_queue_behind_statements() {
     let (_folder, path) = database(SHOP);
     let served = Served::with(&path, "max_statements = 1\nstatement_timeout = 7");

@@ -3,6 +3,7 @@
 mod accounts;
 mod console;
 mod contract;
+mod jobs;
 mod kill;
 mod limits;
 mod rest;
@@ -37,6 +38,8 @@ pub(crate) struct Served {
     child: Child,
     /// `http://127.0.0.1:PORT`, or with `https`.
     pub(crate) url: String,
+    /// The port of PostgreSQL's protocol, where it is served.
+    pub(crate) port: Option<u16>,
     /// What it has written to standard error so far.
     log: Arc<Mutex<String>>,
     agent: ureq::Agent,
@@ -60,26 +63,36 @@ pub(crate) fn tastedb() -> Command {
 }
 
 impl Served {
-    /// Serves a database with these settings.
+    /// Serves a database with these settings, over HTTP alone.
     pub(crate) fn with(path: &Path, config: &str) -> Served {
+        Served::start(path, config, false)
+    }
+
+    /// Serves a database with these settings, also over PostgreSQL's protocol if it is to.
+    pub(crate) fn start(path: &Path, config: &str, postgres: bool) -> Served {
         let file = path.with_extension("toml");
         std::fs::write(&file, config).unwrap();
+        let pg = if postgres { "127.0.0.1:0" } else { "off" };
         let mut child = tastedb()
             .arg("serve")
             .arg(path)
-            .args(["--http", "127.0.0.1:0", "--pg", "off", "--config"])
+            .args(["--http", "127.0.0.1:0", "--pg", pg, "--config"])
             .arg(&file)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
-        let mut url = None;
+        let (mut url, mut port) = (None, None);
         for line in lines.by_ref() {
             let line = line.unwrap();
-            log.lock().unwrap_or_else(PoisonError::into_inner).push_str(&(line.clone() + "\n"));
             if let Some(rest) = line.strip_prefix("tastedb: http") {
                 url = rest.split("/ ").next().map(|rest| format!("http{rest}"));
+            } else if let Some(rest) = line.strip_prefix("tastedb: postgres://127.0.0.1:") {
+                port = rest.split('/').next().and_then(|port| port.parse().ok());
+            }
+            log.lock().unwrap_or_else(PoisonError::into_inner).push_str(&(line + "\n"));
+            if url.is_some() && port.is_some() == postgres {
                 break;
             }
         }
@@ -91,7 +104,7 @@ impl Served {
             }
         });
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        Served { child, url, log, agent, key: None }
+        Served { child, url, port, log, agent, key: None }
     }
 
     /// Serves a database as it is served by default.
@@ -167,6 +180,11 @@ impl Served {
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Waits for the end of the process; whether it ended well.

@@ -50,6 +50,13 @@ export interface Table {
   columns: Column[];
 }
 
+/** One validation of a training by gradients. */
+export interface Point {
+  epoch: number;
+  loss: number | null;
+  recall: number;
+}
+
 export interface Job {
   id: number;
   kind: string;
@@ -60,6 +67,8 @@ export interface Job {
   done: number;
   total: number;
   note: string;
+  /** The learning curve so far. */
+  curve: Point[];
   seconds: number;
   result: { tag?: string; rows?: Row[]; notices?: string[] } | null;
   error: ProblemDocument | null;

@@ -77,6 +77,14 @@ export function useJobs(): Followed[] {
   return [...all.values()].sort((a, b) => b.id - a.id);
 }
 
+/** Reads the list again and again while a view is there: others start jobs, too. */
+export function useLooking() {
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || void look().catch(() => undefined), 3000);
+    return () => clearInterval(timer);
+  }, []);
+}
+
 /** Calls `told` when a job ends. */
 export function useEnded(told: (job: Job) => void) {
   useEffect(() => {

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { isOver } from "../api";
 import { count, seconds } from "../format";
 import { cancel, type Followed } from "../jobs";
+import { Curves } from "./curve";
 import { Failure, Notices, useAction } from "./parts";
 import { Problem } from "../api";
 
@@ -48,6 +49,7 @@ export function JobCard({ job, quiet }: { job: Followed; quiet?: boolean }) {
           </span>
         </div>
       )}
+      {!over && job.curve.length > 1 && <Curves of={[{ name: "so far", points: job.curve }]} />}
       {job.error && <Failure problem={new Problem(job.error)} />}
       {job.state === "cancelled" && <p class="quiet">Stopped; nothing of it stays.</p>}
       {!quiet && job.state === "done" && <Notices texts={job.result?.notices} />}

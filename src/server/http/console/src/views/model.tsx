@@ -3,10 +3,11 @@
 import { at, get, type Row, type RowsAnswer } from "../api";
 import { bytes, count, seconds, value } from "../format";
 import { isOver } from "../api";
-import { look, start, useEnded, useJobs, type Followed } from "../jobs";
+import { look, start, useEnded, useJobs, useLooking, type Followed } from "../jobs";
 import { href } from "../route";
 import { training, type Training } from "../training";
 import { Chart } from "../ui/chart";
+import { Curves } from "../ui/curve";
 import { JobCard } from "../ui/job";
 import { Empty, Failure, Field, Show, useAction, useLoad } from "../ui/parts";
 import { Facts, Table } from "../ui/table";
@@ -21,6 +22,7 @@ export function OneModel({ name }: { name: string }) {
     return { row, told: training(rows) };
   }, [name]);
   useEnded(model.again);
+  useLooking();
   const jobs = useJobs().filter((job) => isOf(job, name));
   const running = jobs.filter((job) => !isOver(job));
   const shown = running.length ? running : jobs.slice(0, 1);
@@ -98,13 +100,6 @@ function Buttons({ name, trained, busy }: { name: string; trained: boolean; busy
 
 function Went({ told }: { told: Training }) {
   const kept = told.curve.find((p) => p.kept);
-  const line = (what: "loss" | "recall") => [
-    {
-      name: what,
-      points: told.curve.map((p): [number, number] => [p.epoch, p[what]]),
-      ...(kept ? { mark: [kept.epoch, kept[what]] as [number, number] } : {}),
-    },
-  ];
   const best = told.tried.reduce((most, t) => Math.max(most, t.reached), 0);
   let so_far = 0;
   const climbed = told.tried.map((t, n): [number, number] => [n + 1, (so_far = Math.max(so_far, t.reached))]);
@@ -113,20 +108,7 @@ function Went({ told }: { told: Training }) {
       {told.curve.length > 1 && (
         <section aria-labelledby="curve">
           <h2 id="curve">Training curve</h2>
-          <div class="charts">
-            <Chart
-              title="recall@20 of what was hidden"
-              x="epoch"
-              lines={line("recall")}
-              text={`recall@20 from ${told.curve[0]!.recall} at epoch ${told.curve[0]!.epoch} to ${told.curve.at(-1)!.recall} at epoch ${told.curve.at(-1)!.epoch}${kept ? `; kept: ${kept.recall} at epoch ${kept.epoch}` : ""}`}
-            />
-            <Chart
-              title="loss"
-              x="epoch"
-              lines={line("loss")}
-              text={`loss from ${told.curve[0]!.loss} to ${told.curve.at(-1)!.loss} at epoch ${told.curve.at(-1)!.epoch}`}
-            />
-          </div>
+          <Curves of={[{ name: "training", points: told.curve, kept: kept?.epoch }]} />
           <details>
             <summary>The curve in numbers</summary>
             <Table

@@ -3,11 +3,11 @@
 import { useState } from "preact/hooks";
 import { at, get, post, Problem, type Row, type RowsAnswer } from "../api";
 import { bytes, count, seconds, value } from "../format";
-import { look, useEnded, useJobs } from "../jobs";
+import { look, useEnded, useJobs, useLooking } from "../jobs";
 import { go, href } from "../route";
 import { tables } from "../schema";
 import { training, type Training } from "../training";
-import { Chart } from "../ui/chart";
+import { Curves } from "../ui/curve";
 import { JobCard } from "../ui/job";
 import { Choice, Empty, Failure, Field, Show, useAction, useLoad } from "../ui/parts";
 import { Table } from "../ui/table";
@@ -47,6 +47,7 @@ export function Models() {
     return { all, events: known.filter((table) => table.between).map((table) => table.name) };
   }, []);
   useEnded(list.again);
+  useLooking();
   const running = useJobs().filter((job) => job.kind.endsWith("MODEL") && ["queued", "running"].includes(job.state));
   return (
     <>
@@ -65,7 +66,7 @@ export function Models() {
             ) : (
               <>
                 <List models={all} />
-                <Curves models={all} />
+                <Trainings models={all} />
                 {events.length > 0 && <Measure models={all} events={events} />}
                 <Settings models={all} />
               </>
@@ -102,27 +103,16 @@ function List({ models }: { models: Model[] }) {
   );
 }
 
-function Curves({ models }: { models: Model[] }) {
-  const drawn = models.filter((m) => m.training && m.training.curve.length > 1);
+function Trainings({ models }: { models: Model[] }) {
+  const drawn = models.flatMap(({ name, training }) => {
+    const kept = training?.curve.find((p) => p.kept)?.epoch;
+    return training && training.curve.length > 1 ? [{ name, points: training.curve, kept }] : [];
+  });
   if (!drawn.length) return null;
-  const line = (what: "loss" | "recall") =>
-    drawn.map((m) => {
-      const kept = m.training!.curve.find((p) => p.kept);
-      return {
-        name: m.name,
-        points: m.training!.curve.map((p): [number, number] => [p.epoch, p[what]]),
-        ...(kept ? { mark: [kept.epoch, kept[what]] as [number, number] } : {}),
-      };
-    });
-  const best = drawn.map((m) => `${m.name} ${Math.max(...m.training!.curve.map((p) => p.recall)).toFixed(4)}`);
-  const last = drawn.map((m) => `${m.name} ${m.training!.curve.at(-1)!.loss.toFixed(4)}`);
   return (
     <section aria-labelledby="curves">
       <h2 id="curves">Training curves</h2>
-      <div class="charts">
-        <Chart title="recall@20 of what was hidden" x="epoch" lines={line("recall")} text={`recall@20 by epoch; best: ${best.join(", ")}`} />
-        <Chart title="loss" x="epoch" lines={line("loss")} text={`loss by epoch; last: ${last.join(", ")}`} />
-      </div>
+      <Curves of={drawn} />
       <p class="quiet">The ring marks the state that was kept. Hidden pairs differ from model to model only where their data do.</p>
     </section>
   );
