@@ -166,7 +166,10 @@ impl<'s> Cursor<'s> {
     pub(super) fn near<'w>(&self, words: &[&'w str]) -> Option<&'w str> {
         match &self.peek().token {
             Token::Word(word) if word.quote_style.is_none() => {
-                suggest::nearest(&word.value, words.iter().copied())
+                // The word itself is there, but in the wrong place.
+                let others = words.iter().copied();
+                let others = others.filter(|other| !other.eq_ignore_ascii_case(&word.value));
+                suggest::nearest(&word.value, others)
             }
             _ => None,
         }

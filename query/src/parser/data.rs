@@ -202,6 +202,10 @@ impl Cursor<'_> {
         let filter: Option<Expr> = self.filter()?;
         let returning = self.returning()?;
         let options = self.with_options()?;
+        if returning.is_none() && self.is("returning") {
+            let message = "RETURNING comes before WITH";
+            return Err(Error::new(&codes::SYNTAX, message).at(self.here()));
+        }
         Ok(StatementKind::Delete(Delete { table, alias, filter, returning, options }))
     }
 
