@@ -29,6 +29,8 @@ use crate::{
 
 const NAME: &str = "item_knn";
 const FORMAT: u32 = 1;
+/// Catalogues of fewer items are scored whole: of 20,000 both ways take 0.03 ms.
+const LARGE: usize = 20_000;
 /// Rows between two looks at the cancel token.
 const BLOCK: usize = 256;
 
@@ -237,6 +239,10 @@ impl Model for ItemKnn {
             None => self.neighbours.touched(input.history.entries),
             Some(row) => self.neighbours.touched_by(row),
         }
+    }
+
+    fn touches_few(&self) -> bool {
+        self.items.len() >= LARGE
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {

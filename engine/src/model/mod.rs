@@ -112,6 +112,11 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// Whether [`Model::touched`] is quicker than scoring all rows.
+    fn touches_few(&self) -> bool {
+        false
+    }
+
     /// The factors of the items, where a score is an inner product of theirs with one vector.
     fn factors(&self) -> Option<ItemVectors<'_>> {
         None

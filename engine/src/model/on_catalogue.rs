@@ -10,7 +10,6 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use tastedb_storage::ItemId;
 
-use super::touched::LARGE;
 use super::{Model, Retrieved, Wanted, shares};
 use crate::index::{CurrentIndex, Path};
 use crate::kernels::dot;
@@ -320,7 +319,7 @@ impl Model for OnCatalogue<'_> {
         if self.model.is_live() {
             return self.model.retrieve(input, wanted);
         }
-        if self.model.items().len() >= LARGE
+        if self.model.touches_few()
             && let Some(found) = self.retrieve_touched(input, wanted)
         {
             return Some(found);

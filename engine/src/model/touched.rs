@@ -10,9 +10,6 @@ use std::sync::{Mutex, PoisonError};
 use crate::UNSCORED;
 use crate::topk::{Scored, best_of};
 
-/// Catalogues of fewer items are scored whole.
-pub(super) const LARGE: usize = 20_000;
-
 const WORD: usize = u64::BITS as usize;
 
 /// Sums by row; all zero but for those of the rows that were met.

@@ -48,6 +48,9 @@ use crate::{
 
 const NAME: &str = "graph_filter";
 const FORMAT: u32 = 1;
+/// Catalogues of fewer items are scored whole: chains of a few hundred rows touch much of them. Of 100,000 made-up
+/// items that takes 0.32 ms instead of 0.50, of 1,000,000 it takes 1.5 ms instead of 0.76.
+const LARGE: usize = 400_000;
 /// Users that the spreads of a finished model are measured on.
 const SPREAD_USERS: usize = 1_000;
 
@@ -602,6 +605,10 @@ impl Model for GraphFilter {
                 Some(Touched { without: Some(row), ..touched })
             }
         }
+    }
+
+    fn touches_few(&self) -> bool {
+        self.items.len() >= LARGE && self.ease.is_none() && self.ials.is_none()
     }
 
     fn explain(&self, input: &ScoreInput<'_>, item_row: u32, k: usize) -> Vec<Reason> {
