@@ -79,6 +79,30 @@ fn add_eight(out: &mut [f32], group: &[(&[f32], f32)], start: usize) {
     }
 }
 
+/// Adds weighted rows to sums in double precision, in the order of the rows.
+pub(crate) fn add_rows_precisely(out: &mut [f64], rows: &[(&[f32], f64)]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let n = out.len();
+            let mut groups = rows.chunks_exact(4);
+            for group in &mut groups {
+                let [a, b, c, d] = group else { continue };
+                let (ra, rb, rc, rd) = (&a.0[..n], &b.0[..n], &c.0[..n], &d.0[..n]);
+                for (i, sum) in out.iter_mut().enumerate() {
+                    let near = a.1 * f64::from(ra[i]) + b.1 * f64::from(rb[i]);
+                    *sum += near + (c.1 * f64::from(rc[i]) + d.1 * f64::from(rd[i]));
+                }
+            }
+            for (row, weight) in groups.remainder() {
+                for (sum, value) in out.iter_mut().zip(*row) {
+                    *sum += weight * f64::from(*value);
+                }
+            }
+        },
+    );
+}
+
 /// `out = −z · scale`, entry by entry.
 pub(crate) fn negate_scaled(out: &mut [f32], scale: &[f32]) {
     Arch::new().dispatch(

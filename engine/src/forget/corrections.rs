@@ -32,7 +32,14 @@ const KEPT: usize = 4;
 /// The corrected models of one version.
 #[derive(Default)]
 pub(crate) struct Corrections {
-    states: Mutex<VecDeque<State>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    states: VecDeque<State>,
+    /// The commit that was asked about last, and who answers in it.
+    last: Option<(u64, Option<Arc<dyn Model>>)>,
 }
 
 /// A version after a ticket.
@@ -78,12 +85,34 @@ impl Corrections {
         if forget_set::weighs(&serving.definition) {
             return Ok(None);
         }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, model)) =
+            known.last.as_ref().filter(|(generation, _)| *generation == snapshot.generation())
+        {
+            return Ok(model.clone());
+        }
+        let model = known.model(snapshot, serving, trained.next, [then, now])?;
+        known.last = Some((snapshot.generation(), model.clone()));
+        Ok(model)
+    }
+}
+
+impl Known {
+    /// See [`Corrections::model`]; with the interactions that had been deleted `then`, when the version
+    /// was trained, and `now`.
+    fn model(
+        &mut self,
+        snapshot: &Snapshot,
+        serving: &Serving,
+        trained_to: InteractionId,
+        [then, now]: [u64; 2],
+    ) -> Result<Option<Arc<dyn Model>>> {
         let last = ledger::last(snapshot)?;
         // After a vacuum that could not make this model anew nothing tells any more what is gone.
         if last == 0 || ledger::get(snapshot, last)?.is_vacuumed() {
             return Ok(None);
         }
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let states = &mut self.states;
         if let Some(state) =
             states.iter().find(|state| (state.ticket, state.deleted) == (last, now))
         {
@@ -92,7 +121,7 @@ impl Corrections {
         let older = states.iter().filter(|state| state.ticket < last && state.deleted <= now);
         let before = older.max_by_key(|state| state.ticket).cloned();
         let trained_with = State { ticket: 0, deleted: then, answer: Answer::Version };
-        let answer = next(snapshot, serving, trained.next, &before.unwrap_or(trained_with), last)?;
+        let answer = next(snapshot, serving, trained_to, &before.unwrap_or(trained_with), last)?;
         let model = answer.model();
         states.push_back(State { ticket: last, deleted: now, answer });
         if states.len() > KEPT {

@@ -163,7 +163,7 @@ impl Ease {
 
     /// An entry of P, of whose `row` the kept numbers are given.
     fn entry(&self, kept: &[f32], column: u32, row: u32) -> f32 {
-        kept[column as usize] + self.correction.entry(self.items.len(), row, column)
+        kept[column as usize] + self.correction.entry(row, column)
     }
 
     fn exponent(&self) -> f64 {
@@ -233,7 +233,7 @@ impl Ease {
             out.fill(UNSCORED);
             return Served::No;
         }
-        rows.extend(self.correction.of_history(self.items.len(), x));
+        rows.extend(self.correction.of_history(x));
         out.fill(0.0);
         add_rows(out, &rows);
         negate_scaled(out, &self.scale);
