@@ -1,16 +1,19 @@
 //! Answers of models that link items to items, on a made-up catalogue: how long scoring all rows takes, how
-//! long scoring what the history touches does, and how long one RECOMMEND of ten rows is.
+//! long scoring what the history touches does, and how long one RECOMMEND of ten rows is. With `ials` mixed in
+//! also how long it is once the factors have an index, and how many of the rows are the same.
 //!
-//! `cargo bench --profile release --workspace --bench sparse -- [ITEMS [USERS [EACH]]]`, 1,000,000 items and
-//! 200,000 users with 15 interactions each unless said. Half of a user's interactions are with one of a
+//! `cargo bench --profile release --workspace --bench sparse -- [ITEMS [USERS [EACH]]] [knn|chains|mixed|default]…`,
+//! 1,000,000 items and 200,000 users with 15 interactions each and all four unless said. Half of a user's interactions are with one of a
 //! thousand groups of items, the others with any; within both some items are a hundred times as popular as
 //! others. Latencies are of one thread.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report to")]
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use fixedbitset::FixedBitSet;
 use tastedb_engine::model::{Model, fit};
 use tastedb_engine::storage::{
     ItemId, KeyType, LinkSpec, OnUnknown, Options, Role, Store, TableId, TableSpec, UserId,
@@ -59,10 +62,24 @@ impl World {
     }
 }
 
-fn options(algorithm: &str) -> ModelOptions {
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Measured {
+    Knn,
+    /// `graph_filter` without `ials`.
+    Chains,
+    /// With it.
+    Mixed,
+    /// As it chooses itself.
+    Default,
+}
+
+use Measured::{Chains, Default, Knn, Mixed};
+
+fn options(measured: Measured) -> ModelOptions {
     let real = |value: f64| OptionValue::Real(value);
-    match algorithm {
-        "graph_filter" => ModelOptions::new()
+    match measured {
+        Chains | Mixed => ModelOptions::new()
             .with("user_exponent", real(0.5))
             .with("history_exponent", real(0.3))
             .with("item_exponent", real(0.3))
@@ -70,8 +87,21 @@ fn options(algorithm: &str) -> ModelOptions {
             .with("content", real(0.0))
             .with("popularity", real(0.1))
             .with("ease", real(0.0))
-            .with("ials", real(0.0)),
-        _ => ModelOptions::new(),
+            .with("ials", real(if measured == Mixed { 0.7 } else { 0.0 })),
+        Knn | Default => ModelOptions::new(),
+    }
+}
+
+impl Measured {
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
+    fn algorithm(self) -> &'static str {
+        match self {
+            Knn => "item_knn",
+            Chains | Mixed | Default => "graph_filter",
+        }
     }
 }
 
@@ -108,7 +138,7 @@ fn by_model(model: &dyn Model, data: &Dataset) {
     let mut touched = Vec::new();
     let sparse = timed(|at| {
         if let Some(found) = model.touched(&input(at), None) {
-            std::hint::black_box(found.best(10, Some));
+            std::hint::black_box(found.best(10, &[], Some));
             touched.push(found.len());
         }
     });
@@ -182,53 +212,92 @@ impl Shop {
         Shop { engine, items, people }
     }
 
-    fn measure(&self, algorithm: &str) {
+    fn measure(&self, measured: Measured) {
         let mut txn = self.engine.store().begin().unwrap();
+        let name = measured.name();
         let new = NewModel {
-            name: algorithm.to_owned(),
-            algorithm: Some(algorithm.to_owned()),
+            name: name.clone(),
+            algorithm: Some(measured.algorithm().to_owned()),
             tables: vec![TrainingTable::new("views".to_owned())],
-            options: options(algorithm),
+            options: options(measured),
             ..NewModel::default()
         };
         self.engine.create_model(&mut txn, new).unwrap();
         txn.commit().unwrap();
-        let request = TrainRequest { model: algorithm.to_owned(), ..TrainRequest::default() };
+        let start = Instant::now();
+        let request = TrainRequest { model: name.clone(), ..TrainRequest::default() };
         self.engine.train(&request, &Work::quiet()).unwrap();
+        println!("    TRAIN {:.1} s", start.elapsed().as_secs_f64());
+        let all = self.answers(&name, "RECOMMEND", None);
+        let start = Instant::now();
+        let stale = self.engine.stale_indexes(&self.engine.snapshot()).unwrap();
+        if stale.is_empty() {
+            return;
+        }
+        for stale in &stale {
+            self.engine.build_stale_index(stale, &Work::quiet()).unwrap();
+        }
+        println!("    index built in {:.1} s", start.elapsed().as_secs_f64());
+        let indexed = self.answers(&name, "with index", None);
+        let both = all.iter().zip(&indexed);
+        let same: usize =
+            both.map(|(all, own)| own.iter().filter(|id| all.contains(id)).count()).sum();
+        let rows: usize = all.iter().map(Vec::len).sum();
+        println!("    {:.4} of the rows are the same", same as f64 / rows as f64);
+        for part in [10, 100, 1000] {
+            self.answers(&name, &format!("WHERE 1/{part}"), Some(part));
+        }
+    }
+
+    /// Asks for some people, and tells how long that takes; every `part`-th item is allowed.
+    fn answers(&self, name: &str, what: &str, part: Option<usize>) -> Vec<Vec<u64>> {
         let snapshot = self.engine.snapshot();
-        let source = tastedb_engine::Source { name: algorithm.to_owned(), weight: 1.0 };
+        let source = tastedb_engine::Source { name: name.to_owned(), weight: 1.0 };
+        let n = self.engine.live().entities(self.engine.store(), &snapshot, self.items).unwrap();
+        let candidates = part.map(|part| {
+            let mut allowed = FixedBitSet::with_capacity(n.len());
+            allowed.extend((0..n.len()).step_by(part));
+            Arc::new(allowed)
+        });
         let ask = |at: usize| {
             let user = self.people[at * self.people.len() / ASKED];
             let request = Request {
                 sources: vec![source.clone()],
+                candidates: candidates.clone(),
                 ..Request::new(self.items, Context::User(user), 10)
             };
             self.engine.recommend(&snapshot, &request).unwrap()
         };
-        let sources: std::collections::BTreeSet<String> =
-            ask(1).rows.iter().map(|row| row.source.to_string()).collect();
-        timed(|at| drop(ask(at)));
-        told("RECOMMEND", timed(|at| drop(ask(at))));
-        println!("    from {sources:?}");
+        let answer = ask(1);
+        let how: Vec<&str> = answer.trace.iter().map(|stage| stage.detail.as_str()).collect();
+        let answers =
+            (0..ASKED).map(|at| ask(at).rows.iter().map(|row| row.id).collect()).collect();
+        told(what, timed(|at| drop(ask(at))));
+        println!("    {how:?}");
+        answers
     }
 }
 
 fn main() {
-    let given: Vec<u64> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let given: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     let number = |at: usize, default: u64| given.get(at).copied().unwrap_or(default);
     let world =
         World { items: number(0, 1_000_000), users: number(1, 200_000), each: number(2, 15) };
     let data = world.dataset();
     println!("{} items, {} users, {} pairs", world.items, world.users, data.n_pairs());
     let shop = Shop::new(&world);
-    for algorithm in ["item_knn", "graph_filter"] {
-        let start = Instant::now();
-        let options = options(algorithm);
-        let model =
-            fit(algorithm, &data, &SideData::default(), &options, 0, &Work::quiet()).unwrap();
-        println!("  {algorithm}, trained in {:.1} s", start.elapsed().as_secs_f64());
-        by_model(model.as_ref(), &data);
-        drop(model);
-        shop.measure(algorithm);
+    let all = [Knn, Chains, Mixed, Default];
+    let named: Vec<Measured> =
+        all.into_iter().filter(|measured| args.contains(&measured.name())).collect();
+    for measured in if named.is_empty() { all.to_vec() } else { named } {
+        println!("  {measured:?}");
+        if matches!(measured, Knn | Chains) {
+            let (name, options) = (measured.algorithm(), options(measured));
+            let model =
+                fit(name, &data, &SideData::default(), &options, 0, &Work::quiet()).unwrap();
+            by_model(model.as_ref(), &data);
+        }
+        shop.measure(measured);
     }
 }

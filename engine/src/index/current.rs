@@ -37,6 +37,8 @@ pub enum Path {
     Exact,
     /// By the rows that the history is linked to.
     Touched,
+    /// By those, and for others by the index.
+    TouchedOrNear,
 }
 
 impl std::fmt::Display for Path {
@@ -47,6 +49,7 @@ impl std::fmt::Display for Path {
             Path::Codes => "by comparing the codes of the candidates",
             Path::Exact => "by comparing the candidates",
             Path::Touched => "by what the history is linked to",
+            Path::TouchedOrNear => "by what the history is linked to and the index",
         })
     }
 }

@@ -6,7 +6,8 @@
 
 use super::file::{Sections, Writer};
 use super::shares;
-use super::touched::{Pool, Touched};
+use super::sums::Pool;
+use super::touched::Touched;
 use crate::topk::Scored;
 use crate::{Csr, Reason, Result, Served, UNSCORED};
 
@@ -115,17 +116,17 @@ impl Links {
 
     /// The rows that a history is linked to, with their scores; `None` where nothing is.
     pub(super) fn touched(&self, entries: &[(u32, f32)]) -> Option<Touched<'_>> {
-        let mut rows = self.pool.with(self.n(), |sums| {
+        let mut rows = self.pool.with(|sums| {
             for (row, weight) in entries.iter().filter(|(row, _)| (*row as usize) < self.n()) {
                 let (columns, values) = self.matrix.row(*row as usize);
                 for (column, value) in columns.iter().zip(values) {
                     sums.add(*column, weight * value);
                 }
             }
-            sums.drain(|_, sum| sum)
+            sums.drain(|_| 0.0, |_, sum| sum)
         });
         rows.retain(|touched| touched.score != 0.0);
-        (!rows.is_empty()).then_some(Touched { rows, rest: None, without: None })
+        (!rows.is_empty()).then_some(Touched { rows, rest: None, product: None, without: None })
     }
 
     /// The rows that one item is linked to, without itself.

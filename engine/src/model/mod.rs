@@ -35,6 +35,7 @@ mod ngcf;
 mod on_catalogue;
 mod popular;
 mod reversing;
+mod sums;
 mod touched;
 mod trending;
 mod vbpr;
@@ -117,12 +118,13 @@ pub trait Model: Send + Sync {
         false
     }
 
-    /// The factors of the items, where a score is an inner product of theirs with one vector.
+    /// The factors of the items, where a score is an inner product of theirs with one vector, or that is what
+    /// [`Model::touched`] leaves to be added.
     fn factors(&self) -> Option<ItemVectors<'_>> {
         None
     }
 
-    /// That vector, padded as rows are: of what goes with one item, or of a history; `None` where there is nothing
+    /// The vector of a score that is nothing else, padded as rows are: of what goes with one item, or of a history; `None` where there is nothing
     /// to go on, or what is asked is not such a score.
     fn vector(&self, _: History<'_>, _similar: Option<u32>) -> Option<Vec<f32>> {
         None

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use tastedb_storage::ItemId;
 
-use super::{Model, Retrieved, Wanted, shares};
+use super::{Model, Retrieved, Touched, Wanted, shares};
 use crate::index::{CurrentIndex, Path};
 use crate::kernels::dot;
 use crate::newcomers::{Among, Newcomers, best_unseen, capped};
@@ -20,6 +20,10 @@ use crate::{EmbeddingMatrix, History, OptionValue, Reason, Result, ScoreInput, S
 
 /// The items that a new one is taken for where it is asked about itself.
 const STAND_INS: usize = 5;
+/// So many rows are scored one by one where the index would be asked for those that nothing touches.
+const COMPARED: usize = if cfg!(test) { 20 } else { 2_000 };
+/// So many of those are looked for at least.
+const NEAR: usize = 64;
 const NONE: u32 = u32::MAX;
 
 /// How the rows of a model lie in a catalogue.
@@ -156,6 +160,15 @@ impl<'a> OnCatalogue<'a> {
         self.layout.places.binary_search(&row).ok()
     }
 
+    /// All of `n` live rows but those of some rows of the model.
+    fn unseen(&self, seen: &[u32], n: usize) -> FixedBitSet {
+        let mut unseen = FixedBitSet::with_capacity(n);
+        unseen.insert_range(..);
+        let live = seen.iter().filter_map(|row| self.live(*row));
+        live.for_each(|row| unseen.set(row as usize, false));
+        unseen
+    }
+
     /// A history in rows of the model, with the entry that each is of. For what is new stands the known
     /// item that it is most like.
     fn history(&self, entries: &[(u32, f32)]) -> (Vec<(u32, f32)>, Vec<usize>) {
@@ -214,6 +227,32 @@ impl<'a> OnCatalogue<'a> {
 }
 
 impl OnCatalogue<'_> {
+    /// The `k` best of the allowed live rows, by what was touched and, where that is not all of a score, the
+    /// index; `None` where there is none.
+    fn best_touched(
+        &self,
+        touched: &Touched<'_>,
+        items: &[ItemId],
+        k: usize,
+        allowed: &FixedBitSet,
+        scored: impl Fn(u32) -> bool,
+    ) -> Option<(Vec<Scored>, Path)> {
+        let here = |row: u32| allowed.contains(row as usize) && scored(row);
+        let place = |row: u32| self.live(row).filter(|row| here(*row));
+        let Some(product) = touched.product() else {
+            return Some((touched.best(k, &[], place), Path::Touched));
+        };
+        if allowed.count_ones(..) <= COMPARED {
+            let rows = allowed.ones().map(|row| row as u32).filter(|row| here(*row));
+            let rows = rows.filter_map(|row| Some((self.row(row)?, row)));
+            return Some((touched.best_among(k, rows), Path::Exact));
+        }
+        let (wanted, bits) = (k.max(NEAR), Allow::Bits(allowed));
+        let near = self.index.as_ref()?.nearest(items, product.vector(), wanted, wanted, bits);
+        let near: Vec<u32> = near.ok()?.rows.iter().filter_map(|near| self.row(near.row)).collect();
+        Some((touched.best(k, &near, place), Path::TouchedOrNear))
+    }
+
     /// The best allowed rows of a model that touches few of many.
     fn retrieve_touched(&self, input: &ScoreInput<'_>, wanted: &Wanted<'_>) -> Option<Retrieved> {
         let newcomers = &self.layout.newcomers;
@@ -236,9 +275,8 @@ impl OnCatalogue<'_> {
         let new = match newcomers.is_empty() {
             true => Vec::new(),
             false => {
-                let unseen =
-                    |row: u32| self.live(row).filter(|_| seen.binary_search(&row).is_err());
-                let best = touched.best(1, unseen);
+                let unseen = self.unseen(&seen, input.items.len());
+                let best = self.best_touched(&touched, input.items, 1, &unseen, |_| true)?.0;
                 let most = best.first().map_or(f32::NEG_INFINITY, |best| best.score);
                 newcomers.scores(capped(|row| touched.score(row), &seen, most), &seen)
             }
@@ -247,13 +285,14 @@ impl OnCatalogue<'_> {
             |row: u32| wanted.allowed.contains(row as usize) && wanted.similar != Some(row);
         // What is scored as new is not scored by the model as well.
         let as_new = |row: u32| self.newcomer(row).is_some_and(|at| !new[at].is_nan());
-        let place = |row: u32| self.live(row).filter(|row| allowed(*row) && !as_new(*row));
-        let mut rows = touched.best(wanted.k, place);
+        let scored = |row: u32| allowed(row) && !as_new(row);
+        let (mut rows, path) =
+            self.best_touched(&touched, input.items, wanted.k, wanted.allowed, scored)?;
         let new = self.layout.places.iter().zip(&new);
         let new = new.filter(|(row, score)| allowed(**row) && !score.is_nan());
         rows.extend(new.map(|(row, score)| Scored { row: *row, score: *score }));
         keep_best(&mut rows, wanted.k);
-        Some(Retrieved { rows, path: Path::Touched })
+        Some(Retrieved { rows, path })
     }
 }
 
@@ -348,10 +387,7 @@ impl Model for OnCatalogue<'_> {
             };
             seen.sort_unstable();
             seen.dedup();
-            let mut unseen = FixedBitSet::with_capacity(input.items.len());
-            unseen.insert_range(..);
-            let live = seen.iter().filter_map(|row| self.live(*row));
-            live.for_each(|row| unseen.set(row as usize, false));
+            let unseen = self.unseen(&seen, input.items.len());
             let most =
                 nearest(1, &unseen)?.rows.first().map_or(f32::NEG_INFINITY, |best| best.score);
             let score = |row: u32| dot(factors.padded(row as usize), vector);

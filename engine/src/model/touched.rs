@@ -1,74 +1,15 @@
 //! The scores of the rows that a question touches, where it touches few of many: what sparse models answer
-//! with instead of a score for every row.
+//! with instead of a score for every row. They are the same numbers, bit for bit.
 //!
-//! Sums are kept in an array as long as the catalogue, of which only the rows that were added to are looked
-//! at and cleared again; so an answer costs what the history is linked to, and the same additions in the same
-//! order give the same numbers as scoring all rows does, bit for bit.
+//! A part of the score that every row has, an inner product with its factors, is left open: it is added to
+//! the rows that could be among the best by the lengths of their factors, and for the rows that nothing
+//! touches an index tells which have the greatest. Where it misses none of those, the best rows are those
+//! of scoring all (Fagin's threshold algorithm, 2001, on the two orders of the rest).
 
-use std::sync::{Mutex, PoisonError};
-
+use super::ItemVectors;
 use crate::UNSCORED;
-use crate::topk::{Scored, best_of};
-
-const WORD: usize = u64::BITS as usize;
-
-/// Sums by row; all zero but for those of the rows that were met.
-#[derive(Default)]
-pub(super) struct Sums {
-    values: Vec<f32>,
-    met: Vec<u64>,
-}
-
-impl Sums {
-    /// Adds to a row, which is below the length.
-    #[inline(always)]
-    pub(super) fn add(&mut self, row: u32, value: f32) {
-        self.values[row as usize] += value;
-        self.met[row as usize / WORD] |= 1 << (row as usize % WORD);
-    }
-
-    /// Adds to a row that begins with something else than zero.
-    #[inline(always)]
-    pub(super) fn add_from(&mut self, start: f32, row: u32, value: f32) {
-        let word = &mut self.met[row as usize / WORD];
-        let bit = 1 << (row as usize % WORD);
-        let sum = &mut self.values[row as usize];
-        *sum = if *word & bit == 0 { start + value } else { *sum + value };
-        *word |= bit;
-    }
-
-    /// The rows that were met, ascending, with what `score` makes of each sum; all is zero again.
-    pub(super) fn drain(&mut self, mut score: impl FnMut(u32, f32) -> f32) -> Vec<Scored> {
-        let mut rows = Vec::with_capacity(self.met.iter().map(|w| w.count_ones() as usize).sum());
-        for (at, word) in self.met.iter_mut().enumerate() {
-            let mut left = std::mem::take(word);
-            while left != 0 {
-                let row = at * WORD + left.trailing_zeros() as usize;
-                left &= left - 1;
-                let sum = std::mem::take(&mut self.values[row]);
-                rows.push(Scored { row: row as u32, score: score(row as u32, sum) });
-            }
-        }
-        rows
-    }
-}
-
-/// What finished questions left for the next ones.
-#[derive(Default)]
-pub(super) struct Pool(Mutex<Vec<Sums>>);
-
-impl Pool {
-    /// Runs something with sums of `n` rows, which it drains.
-    pub(super) fn with<R>(&self, n: usize, run: impl FnOnce(&mut Sums) -> R) -> R {
-        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sums = kept().pop().unwrap_or_default();
-        sums.values.resize(n, 0.0);
-        sums.met.resize(n.div_ceil(WORD), 0);
-        let result = run(&mut sums);
-        kept().push(sums);
-        result
-    }
-}
+use crate::kernels::dot;
+use crate::topk::{Scored, best_of, keep_best};
 
 /// What a model has to say about the rows of its items; see the module.
 #[derive(Clone, Debug)]
@@ -77,6 +18,8 @@ pub struct Touched<'a> {
     pub(super) rows: Vec<Scored>,
     /// What the others score; `None`: they are not scored.
     pub(super) rest: Option<Rest<'a>>,
+    /// What is added to the score of every row.
+    pub(super) product: Option<Product<'a>>,
     /// A row that is not scored in any case.
     pub(super) without: Option<u32>,
 }
@@ -90,6 +33,32 @@ pub(super) struct Rest<'a> {
     pub(super) order: &'a [u32],
 }
 
+/// An inner product with the factors of each row: a part of a score that every row has.
+#[derive(Clone, Debug)]
+pub(crate) struct Product<'a> {
+    pub(super) factors: ItemVectors<'a>,
+    /// The lengths of the factors of the touched rows, in their order.
+    pub(super) lengths: Vec<f32>,
+    /// As long as a padded row.
+    pub(super) vector: Vec<f32>,
+    /// What a product counts; not negative.
+    pub(super) weight: f32,
+}
+
+impl Product<'_> {
+    /// What rows are compared with, without padding.
+    pub(crate) fn vector(&self) -> &[f32] {
+        &self.vector[..self.factors.dim]
+    }
+
+    fn of(&self, row: u32) -> f32 {
+        self.weight * dot(self.factors.padded(row as usize), &self.vector)
+    }
+}
+
+/// So many of the touched rows are looked at first, those that could be the best.
+const PROMISING: usize = 128;
+
 impl Touched<'_> {
     fn find(&self, row: u32) -> Option<f32> {
         let at = self.rows.binary_search_by_key(&row, |touched| touched.row).ok()?;
@@ -102,7 +71,16 @@ impl Touched<'_> {
             return UNSCORED;
         }
         let rest = || self.rest.and_then(|rest| rest.scores.get(row as usize).copied());
-        self.find(row).or_else(rest).unwrap_or(UNSCORED)
+        let sum = self.find(row).or_else(rest).unwrap_or(UNSCORED);
+        match &self.product {
+            Some(product) if !sum.is_nan() => sum + product.of(row),
+            _ => sum,
+        }
+    }
+
+    /// The product that the scores have in them.
+    pub(crate) fn product(&self) -> Option<&Product<'_>> {
+        self.product.as_ref()
     }
 
     /// How many rows were touched.
@@ -115,38 +93,117 @@ impl Touched<'_> {
         self.rows.is_empty()
     }
 
-    /// The `k` best of the rows that have a place, by their places: these ascend with the rows.
-    pub fn best(&self, k: usize, place: impl Fn(u32) -> Option<u32>) -> Vec<Scored> {
+    /// The `k` best of the rows that have a place, by their places: these ascend with the rows. `near`: where
+    /// there is a product, the rows of the greatest, best first; of the others none is greater than the
+    /// last of them, or zero if that is more.
+    pub fn best(&self, k: usize, near: &[u32], place: impl Fn(u32) -> Option<u32>) -> Vec<Scored> {
+        if k == 0 {
+            return Vec::new();
+        }
         let placed = |row: u32| place(row).filter(|_| self.without != Some(row));
-        let touched = self
-            .rows
-            .iter()
-            .filter_map(|touched| Some(Scored { row: placed(touched.row)?, score: touched.score }));
-        let mut best = best_of(k, touched);
+        let mut best = match &self.product {
+            None => best_of(
+                k,
+                self.rows.iter().filter_map(|touched| {
+                    Some(Scored { row: placed(touched.row)?, score: touched.score })
+                }),
+            ),
+            Some(product) => self.best_touched(k, product, &placed),
+        };
         let Some(rest) = self.rest else { return best };
-        let mut others = Vec::new();
+        // What a row that is not near can have beside its own part.
+        let most = match (&self.product, near.last()) {
+            (Some(product), Some(last)) => product.of(*last).max(0.0),
+            _ => 0.0,
+        };
+        let mut met = near.to_vec();
+        met.sort_unstable();
+        let score = |row: u32| self.score(row) + 0.0;
+        let untouched = |row: u32| placed(row).filter(|_| self.find(row).is_none());
+        best.extend(
+            near.iter()
+                .filter_map(|row| Some(Scored { row: untouched(*row)?, score: score(*row) })),
+        );
+        let mut worst = worst_of(&mut best, k);
+        let mut added = 0;
         for row in rest.order {
-            let score = rest.scores[*row as usize];
-            // No better than the worst that is known, nor than the k before it.
-            let beaten = best.len() >= k && best.last().is_none_or(|last| last.score > score);
-            if beaten || others.len() >= k {
+            // No better than the worst that is known.
+            if worst > rest.scores[*row as usize] + most {
                 break;
             }
-            if self.find(*row).is_none()
-                && let Some(place) = placed(*row)
+            if met.binary_search(row).is_err()
+                && let Some(place) = untouched(*row)
             {
-                others.push(Scored { row: place, score: score + 0.0 });
+                best.push(Scored { row: place, score: score(*row) });
+                added += 1;
+            }
+            if added == k {
+                worst = worst_of(&mut best, k);
+                added = 0;
+                // Nor than the k before it.
+                if self.product.is_none() {
+                    break;
+                }
             }
         }
-        best.extend(others);
-        crate::topk::keep_best(&mut best, k);
+        keep_best(&mut best, k);
         best
+    }
+
+    /// The `k` best of some rows with their places.
+    pub(crate) fn best_among(
+        &self,
+        k: usize,
+        rows: impl Iterator<Item = (u32, u32)>,
+    ) -> Vec<Scored> {
+        let scored = rows.map(|(row, place)| Scored { row: place, score: self.score(row) });
+        best_of(k, scored.filter(|scored| !scored.score.is_nan()))
+    }
+
+    /// The best of the touched rows: those first that could be by the lengths of their factors, and of the
+    /// others only what still could.
+    fn best_touched(
+        &self,
+        k: usize,
+        product: &Product<'_>,
+        placed: &impl Fn(u32) -> Option<u32>,
+    ) -> Vec<Scored> {
+        // A little more than it can be, for what rounding adds.
+        let length = product.weight * dot(&product.vector, &product.vector).sqrt() * 1.001;
+        let bounded = self.rows.iter().zip(&product.lengths).filter_map(|(touched, own)| {
+            Some((touched.score + length * own, *touched, placed(touched.row)?))
+        });
+        let mut open: Vec<(f32, Scored, u32)> = bounded.collect();
+        let first = k.saturating_mul(2).max(PROMISING).min(open.len());
+        if first < open.len() {
+            open.select_nth_unstable_by(first, |a, b| b.0.total_cmp(&a.0));
+        }
+        let (first, others) = open.split_at(first);
+        let exactly = |(_, touched, place): &(f32, Scored, u32)| Scored {
+            row: *place,
+            score: touched.score + product.of(touched.row),
+        };
+        let mut best: Vec<Scored> = first.iter().map(exactly).collect();
+        let worst = worst_of(&mut best, k);
+        best.extend(others.iter().filter(|open| open.0 >= worst).map(exactly));
+        keep_best(&mut best, k);
+        best
+    }
+}
+
+/// The worst score of the `k` best, which alone are left; below all where they are fewer.
+fn worst_of(best: &mut Vec<Scored>, k: usize) -> f32 {
+    keep_best(best, k);
+    match best.last() {
+        Some(last) if best.len() >= k => last.score,
+        _ => f32::NEG_INFINITY,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sums::Pool;
     use crate::topk::{Allow, top_k};
     use fixedbitset::FixedBitSet;
     use proptest::prelude::*;
@@ -169,27 +226,27 @@ mod tests {
             let pool = Pool::default();
             // Twice, so that what the first left behind would be seen.
             for _ in 0..2 {
-                pool.with(n, |sums| {
+                pool.with(|sums| {
                     for (row, value) in &added {
                         let (row, value) = (row % n as u32, f32::from(*value));
-                        sums.add_from(start(row), row, value);
+                        sums.add(row, value);
                         let own = &mut dense[row as usize];
                         *own = if own.is_nan() { value } else { *own + value };
                     }
-                    let rows = sums.drain(|_, sum| sum);
+                    let rows = sums.drain(start, |_, sum| sum);
                     let mut order: Vec<u32> = (0..n as u32).collect();
                     order.sort_by(|a, b| {
                         base[*b as usize].total_cmp(&base[*a as usize]).then(a.cmp(b))
                     });
                     let rest = has_rest.then_some(Rest { scores: &base, order: &order });
-                    let touched = Touched { rows, rest, without };
+                    let touched = Touched { rows, rest, product: None, without };
                     if let Some(own) = without.and_then(|row| dense.get_mut(row as usize)) {
                         *own = UNSCORED;
                     }
                     let mut bits = FixedBitSet::with_capacity(n);
                     bits.extend((0..n).filter(|row| allowed[*row]));
                     let place = |row: u32| Some(row).filter(|row| bits.contains(*row as usize));
-                    prop_assert_eq!(touched.best(k, place), top_k(&dense, k, Allow::Bits(&bits)));
+                    prop_assert_eq!(touched.best(k, &[], place), top_k(&dense, k, Allow::Bits(&bits)));
                     for row in 0..n as u32 {
                         let (got, own) = (touched.score(row), dense[row as usize]);
                         prop_assert!(got == own || (got.is_nan() && own.is_nan()));
@@ -198,6 +255,76 @@ mod tests {
                     Ok(())
                 })?;
             }
+        }
+
+        #[test]
+        fn with_a_product_they_are_the_scores_of_all(
+            n in 1usize..300,
+            added in prop::collection::vec((any::<u32>(), -4i8..5), 0..200),
+            base in prop::collection::vec(0u8..5, 300),
+            numbers in prop::collection::vec(-8i8..8, 600),
+            vector in [-8i8..8, -8i8..8],
+            weight in 0u8..3,
+            allowed in prop::collection::vec(any::<bool>(), 300),
+            without in prop::option::of(0u32..300),
+            n_near in 0usize..40,
+            k in 0usize..200,
+        ) {
+            let base: Vec<f32> = base[..n].iter().map(|base| f32::from(*base)).collect();
+            let mut factors = vec![0f32; 16 * n];
+            for (row, own) in factors.chunks_exact_mut(16).zip(numbers.chunks_exact(2)) {
+                // A third of them is of nobody.
+                if own[0] % 3 != 0 {
+                    row[..2].copy_from_slice(&[f32::from(own[0]), f32::from(own[1])]);
+                }
+            }
+            let of = |row: usize| {
+                let row = &factors[16 * row..];
+                row[0] * f32::from(vector[0]) + row[1] * f32::from(vector[1])
+            };
+            let known: Vec<Scored> = (0..n)
+                .filter(|row| factors[16 * row..16 * (row + 1)].iter().any(|value| *value != 0.0))
+                .map(|row| Scored { row: row as u32, score: of(row) })
+                .collect();
+            let near: Vec<u32> =
+                best_of(n_near, known.into_iter()).iter().map(|near| near.row).collect();
+            let length = |row: usize| factors[16 * row].hypot(factors[16 * row + 1]);
+            let pool = Pool::default();
+            let mut dense = base.clone();
+            let rows = pool.with(|sums| {
+                for (row, value) in &added {
+                    let (row, value) = (row % n as u32, f32::from(*value));
+                    sums.add(row, value);
+                    dense[row as usize] += value;
+                }
+                sums.drain(|row| base[row as usize], |_, sum| sum)
+            });
+            let weight = f32::from(weight) * 0.5;
+            (0..n).for_each(|row| dense[row] += weight * of(row));
+            let mut order: Vec<u32> = (0..n as u32).collect();
+            order.sort_by(|a, b| base[*b as usize].total_cmp(&base[*a as usize]).then(a.cmp(b)));
+            let mut padded = vec![0f32; 16];
+            padded[..2].copy_from_slice(&vector.map(f32::from));
+            let product = Product {
+                factors: ItemVectors { dim: 2, rows: &factors },
+                lengths: rows.iter().map(|row| length(row.row as usize)).collect(),
+                vector: padded,
+                weight,
+            };
+            let rest = Some(Rest { scores: &base, order: &order });
+            let touched = Touched { rows, rest, product: Some(product), without };
+            if let Some(own) = without.and_then(|row| dense.get_mut(row as usize)) {
+                *own = UNSCORED;
+            }
+            let mut bits = FixedBitSet::with_capacity(n);
+            bits.extend((0..n).filter(|row| allowed[*row]));
+            let place = |row: u32| Some(row).filter(|row| bits.contains(*row as usize));
+            // Of those that are near only the allowed are told.
+            let near: Vec<u32> = near.into_iter().filter(|row| place(*row).is_some()).collect();
+            let expected = top_k(&dense, k, Allow::Bits(&bits));
+            prop_assert_eq!(touched.best(k, &near, place), expected.clone());
+            let all = bits.ones().map(|row| (row as u32, row as u32));
+            prop_assert_eq!(touched.best_among(k, all), expected);
         }
     }
 }

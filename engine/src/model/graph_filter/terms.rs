@@ -18,7 +18,7 @@
 use super::counts::Counts;
 use crate::Csr;
 use crate::item_graph::ItemGraph;
-use crate::model::touched::Sums;
+use crate::model::sums::Sums;
 use crate::topk::{Allow, Scored, best_of, top_k};
 
 /// How degrees scale the counts.
@@ -75,8 +75,8 @@ pub(super) struct Wanted<'a> {
 /// Powers of the degrees; zero for an item that nobody has touched.
 pub(super) struct Scales {
     history: Vec<f32>,
-    item: Vec<f32>,
-    half: Vec<f32>,
+    pub(super) item: Vec<f32>,
+    pub(super) half: Vec<f32>,
 }
 
 impl Scales {
@@ -137,25 +137,23 @@ impl Parts<'_> {
     }
 
     /// The same terms, where few items have any: each in turn, the items that it touches ascending. Their
-    /// numbers are those of [`Parts::terms`], bit for bit.
+    /// numbers are those of [`Parts::terms`], bit for bit. `item` and `half` tell the scales.
     pub(super) fn each(
         &self,
         x: &[(u32, f32)],
         wanted: Wanted<'_>,
         sums: &mut Sums,
+        (item, half): (impl Fn(u32) -> f32 + Copy, impl Fn(u32) -> f32 + Copy),
         mut take: impl FnMut(Term, &[Scored]),
     ) {
-        let Scales { item, half, .. } = self.scales;
         let own = self.own(x);
         let first = self.counted(&own, item, sums);
         take(Term::First, &first);
         let goes_on = wanted.second || wanted.content.iter().any(|wanted| *wanted);
         let middle = if goes_on { self.strongest_of(&first) } else { Vec::new() };
         if wanted.second {
-            let halved: Vec<Scored> = middle
-                .iter()
-                .map(|near| scored(near.row, near.score * half[near.row as usize]))
-                .collect();
+            let halved: Vec<Scored> =
+                middle.iter().map(|near| scored(near.row, near.score * half(near.row))).collect();
             take(Term::Second, &self.counted(&halved, half, sums));
         }
         for (at, (graph, wanted)) in self.graphs.iter().zip(wanted.content).enumerate() {
@@ -170,15 +168,15 @@ impl Parts<'_> {
     }
 
     /// The sums of rows of counts, scaled.
-    fn counted(&self, rows: &[Scored], by: &[f32], sums: &mut Sums) -> Vec<Scored> {
-        for row in rows {
+    fn counted(&self, rows: &[Scored], by: impl Fn(u32) -> f32, sums: &mut Sums) -> Vec<Scored> {
+        let of = |row: &Scored| self.counts.row(row.row as usize);
+        together(rows, of, |row, (columns, values)| {
             let weight = row.score * self.counts.worth();
-            let (columns, values) = self.counts.row(row.row as usize);
             for (column, value) in columns.iter().zip(values) {
                 sums.add(*column, weight * *value as f32);
             }
-        }
-        sums.drain(|row, sum| sum * by[row as usize])
+        });
+        sums.drain(|_| 0.0, |row, sum| sum * by(row))
     }
 
     /// The strongest of some items, ascending.
@@ -318,13 +316,34 @@ fn spread(graph: &Csr, rows: &[Scored], out: &mut [f32]) {
 
 /// The sums of rows of a graph.
 fn spread_over(graph: &Csr, rows: &[Scored], sums: &mut Sums) -> Vec<Scored> {
-    for row in rows {
-        let (columns, values) = graph.row(row.row as usize);
+    let of = |row: &Scored| graph.row(row.row as usize);
+    together(rows, of, |row, (columns, values)| {
         for (column, value) in columns.iter().zip(values) {
             sums.add(*column, row.score * value);
         }
+    });
+    sums.drain(|_| 0.0, |_, sum| sum)
+}
+
+/// Rows that are waited for together.
+const AHEAD: usize = 16;
+
+/// Calls `each` with every row and what `of` finds of it. The beginnings of several are read at once before: one
+/// after the other each would be waited for, as they lie anywhere in the memory.
+fn together<'a, V: Copy + Into<f64> + 'a>(
+    rows: &[Scored],
+    of: impl Fn(&Scored) -> (&'a [u32], &'a [V]),
+    mut each: impl FnMut(&Scored, (&'a [u32], &'a [V])),
+) {
+    for rows in rows.chunks(AHEAD) {
+        let first = |row: &Scored| {
+            let (columns, values) = of(row);
+            let value: f64 = values.first().map_or(0.0, |value| (*value).into());
+            f64::from(columns.first().copied().unwrap_or(0)) + value
+        };
+        std::hint::black_box(rows.iter().map(first).sum::<f64>());
+        rows.iter().for_each(|row| each(row, of(row)));
     }
-    sums.drain(|_, sum| sum)
 }
 
 /// Calls `each` with every row that is also a column, and the place of the column; both ascend.

@@ -5,6 +5,7 @@ use super::settings::Settings;
 use super::side::{Basis, Side};
 use super::solver::Solver;
 use crate::kernels::{LANES, Line, dot, dot_rows, stride};
+use crate::model::ItemVectors;
 use crate::model::file::{Array, Sections, Writer, corrupt};
 use crate::{Result, Served, UNSCORED};
 
@@ -80,6 +81,15 @@ impl ItemFactors {
         }
     }
 
+    pub(in crate::model) fn vectors(&self) -> ItemVectors<'_> {
+        ItemVectors { dim: self.dim, rows: self.all() }
+    }
+
+    /// The length of each item's factors.
+    pub(in crate::model) fn lengths(&self) -> Vec<f32> {
+        self.rows().map(|row| dot(row, row).sqrt()).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.all().len() / stride(self.dim)
     }
@@ -134,7 +144,7 @@ impl ItemFactors {
 pub(in crate::model) struct Person(Vec<Line>);
 
 impl Person {
-    pub(super) fn values(&self) -> &[f32] {
+    pub(in crate::model) fn values(&self) -> &[f32] {
         bytemuck::cast_slice(&self.0)
     }
 }

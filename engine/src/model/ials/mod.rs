@@ -283,7 +283,7 @@ impl Model for Ials {
     }
 
     fn factors(&self) -> Option<ItemVectors<'_>> {
-        Some(ItemVectors { dim: self.factors.dim, rows: self.factors.all() })
+        Some(self.factors.vectors())
     }
 
     fn vector(&self, history: History<'_>, similar: Option<u32>) -> Option<Vec<f32>> {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tastedb_storage::UserId;
 
 use super::*;
+use crate::index::{IndexOptions, VectorIndex, Vectors};
 use crate::model::fit;
 use crate::seeded::{fraction, number};
 use crate::topk::top_k;
@@ -39,7 +40,38 @@ fn side(items: &[ItemId]) -> SideData {
     side
 }
 
-fn sparse_models(data: &Dataset, side: &SideData, popularity: f64) -> Vec<Box<dyn Model>> {
+/// The factors of what a model has learned of.
+struct Factors(Arc<dyn Model>, Vec<ItemId>);
+
+impl Factors {
+    fn of(model: &Arc<dyn Model>) -> Option<Arc<Factors>> {
+        model.factors()?;
+        let untouched = model.untouched().unwrap();
+        let learned = (0u32..).zip(model.items()).filter(|(row, _)| !untouched.contains(row));
+        Some(Arc::new(Factors(Arc::clone(model), learned.map(|(_, item)| *item).collect())))
+    }
+}
+
+impl Vectors for Factors {
+    fn name(&self) -> &str {
+        "factors"
+    }
+
+    fn ids(&self) -> &[ItemId] {
+        &self.1
+    }
+
+    fn dim(&self) -> usize {
+        self.0.factors().unwrap().dim
+    }
+
+    fn padded(&self, at: usize) -> &[f32] {
+        let row = self.0.items().binary_search(&self.1[at]).unwrap();
+        self.0.factors().unwrap().padded(row)
+    }
+}
+
+fn sparse_models(data: &Dataset, side: &SideData, popularity: f64) -> Vec<Arc<dyn Model>> {
     let real = |value: f64| OptionValue::Real(value);
     let knn = ModelOptions::new().with("k", OptionValue::Int(6));
     let chains = ModelOptions::new()
@@ -53,8 +85,9 @@ fn sparse_models(data: &Dataset, side: &SideData, popularity: f64) -> Vec<Box<dy
         .with("ials", real(0.0))
         .with("middle", OptionValue::Int(3))
         .with("neighbours", OptionValue::Int(2));
-    [("item_knn", knn), ("graph_filter", chains)]
-        .map(|(name, options)| fit(name, data, side, &options, 0, &Work::quiet()).unwrap())
+    let mixed = chains.clone().with("ials", real(0.7)).with("ials_factors", OptionValue::Int(4));
+    [("item_knn", knn), ("graph_filter", chains), ("graph_filter", mixed)]
+        .map(|(name, options)| fit(name, data, side, &options, 0, &Work::quiet()).unwrap().into())
         .into()
 }
 
@@ -82,10 +115,16 @@ proptest! {
         let mut allowed = FixedBitSet::with_capacity(items.len());
         allowed.extend((0..items.len()).filter(|row| fraction(seed, *row as u64) < share));
         for model in &models {
+            let index = Factors::of(model).map(|factors| {
+                let options =
+                    IndexOptions { metric: Similarity::InnerProduct, ..IndexOptions::default() };
+                let index = VectorIndex::build(factors.as_ref(), &options, &Work::quiet()).unwrap();
+                Arc::new(CurrentIndex::new(Arc::new(index), factors, &items))
+            });
             let model = model.as_ref();
             let lie = Lie::new(model, model.untouched().as_deref(), &items);
             let layout = lie.layout(model, &items, &matrices, None);
-            let live = OnCatalogue::new(Held::Borrowed(model), Arc::new(layout), None);
+            let live = OnCatalogue::new(Held::Borrowed(model), Arc::new(layout), index);
             let input = ScoreInput {
                 history: History::new(&history),
                 items: &items,
