@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tastedb_storage::{
-    ColumnId, ColumnSpec, ColumnType, EntityId, KeyType, Options, Read, Role, Store, TableId,
-    TableSpec, Value,
+    ColumnId, ColumnSpec, ColumnType, EntityId, Options, Read, Role, Store, TableId, Value,
 };
 
 use super::corpus::Corpus;
@@ -15,6 +14,7 @@ use super::svd::svd;
 use super::weighting::Weighting;
 use super::{FittedEmbedding, NewEmbedding};
 use crate::linalg::eigen;
+use crate::made_up;
 use crate::matrix::Csr;
 use crate::seeded::{fraction, number};
 use crate::{CancelToken, Engine, Error, Existing, ModelOptions, OptionValue, Work};
@@ -40,19 +40,12 @@ impl Library {
     fn new(rows: u64) -> Library {
         let engine = Engine::new(Store::in_memory(Options::default()).expect("a store"), None);
         let mut txn = engine.store().begin().expect("a transaction");
-        let spec = TableSpec {
-            name: "books".to_owned(),
-            role: Role::Item,
-            key_column: "id".to_owned(),
-            key_type: KeyType::Text,
-            key_position: 0,
-            columns: vec![
-                ColumnSpec::new("title", ColumnType::Text),
-                ColumnSpec::new("tags", ColumnType::TextList),
-                ColumnSpec::new("price", ColumnType::Int),
-            ],
-            link: None,
-        };
+        let columns = vec![
+            ColumnSpec::new("title", ColumnType::Text),
+            ColumnSpec::new("tags", ColumnType::TextList),
+            ColumnSpec::new("price", ColumnType::Int),
+        ];
+        let spec = made_up::table("books", Role::Item, columns);
         let books = txn.create_table(spec).expect("a table");
         for row in 0..rows {
             for (subject, words) in [("sea", SEA), ("desert", SAND)] {
