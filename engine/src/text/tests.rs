@@ -116,6 +116,37 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[test]
+fn words_that_rows_share_are_told_by_weight_and_not_of_rows_that_are_gone() {
+    let library = Library::new(40);
+    let title = |words: &str| [(TITLE, text(words))];
+    let one = library.put("one", &title("A whale, a whale! The storm"));
+    let other = library.put("other", &title("whale anchor storm zeppelin ship tide"));
+    let last = library.put("last", &title("tide anchor, SHIP whale"));
+    library.create(&[("dim", 2)]);
+    let shared = |modality: &str, rows: [EntityId; 2]| {
+        let snapshot = library.engine.snapshot();
+        let mut shared = library.engine.shared_terms(&snapshot, library.books);
+        shared.of(modality, rows).expect("they are found")
+    };
+    // What stands twice in a row weighs more, and `storm`, which both subjects have, less. `zeppelin`
+    // does not count: one row has it.
+    assert_eq!(shared("words", [one, other]), ["whale", "storm"]);
+    assert_eq!(shared("words", [other, one]), ["whale", "storm"]);
+    assert_eq!(shared("words", [other, last]).len(), 3);
+    assert_eq!(shared("words", [one, u64::MAX]), [""; 0]);
+    for modality in ["title", "nothing"] {
+        assert_eq!(shared(modality, [one, other]), [""; 0], "{modality}");
+    }
+    // The text as it is now, whatever the embedding was made of.
+    library.put("other", &title("storm"));
+    assert_eq!(shared("words", [one, other]), ["storm"]);
+    let mut txn = library.engine.store().begin().expect("a transaction");
+    txn.delete_row(library.books, other).expect("it goes");
+    txn.commit().expect("a commit");
+    assert_eq!(shared("words", [one, other]), [""; 0]);
+}
+
+#[test]
 fn texts_of_one_subject_are_alike() {
     let library = Library::new(40);
     library.create(&[("dim", 2)]);
