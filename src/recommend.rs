@@ -80,6 +80,11 @@ pub struct Because {
     pub key: String,
     /// Its share of the positive part of the score, 0 to 1.
     pub share: f32,
+    /// The modality that linked the two, for models that look at content.
+    pub modality: Option<String>,
+    /// The words that weigh most in both, the heaviest first, where that modality is an embedding that
+    /// the database computes from text.
+    pub terms: Vec<String>,
 }
 
 impl Recommend {
@@ -261,7 +266,8 @@ impl Recommend {
         for (i, (row, (_, propensity))) in chosen.iter().zip(places).enumerate() {
             let reasons = row.reasons.iter().map(|reason| {
                 let key = snapshot.key(history_table, reason.item)?;
-                Ok(Because { key, share: reason.share })
+                let (modality, terms) = (reason.modality.clone(), reason.terms.clone());
+                Ok(Because { key, share: reason.share, modality, terms })
             });
             rows.push(Recommendation {
                 rank: self.offset + i + 1,

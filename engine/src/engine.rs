@@ -22,7 +22,7 @@ use crate::projection::ProjectionCompiler;
 use crate::recommend::{self, Recommendation, Request, Response};
 use crate::refresh::{self, Mode, RefreshRequest, Refreshment};
 use crate::registry::{ModelDefinition, ModelInfo, ModelVersion, NewModel, Registry};
-use crate::text::{self, FittedEmbedding, NewEmbedding, TextEmbedding};
+use crate::text::{self, FittedEmbedding, NewEmbedding, SharedTerms, TextEmbedding};
 use crate::train::{self, TrainPlan, TrainRequest};
 
 /// Models, recommendations and evaluation over one [`Store`]. Cheap to clone; shared by threads.
@@ -413,6 +413,15 @@ impl Engine {
     }
 
     // ---- answers --------------------------------------------------------------------------
+
+    /// What finds the words that rows of a table share.
+    pub(crate) fn shared_terms<'a>(
+        &'a self,
+        read: &'a dyn Read,
+        table: TableId,
+    ) -> SharedTerms<'a> {
+        SharedTerms::new(read, &self.inner.embedders, table)
+    }
 
     /// Answers one request on `snapshot`.
     pub fn recommend(&self, snapshot: &Snapshot, request: &Request) -> Result<Response> {

@@ -23,6 +23,8 @@ mod kernels;
 mod learning_curve;
 mod linalg;
 mod live;
+#[cfg(test)]
+mod made_up;
 mod map;
 mod matrix;
 mod newcomers;

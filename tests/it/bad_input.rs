@@ -200,15 +200,54 @@ fn settings_that_no_algorithm_takes() {
                 let sql =
                     format!("CREATE MODEL x USING {name} ON ratings WITH ({option} = {value})");
                 assert_eq!(code(&mut session, &sql), Some("TD0109"), "{sql}");
+                assert_eq!(at_fault(&mut session, &sql), value, "{sql}");
             }
         }
         // No factors are none that could tell anything.
         if has(algorithm, "factors") {
             create(&mut session, algorithm, "");
-            let sql = "TRAIN MODEL m WITH (factors = 0)";
-            assert_eq!(code(&mut session, sql), Some("TD0109"), "{}", algorithm.name);
+            for verb in ["TRAIN", "EXPLAIN TRAIN"] {
+                let sql = format!("{verb} MODEL m\nWITH (seed = 1, factors = 0)");
+                assert_eq!(code(&mut session, &sql), Some("TD0109"), "{}", algorithm.name);
+                assert_eq!(at_fault(&mut session, &sql), "0", "{}", algorithm.name);
+            }
         }
     }
+}
+
+/// The part of a statement that its error points at.
+fn at_fault(session: &mut Session, sql: &str) -> String {
+    let error = session.execute(sql).expect_err("it fails");
+    let place = error.place().unwrap_or_else(|| panic!("no place: {}", error.render(sql)));
+    let line = sql.lines().nth(place.line - 1).expect("the line is there");
+    line.chars().take(place.end_column - 1).skip(place.column - 1).collect()
+}
+
+/// Not at the algorithm, nor at the model: an error about an option is where the option is, and one that
+/// is about none where it belongs.
+#[test]
+fn an_error_about_an_option_points_at_it() {
+    let mut session = usual();
+    run(&mut session, "CREATE MODEL m USING vbpr ON ratings WITH (memory_limit = 1)");
+    for (sql, part) in [
+        ("CREATE MODEL x USING ease ON ratings WITH (lambda = 1, k = 'a', form = 'sparse')", "'a'"),
+        ("CREATE MODEL x USING ease ON ratings WITH (lambda = 1, \"lamda\" = 2)", "\"lamda\""),
+        ("CREATE MODEL x ON ratings WITH (refresh = 'often')", "'often'"),
+        ("CREATE MODEL x ON ratings WITH (refresh_events = 10)", "10"),
+        ("CREATE MODEL x USING eas ON ratings WITH (lambda = 1)", "eas"),
+        ("CREATE MODEL m USING ease ON ratings WITH (lambda = 1)", "m"),
+        ("TRAIN MODEL m WITH (memory_limit = 10)", "10"),
+        ("TRAIN MODEL m WITH (memory_limit = 8000000000, modalities = 'texts')", "'texts'"),
+        ("TRAIN MODEL m WITH (memory_limit = 8000000000, modalities = 'text:a')", "'text:a'"),
+        ("TRAIN MODEL m WITH (memory_limt = 10)", "memory_limt"),
+        ("TRAIN MODEL m", "m"),
+        ("EXPLAIN TRAIN MODEL m WITH (seed = 1, factors = 1.5)", "1.5"),
+    ] {
+        assert_eq!(at_fault(&mut session, sql), part, "{sql}");
+    }
+    let sql = "CREATE MODEL x USING ease ON ratings WITH (lamda = 1)";
+    let error = session.execute(sql).expect_err("it fails");
+    assert!(error.render(sql).contains("did you mean `lambda`"), "{}", error.render(sql));
 }
 
 #[test]

@@ -222,12 +222,11 @@ fn told(sum: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use tastedb_storage::{
-        ColumnSpec, ColumnType, KeyType, LinkSpec, OnUnknown, Options, Role, Store, TableSpec,
-    };
+    use tastedb_storage::{ColumnSpec, ColumnType, Options, Store};
 
     use super::*;
     use crate::live::Live;
+    use crate::made_up::Tables;
     use crate::projection::PlainProjection;
 
     const DAY: i64 = 86_400_000_000;
@@ -235,31 +234,10 @@ mod tests {
     /// A table of four items and three users, without interactions.
     fn empty() -> (Store, TableId) {
         let store = Store::in_memory(Options::default()).expect("a store");
+        let at = ColumnSpec::new("at", ColumnType::Timestamp);
+        let Tables { people: users, items, views } =
+            Tables::create(&store, "goods", Vec::new(), vec![at]);
         let mut txn = store.begin().expect("a transaction");
-        let spec = |name: &str, role| TableSpec {
-            name: name.to_string(),
-            role,
-            key_column: if role == Role::Interaction { "" } else { "id" }.to_string(),
-            key_type: KeyType::Text,
-            key_position: 0,
-            columns: Vec::new(),
-            link: None,
-        };
-        let users = txn.create_table(spec("people", Role::User)).expect("people");
-        let items = txn.create_table(spec("goods", Role::Item)).expect("goods");
-        let mut views = spec("views", Role::Interaction);
-        views.columns.push(ColumnSpec::new("at", ColumnType::Timestamp));
-        views.link = Some(LinkSpec {
-            user_table: users,
-            item_table: items,
-            user_column: "user_id".to_string(),
-            item_column: "item_id".to_string(),
-            unique: None,
-            on_unknown: OnUnknown::Error,
-            user_position: 0,
-            item_position: 1,
-        });
-        let views = txn.create_table(views).expect("views");
         for n in 0..4 {
             txn.put_row(items, &format!("g{n}"), &[]).expect("an item");
             txn.put_row(users, &format!("p{n}"), &[]).expect("a user");

@@ -1,13 +1,19 @@
-//! Where a later training of a gradient model begins: the item rows that the last one ended with.
+//! Where a later training of a gradient model begins: the item rows that the last one ended with, and
+//! the weights that it learned beside them.
 //!
 //! ```text
 //! e_u = c · |x|^−½ Σ e_i     the rows of people, whom nobody keeps: c makes them as long as they were
 //! e_j ∥ Σ e_u of who had j   the rows of new items, as long as rows are in the mean
 //! ```
 //!
-//! Neither is where training would end, but much nearer to it than where it would begin.
+//! Neither is where training would end, but much nearer to it than where it would begin. Where rows are
+//! made of several blocks side by side, which are of no common length, each block has a c of its own.
+//!
+//! Not here: moments of Adam, which are soon found again, and how long a refresh goes on, but for the
+//! number of its epochs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::file::{Array, Sections, Writer, corrupt};
 use crate::kernels::stride;
@@ -17,15 +23,20 @@ use tastedb_storage::ItemId;
 
 /// A refresh goes on for one in so many of the epochs of the training.
 const SHARE: usize = 4;
-/// Epochs of a refresh at least.
-const LEAST: usize = 10;
+/// Epochs of a refresh at least: where one table of rows is all, and where more was trained and is kept.
+const LEAST: [usize; 2] = [10, 5];
 
 /// What a model keeps of its training for the next one.
 pub(super) struct Beginning {
     /// The rows of the items before smoothing, of a whole number of lines.
-    pub(super) rows: Array<f32>,
-    /// c.
-    pub(super) people: f32,
+    rows: Array<f32>,
+    /// The numbers of such a row.
+    dim: usize,
+    /// c, of each block of the rows.
+    people: Vec<f32>,
+    /// What was trained beside the rows, one after the other, and its shapes.
+    weights: Array<f32>,
+    shapes: Vec<[usize; 2]>,
     /// The epochs of the training.
     pub(super) epochs: usize,
     /// How histories become vectors: the shares of ridge, or sums.
@@ -37,61 +48,84 @@ pub(super) struct Beginning {
 }
 
 /// What an earlier training left, as the next one takes it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Earlier {
-    pub(super) items: Vec<ItemId>,
-    pub(super) rows: Vec<f32>,
-    pub(super) dim: usize,
-    pub(super) people: f32,
+    items: Vec<ItemId>,
+    rows: Vec<f32>,
+    dim: usize,
+    pub(super) people: Vec<f32>,
+    weights: Vec<Table>,
     pub(super) epochs: usize,
     pub(super) ridge: Option<[f64; 2]>,
     pub(super) levels: Option<[f64; 2]>,
     pub(super) notes: Vec<String>,
+    taken: AtomicBool,
 }
 
 impl Beginning {
-    /// What rows of users, then items, leave behind. `data` has the users and items in that order.
+    /// What rows of users, then items, leave behind, in blocks of so many factors. `data` has the users and
+    /// items in that order.
     pub(super) fn of(
         base: &Table,
         data: &Dataset,
-        epochs: usize,
-        ridge: Option<[f64; 2]>,
-        levels: Option<[f64; 2]>,
+        factors: usize,
+        weights: Vec<Table>,
     ) -> Beginning {
         let users = data.n_users();
         let rows = base.data()[users * base.stride()..].to_vec();
-        let (mut both, mut own) = (0f64, 0f64);
+        let mut products = vec![(0f64, 0f64); base.dim().div_ceil(factors)];
         let mut sum = vec![0f32; base.stride()];
         for user in 0..users {
             history(&rows, base.stride(), data.by_user.row(user).0, &mut sum);
-            for (value, other) in sum.iter().zip(base.row(user)) {
-                both += f64::from(*value) * f64::from(*other);
-                own += f64::from(*value) * f64::from(*value);
+            let own = base.row(user)[..base.dim()].chunks(factors);
+            for (products, (sum, own)) in products.iter_mut().zip(sum.chunks(factors).zip(own)) {
+                for (value, other) in sum.iter().zip(own) {
+                    products.0 += f64::from(*value) * f64::from(*other);
+                    products.1 += f64::from(*value) * f64::from(*value);
+                }
             }
         }
-        let people = if own > 0.0 { (both / own) as f32 } else { 0.0 };
-        Beginning { rows: Array::Owned(rows), people, epochs, ridge, levels }
+        let people = |(both, own): &(f64, f64)| if *own > 0.0 { (both / own) as f32 } else { 0.0 };
+        Beginning {
+            rows: Array::Owned(rows),
+            dim: base.dim(),
+            people: products.iter().map(people).collect(),
+            shapes: weights.iter().map(|table| [table.rows(), table.dim()]).collect(),
+            weights: Array::Owned(weights.iter().flat_map(Table::data).copied().collect()),
+            epochs: 0,
+            ridge: None,
+            levels: None,
+        }
     }
 
     pub(super) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
         writer.array("base", &self.rows);
         let [all, diagonal] = self.ridge.unwrap_or([-1.0; 2]);
-        let numbers = vec![f64::from(self.people), self.epochs as f64, all, diagonal];
+        let first = self.people.first().copied().unwrap_or(0.0);
+        let numbers = vec![f64::from(first), self.epochs as f64, all, diagonal];
         writer.owned("beginning", numbers);
         if let Some(levels) = self.levels {
             writer.owned("levels", levels.to_vec());
         }
+        writer.owned("base_dim", vec![self.dim as u32]);
+        writer.array("people", &self.people);
+        if !self.shapes.is_empty() {
+            writer.array("weights", &self.weights);
+            let shapes = self.shapes.iter().flatten().map(|number| *number as u32);
+            writer.owned("shapes", shapes.collect::<Vec<u32>>());
+        }
     }
 
-    /// Reads what was written; `None` where nothing was.
-    pub(super) fn read(sections: &Sections, numbers: usize) -> Result<Option<Beginning>> {
+    /// Reads what was written for so many items; `None` where nothing was. Where they are not told, rows are
+    /// of `dim` numbers.
+    pub(super) fn read(sections: &Sections, items: usize, dim: usize) -> Result<Option<Beginning>> {
         if !sections.has("base") {
             return Ok(None);
         }
-        let [people, epochs, all, diagonal] = *sections.array_of::<f64>("beginning", 4)? else {
+        let [first, epochs, all, diagonal] = *sections.array_of::<f64>("beginning", 4)? else {
             return Err(corrupt("it has not four numbers to begin from"));
         };
-        if [people, epochs, all, diagonal].iter().any(|value| !value.is_finite()) {
+        if [first, epochs, all, diagonal].iter().any(|value| !value.is_finite()) {
             return Err(corrupt("a number of it is none"));
         }
         let levels = match sections.has("levels") {
@@ -101,14 +135,78 @@ impl Beginning {
             },
             false => None,
         };
+        let (dim, people) = match sections.has("base_dim") {
+            true => {
+                let dim = *sections.array_of::<u32>("base_dim", 1)?.first().unwrap_or(&0);
+                (dim as usize, sections.array::<f32>("people")?.to_vec())
+            }
+            false => (dim, vec![first as f32]),
+        };
+        let blocks = people.len();
+        if blocks == 0 || dim == 0 || dim % blocks != 0 || people.iter().any(|c| !c.is_finite()) {
+            return Err(corrupt("the rows to begin from are not in blocks"));
+        }
+        let numbers = items.checked_mul(stride(dim));
+        let numbers = numbers.ok_or_else(|| corrupt("it has too many rows to begin from"))?;
+        let (weights, shapes) = weights(sections)?;
         Ok(Some(Beginning {
-            levels,
             rows: sections.array_of("base", numbers)?,
-            people: people as f32,
+            dim,
+            people,
+            weights,
+            shapes,
             epochs: epochs.clamp(0.0, 1e9) as usize,
             ridge: (all >= 0.0 && diagonal >= 0.0).then_some([all, diagonal]),
+            levels,
         }))
     }
+
+    /// The same for a training that goes on from it.
+    pub(super) fn earlier(&self, items: Vec<ItemId>, notes: Vec<String>) -> Earlier {
+        let mut left = &*self.weights;
+        let table = |[rows, dim]: &[usize; 2]| {
+            let mut table = Table::zeros(*rows, *dim);
+            let (own, rest) = left.split_at(table.data().len().min(left.len()));
+            table.data_mut()[..own.len()].copy_from_slice(own);
+            left = rest;
+            table
+        };
+        Earlier {
+            items,
+            rows: self.rows.to_vec(),
+            dim: self.dim,
+            people: self.people.clone(),
+            weights: self.shapes.iter().map(table).collect(),
+            epochs: self.epochs,
+            ridge: self.ridge,
+            levels: self.levels,
+            notes,
+            taken: AtomicBool::new(false),
+        }
+    }
+
+    /// The bytes in use.
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.rows) + size_of_val(&*self.weights)
+    }
+}
+
+/// The weights in a file, and their shapes.
+fn weights(sections: &Sections) -> Result<(Array<f32>, Vec<[usize; 2]>)> {
+    if !sections.has("shapes") {
+        return Ok((Array::Owned(Vec::new()), Vec::new()));
+    }
+    let numbers = sections.array::<u32>("shapes")?;
+    let (shapes, rest) = numbers.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(corrupt("a shape of weights lacks a number"));
+    }
+    let shapes: Vec<[usize; 2]> = shapes.iter().map(|shape| shape.map(|x| x as usize)).collect();
+    let length = shapes
+        .iter()
+        .try_fold(0usize, |sum, [rows, dim]| sum.checked_add(rows.checked_mul(stride(*dim))?));
+    let length = length.ok_or_else(|| corrupt("it has too many weights"))?;
+    Ok((sections.array_of("weights", length)?, shapes))
 }
 
 /// |x|^−½ Σ e_i.
@@ -129,7 +227,8 @@ fn length(row: &[f32]) -> f32 {
 impl Earlier {
     /// The epochs that a refresh goes on for.
     pub(super) fn more(&self) -> usize {
-        (self.epochs / SHARE).max(LEAST)
+        let more = self.people.len() > 1 || !self.weights.is_empty();
+        (self.epochs / SHARE).max(LEAST[usize::from(more)])
     }
 
     /// How many of some items are new.
@@ -137,30 +236,55 @@ impl Earlier {
         items.iter().filter(|item| self.items.binary_search(item).is_err()).count()
     }
 
+    /// Whether it has rows of so many blocks of so many factors, and weights of these shapes.
+    pub(super) fn fits(&self, [blocks, factors]: [usize; 2], weights: &[[usize; 2]]) -> bool {
+        let own = self.weights.iter().map(|table| [table.rows(), table.dim()]);
+        self.people.len() == blocks
+            && self.dim == blocks * factors
+            && own.eq(weights.iter().copied())
+    }
+
+    /// Whether a training has gone on from it.
+    pub(super) fn was_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Gives weights the numbers that they ended with.
+    pub(super) fn restore(&self, weights: Vec<&mut Table>) {
+        for (own, earlier) in weights.into_iter().zip(&self.weights) {
+            own.clone_from(earlier);
+        }
+    }
+
     /// The rows of the users and items of other data, users first.
     pub(super) fn table(&self, data: &Dataset) -> Table {
+        self.taken.store(true, Ordering::Relaxed);
         let (users, stride) = (data.n_users(), stride(self.dim));
         let mut table = Table::zeros(users + data.n_items(), self.dim);
         let mut fresh = Vec::new();
-        let (mut mean, mut known) = (0f64, 0u32);
+        let factors = self.dim / self.people.len().max(1);
+        let (mut lengths, mut known) = (vec![0f64; self.people.len()], 0u32);
         for (row, item) in data.items.iter().enumerate() {
             match self.items.binary_search(item) {
                 Ok(at) => {
                     let own = &self.rows[at * stride..][..stride];
                     table.row_mut(users + row).copy_from_slice(own);
-                    mean += f64::from(length(own));
+                    for (sum, own) in lengths.iter_mut().zip(own.chunks(factors)) {
+                        *sum += f64::from(length(own));
+                    }
                     known += 1;
                 }
                 Err(_) => fresh.push(row),
             }
         }
-        let mean = (mean / f64::from(known.max(1))) as f32;
         let mut sum = vec![0f32; stride];
         for user in 0..users {
             let rows = &table.data()[users * stride..];
             history(rows, stride, data.by_user.row(user).0, &mut sum);
-            let to = table.row_mut(user).iter_mut();
-            to.zip(&sum).for_each(|(to, value)| *to = self.people * value);
+            let to = table.row_mut(user)[..self.dim].chunks_mut(factors);
+            for (people, (to, sum)) in self.people.iter().zip(to.zip(sum.chunks(factors))) {
+                to.iter_mut().zip(sum).for_each(|(to, value)| *to = people * value);
+            }
         }
         for row in fresh {
             sum.fill(0.0);
@@ -168,10 +292,12 @@ impl Earlier {
                 let own = table.row(*user as usize);
                 sum.iter_mut().zip(own).for_each(|(sum, value)| *sum += value);
             }
-            let length = length(&sum);
-            if length > 0.0 {
-                let to = table.row_mut(users + row).iter_mut();
-                to.zip(&sum).for_each(|(to, value)| *to = value * mean / length);
+            let to = table.row_mut(users + row)[..self.dim].chunks_mut(factors);
+            for (all, (to, sum)) in lengths.iter().zip(to.zip(sum.chunks(factors))) {
+                let (mean, length) = ((all / f64::from(known.max(1))) as f32, length(sum));
+                if length > 0.0 {
+                    to.iter_mut().zip(sum).for_each(|(to, value)| *to = value * mean / length);
+                }
             }
         }
         table

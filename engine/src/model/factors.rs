@@ -22,7 +22,7 @@ use super::entries::{merged, sign};
 use super::file::{Array, Sections, Writer, corrupt};
 use super::news::{News, Refreshed};
 use super::reversing::{Forgotten, Outcome};
-use super::{ItemVectors, Model, algorithm, learning, refitted, shares};
+use super::{ANEW, ItemVectors, Model, algorithm, learning, refitted, shares};
 use crate::kernels::{dot, dot_rows, stride};
 use crate::linalg::Cholesky;
 use crate::{
@@ -153,7 +153,7 @@ impl Factors {
         let notes = std::str::from_utf8(&notes).map_err(|_| corrupt("a text in it is none"))?;
         let notes = notes.lines().map(str::to_owned).collect();
         let options = sections.options()?;
-        let beginning = Beginning::read(sections, numbers)?;
+        let beginning = Beginning::read(sections, items.len(), dim)?;
         Ok(Factors {
             algorithm,
             items,
@@ -173,16 +173,8 @@ impl Factors {
 
     /// What the next training can go on from.
     fn earlier(&self) -> Option<Earlier> {
-        self.beginning.as_ref().map(|beginning| Earlier {
-            items: self.items.clone(),
-            rows: beginning.rows.to_vec(),
-            dim: self.dim,
-            people: beginning.people,
-            epochs: beginning.epochs,
-            ridge: beginning.ridge,
-            levels: beginning.levels,
-            notes: self.notes.clone(),
-        })
+        let beginning = self.beginning.as_ref()?;
+        Some(beginning.earlier(self.items.clone(), self.notes.clone()))
     }
 
     fn folded(&self, x: &[(u32, f32)]) -> Vec<f32> {
@@ -290,11 +282,17 @@ impl Model for Factors {
             return refitted(name, options, news, seed, work);
         };
         let (more, new) = (earlier.more(), earlier.new_items(news.items()));
-        let side = SideData { earlier: Some(Arc::new(earlier)), ..news.side().clone() };
+        let earlier = Arc::new(earlier);
+        let side = SideData { earlier: Some(Arc::clone(&earlier)), ..news.side().clone() };
         let options = options.into_iter().collect();
         let model = (algorithm(name)?.fit)(news.data()?, &side, &options, seed, work)?;
-        let how = format!("{more} epochs more, {new} new items");
-        Ok(Refreshed { model, how, anew: false })
+        // With other columns of vectors than it was trained on there is nothing to go on from.
+        let anew = !earlier.was_taken();
+        let how = match anew {
+            true => ANEW.to_owned(),
+            false => format!("{more} epochs more, {new} new items"),
+        };
+        Ok(Refreshed { model, how, anew })
     }
 
     fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
@@ -338,7 +336,7 @@ impl Model for Factors {
     }
 
     fn memory(&self) -> u64 {
-        let beginning = self.beginning.as_ref().map_or(0, |it| size_of_val(&*it.rows));
+        let beginning = self.beginning.as_ref().map_or(0, Beginning::memory);
         let fold = match &self.fold {
             Fold::Own => 0,
             Fold::Sums(values) | Fold::Ridge(values) => size_of_val(&**values),

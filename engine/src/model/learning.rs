@@ -272,13 +272,25 @@ impl Settings {
 
     /// The same, going on from an earlier training if there is one of as many factors.
     pub(super) fn continuing(self, side: &SideData, data: &Dataset) -> Settings {
-        let Some(earlier) = side.earlier.as_ref().filter(|it| it.dim == self.factors) else {
+        self.continuing_with(side, data, 1, &[])
+    }
+
+    /// The same for rows of several blocks of factors, with weights of these shapes.
+    pub(super) fn continuing_with(
+        self,
+        side: &SideData,
+        data: &Dataset,
+        blocks: usize,
+        weights: &[[usize; 2]],
+    ) -> Settings {
+        let fits = |it: &&Continued| it.fits([blocks, self.factors], weights);
+        let Some(earlier) = side.earlier.as_ref().filter(fits) else {
             return self;
         };
         let mut table = earlier.table(data);
         let undoes = side.forgotten.as_ref().map(|forgotten| {
             let reversal = forgotten.rows(data);
-            reversal.represent(data, earlier.people, &mut table);
+            reversal.represent(data, earlier.people[0], &mut table);
             (Arc::clone(forgotten), Arc::new(reversal))
         });
         let rate = if undoes.is_some() { self.rate * reversing::RATE } else { self.rate };
@@ -290,9 +302,14 @@ impl Settings {
         self.undoes.as_ref().map(|(_, reversal)| Arc::clone(reversal))
     }
 
+    /// The rows of users, then of items, that an earlier training left for so many.
+    pub(super) fn begun(&self, rows: usize) -> Option<&Table> {
+        self.earlier.as_ref().map(|(_, table)| table).filter(|table| table.rows() == rows)
+    }
+
     /// Factors of users, then of items: those of an earlier training, or drawn as Glorot and Bengio do for matrices of these sizes.
     pub(super) fn drawn(&self, users: usize, items: usize) -> Table {
-        if let Some((_, table)) = self.earlier.as_ref().filter(|it| it.1.rows() == users + items) {
+        if let Some(table) = self.begun(users + items) {
             return table.clone();
         }
         let bound = |rows: usize| (6.0 / (rows + self.factors) as f32).sqrt();
@@ -368,6 +385,9 @@ impl Settings {
     ) -> Result<Factors> {
         let Ending { epochs: [epochs, remembered], way, notes, levels } = ending;
         let mut last = learner(data);
+        if let Some((earlier, _)) = &self.earlier {
+            earlier.restore(last.weights());
+        }
         if let Some((forgotten, reversal)) = &self.undoes {
             let split = holdouts(data, self.seed).into_iter().next();
             let kept = questions(split.map_or_else(Vec::new, |split| split.cases));
@@ -386,8 +406,13 @@ impl Settings {
             Way::Sums => None,
             Way::Ridge(shares) => Some(shares),
         };
-        let base = last.base();
-        let beginning = base.map(|base| Beginning::of(base, data, remembered, ridge, levels));
+        let weights = last.weights().into_iter().map(|table| table.clone()).collect();
+        let rows = last.rows();
+        let beginning = rows.map(|rows| {
+            let mut beginning = Beginning::of(&rows, data, self.factors, weights);
+            (beginning.epochs, beginning.ridge, beginning.levels) = (remembered, ridge, levels);
+            beginning
+        });
         Ok(Factors { beginning, ..model })
     }
 }

@@ -10,6 +10,8 @@
 //! as those of a map there and become free, are free from the start and the same for all. An item that
 //! nobody had has its vector like any other.
 
+use std::borrow::Cow;
+
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
@@ -67,13 +69,18 @@ fn fit(
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let matrices: Vec<_> = modalities.iter().map(|(matrix, _)| *matrix).collect();
+    let features: Vec<_> =
+        matrices.iter().map(|matrix| Features::new(&[*matrix], &data.items)).collect();
+    let (all, settings) = (Features::new(&matrices, &data.items), Settings::new(&checked, seed));
+    let together = Perceptron::shapes(all.dim(), settings.factors);
+    let weights = Views::<Together<'_>>::shapes(&features, settings.factors, together);
     let given = Given {
         alike: alike(&modalities, side, data, checked.int("neighbours") as usize, work)?,
-        features: matrices.iter().map(|matrix| Features::new(&[*matrix], &data.items)).collect(),
-        all: Features::new(&matrices, &data.items),
+        settings: settings.continuing_with(side, data, features.len() + 1, &weights),
+        features,
+        all,
         layers: checked.int("layers") as usize,
         how: Comparing::new(&checked),
-        settings: Settings::new(&checked, seed),
     };
     let learner = |data: &Dataset| LirdRec::new(data, &given);
     let model = given.settings.learn(NAME, data, learner, work)?;
@@ -152,5 +159,15 @@ impl Learner for LirdRec<'_> {
 
     fn state(&mut self) -> Learned {
         self.views.learned()
+    }
+
+    fn rows(&mut self) -> Option<Cow<'_, Table>> {
+        Some(Cow::Owned(self.views.rows()))
+    }
+
+    fn weights(&mut self) -> Vec<&mut Table> {
+        let (mut weights, together) = self.views.trained();
+        weights.extend(together.map.weights());
+        weights
     }
 }

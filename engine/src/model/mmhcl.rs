@@ -13,6 +13,9 @@
 //! of vectors of length one. What is kept is the item side, as for `lightgcn`: the p_u, like the e⁰_u,
 //! serve to train it and go.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
@@ -21,6 +24,7 @@ use super::learning::{
     regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, trained_on};
+use super::views::{part_of, put};
 use super::{Algorithm, Embeddings, Model};
 use crate::options::Checked;
 use crate::seeded::number;
@@ -109,7 +113,7 @@ fn fit(
         factors: ["user_contrast", "item_contrast"].map(|name| checked.real(name) as f32),
         temperature: checked.real("temperature") as f32,
         how: Comparing::new(&checked),
-        settings: Settings::new(&checked, seed),
+        settings: Settings::new(&checked, seed).continuing_with(side, data, 2, &[]),
     };
     let learner = |data: &Dataset| Mmhcl::new(data, &given);
     let model = given.settings.learn(NAME, data, learner, work)?;
@@ -178,12 +182,21 @@ impl<'a> Mmhcl<'a> {
     fn new(data: &Dataset, given: &'a Given) -> Mmhcl<'a> {
         let (settings, users) = (&given.settings, data.n_users());
         let (dim, rate) = (settings.factors, settings.rate);
-        let base = settings.drawn(users, data.n_items());
-        let drawn = |rows: usize, about| {
-            let mut table = Table::zeros(rows, dim);
-            let bound = (6.0 / (rows + dim) as f32).sqrt();
-            table.draw(0..rows, bound, number(settings.seed, about));
-            table
+        let nodes = users + data.n_items();
+        let begun = settings.begun(nodes);
+        let drawn = |nodes: Range<usize>, about| match begun {
+            Some(begun) => part_of(begun, nodes, 1, dim),
+            None => {
+                let rows = nodes.len();
+                let mut table = Table::zeros(rows, dim);
+                let bound = (6.0 / (rows + dim) as f32).sqrt();
+                table.draw(0..rows, bound, number(settings.seed, about));
+                table
+            }
+        };
+        let base = match begun {
+            Some(begun) => part_of(begun, 0..nodes, 0, dim),
+            None => settings.drawn(users, data.n_items()),
         };
         let [of_users, of_items] = given.factors;
         let sharing = Hypergraph::of_others(&data.by_user);
@@ -195,8 +208,8 @@ impl<'a> Mmhcl<'a> {
             adam: Adam::new(&base, rate),
             smoothing: Smoothing::new(Graph::new(&data.by_user, &data.by_item), given.layers, dim),
             beside: [
-                Beside::new(drawn(users, 4), sharing, of_users, rate),
-                Beside::new(drawn(data.n_items(), 5), alike, of_items, rate),
+                Beside::new(drawn(0..users, 4), sharing, of_users, rate),
+                Beside::new(drawn(users..nodes, 5), alike, of_items, rate),
             ],
             batch: settings.room(base.rows()),
             base,
@@ -306,5 +319,15 @@ impl Learner for Mmhcl<'_> {
         let values = factors.data_mut().iter_mut().zip(near.data());
         values.for_each(|(value, near)| *value += near);
         Learned { factors, sums: Some(sums) }
+    }
+
+    fn rows(&mut self) -> Option<Cow<'_, Table>> {
+        let (nodes, dim) = (self.base.rows(), self.base.dim());
+        let mut rows = Table::zeros(nodes, 2 * dim);
+        put(&mut rows, 0, 0, dim, &self.base);
+        for (first, beside) in [0, self.users].into_iter().zip(&self.beside) {
+            put(&mut rows, first, 1, dim, &beside.base);
+        }
+        Some(Cow::Owned(rows))
     }
 }

@@ -339,8 +339,11 @@ fn refitted(
 ) -> Result<Refreshed> {
     let options = options.into_iter().collect();
     let model = (algorithm(name)?.fit)(news.data()?, news.side(), &options, seed, work)?;
-    Ok(Refreshed { model, how: "fitted again with the same settings".to_owned(), anew: true })
+    Ok(Refreshed { model, how: ANEW.to_owned(), anew: true })
 }
+
+/// How a model was refreshed that went on from nothing.
+const ANEW: &str = "fitted again with the same settings";
 
 /// Brings a model up to date; see [`Model::refresh`]. The same model, data and seed give the same
 /// model, bit for bit, on any number of threads.

@@ -10,6 +10,8 @@
 //! have no offset. As for `bpr`, what remains is the item side, in all its layers, and a person is
 //! folded in among those vectors: what the layers would make of a new person's is not asked.
 
+use std::borrow::Cow;
+
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
@@ -64,10 +66,12 @@ fn fit(
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
     within_limit(NAME, data, side, options, &checked)?;
+    let (settings, layers) = (Settings::new(&checked, seed), checked.int("layers") as usize);
+    let weights = Interaction::shapes(settings.factors).repeat(layers);
     let given = Given {
-        settings: Settings::new(&checked, seed),
+        settings: settings.continuing_with(side, data, 1, &weights),
         how: Comparing::new(&checked),
-        layers: checked.int("layers") as usize,
+        layers,
         dropout: checked.real("dropout") as f32,
     };
     let learner = |data: &Dataset| Ngcf::new(data, &given);
@@ -227,5 +231,13 @@ impl Learner for Ngcf<'_> {
             }
         }
         Learned { factors, sums: None }
+    }
+
+    fn rows(&mut self) -> Option<Cow<'_, Table>> {
+        Some(Cow::Borrowed(&self.base))
+    }
+
+    fn weights(&mut self) -> Vec<&mut Table> {
+        self.layers.iter_mut().flat_map(Interaction::weights).collect()
     }
 }

@@ -64,7 +64,10 @@ impl<'a, F: Fusion> Views<'a, F> {
         let map =
             |(own, at): (&Features, u64)| Perceptron::drawn(items, own.dim(), dim, rate, seed(at));
         let mut free = Table::zeros(users, views * dim);
-        free.draw(0..users, (6.0 / (users + views * dim) as f32).sqrt(), seed(3));
+        match settings.begun(users + items) {
+            Some(begun) => free.data_mut().copy_from_slice(&begun.data()[..users * begun.stride()]),
+            None => free.draw(0..users, (6.0 / (users + views * dim) as f32).sqrt(), seed(3)),
+        }
         let (base, theta) = (Table::zeros(users + items, views * dim), Table::zeros(1, views));
         Views {
             maps: features.iter().zip(16..).map(map).collect(),
@@ -83,6 +86,30 @@ impl<'a, F: Fusion> Views<'a, F> {
             base,
             steps: 0,
         }
+    }
+
+    /// The shapes of the weights of these views, those of the last one at the end.
+    pub(super) fn shapes(
+        features: &[Features],
+        dim: usize,
+        fusion: impl IntoIterator<Item = [usize; 2]>,
+    ) -> Vec<[usize; 2]> {
+        let maps = features.iter().flat_map(|own| Perceptron::shapes(own.dim(), dim));
+        [[1, features.len() + 1]].into_iter().chain(maps).chain(fusion).collect()
+    }
+
+    /// θ and the weights of what makes the views, beside what makes the last one.
+    pub(super) fn trained(&mut self) -> (Vec<&mut Table>, &mut F) {
+        let maps = self.maps.iter_mut().flat_map(Perceptron::weights);
+        ([&mut self.theta].into_iter().chain(maps).collect(), &mut self.fusion)
+    }
+
+    /// The free vectors of people, and the views of the items.
+    pub(super) fn rows(&mut self) -> Table {
+        self.make(None);
+        let mut rows = self.base.clone();
+        rows.part_mut(0..self.users).copy_from_slice(self.free.data());
+        rows
     }
 
     fn views(&self) -> usize {
@@ -199,7 +226,12 @@ fn part(table: &Table, view: usize, dim: usize) -> Table {
     part_of(table, 0..table.rows(), view, dim)
 }
 
-fn part_of(table: &Table, rows: std::ops::Range<usize>, view: usize, dim: usize) -> Table {
+pub(super) fn part_of(
+    table: &Table,
+    rows: std::ops::Range<usize>,
+    view: usize,
+    dim: usize,
+) -> Table {
     let mut out = Table::zeros(rows.len(), dim);
     for (to, row) in rows.enumerate() {
         out.row_mut(to)[..dim].copy_from_slice(&table.row(row)[view * dim..][..dim]);
@@ -208,7 +240,7 @@ fn part_of(table: &Table, rows: std::ops::Range<usize>, view: usize, dim: usize)
 }
 
 /// Writes a view of the rows from `first` on.
-fn put(table: &mut Table, first: usize, view: usize, dim: usize, values: &Table) {
+pub(super) fn put(table: &mut Table, first: usize, view: usize, dim: usize, values: &Table) {
     for row in 0..values.rows() {
         let to = &mut table.row_mut(first + row)[view * dim..][..dim];
         to.copy_from_slice(&values.row(row)[..dim]);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tastedb_storage::Snapshot;
 
 use super::request::Request;
-use super::response::{Recommendation, Response};
+use super::response::{ItemReason, Recommendation, Response};
 use super::source::{Asked, Resolved, Setting};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -45,10 +45,16 @@ pub(crate) fn explain(
 ) -> Result<()> {
     let entities = &response.entities;
     let setting = Setting { engine, snapshot, request, entities, interactions: None };
+    let mut shared = engine.shared_terms(snapshot, request.table);
     for row in rows {
         let by = response.questions.0.iter().find(|question| question.source.name == row.source);
         if let Some(Question { source, asked }) = by {
             row.reasons = source.reasons(asked, &setting, row.row, k)?;
+            for ItemReason { item, modality, terms, .. } in &mut row.reasons {
+                if let Some(modality) = modality {
+                    *terms = shared.of(modality, [row.id, *item])?;
+                }
+            }
         }
     }
     Ok(())

@@ -50,6 +50,8 @@ pub struct ItemReason {
     pub share: f32,
     /// The modality that linked the two, for models that look at content.
     pub modality: Option<String>,
+    /// The words that weigh most in both, the heaviest first, where that modality is a text embedding.
+    pub terms: Vec<String>,
 }
 
 /// One stage of a recommendation, for `EXPLAIN ANALYZE`.

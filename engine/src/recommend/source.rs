@@ -201,7 +201,8 @@ impl Resolved {
         let found = asked.with(setting, |input| model.get().explain(input, row, k));
         let named = |reason: crate::history::Reason| {
             let item = asked.history.get(reason.entry)?.0;
-            Some(ItemReason { item, share: reason.share, modality: reason.modality })
+            let (share, modality) = (reason.share, reason.modality);
+            Some(ItemReason { item, share, modality, terms: Vec::new() })
         };
         Ok(found.into_iter().filter_map(named).collect())
     }

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
-use tastedb_storage::{
-    ColumnSpec, ColumnType, ItemId, KeyType, LinkSpec, OnUnknown, Options, Read, Role, Store,
-    TableId, TableSpec, UserId,
-};
+use tastedb_storage::{ItemId, Options, Read, Store, TableId, UserId};
 
 use super::{Context, Request, Response, Source};
-use crate::{Engine, NewModel, TrainRequest, TrainingTable, Work};
+use crate::made_up::{self, Tables};
+use crate::{Engine, ModelOptions, TrainRequest, Work};
 
 struct Shop {
     engine: Engine,
@@ -18,44 +16,14 @@ struct Shop {
     ratings: TableId,
 }
 
-fn spec(name: &str, role: Role) -> TableSpec {
-    TableSpec {
-        name: name.to_string(),
-        role,
-        key_column: "id".to_string(),
-        key_type: KeyType::Text,
-        key_position: 0,
-        columns: Vec::new(),
-        link: None,
-    }
-}
-
 impl Shop {
     /// Two tastes: even users watch movies 0..10, odd ones 10..20; each has seen six of ten.
     fn new() -> Shop {
         let store = Store::in_memory(Options::default()).expect("a store");
         let engine = Engine::new(store, None);
+        let Tables { people, items: movies, views: ratings } =
+            Tables::create(engine.store(), "movies", vec![made_up::vector("text", 2)], Vec::new());
         let mut txn = engine.store().begin().expect("a transaction");
-        let people = txn.create_table(spec("people", Role::User)).expect("people");
-        let mut movies = spec("movies", Role::Item);
-        movies.columns.push(ColumnSpec::new(
-            "text",
-            ColumnType::Vector { dim: 2, element: tastedb_storage::Element::F32 },
-        ));
-        let movies = txn.create_table(movies).expect("movies");
-        let mut ratings = spec("ratings", Role::Interaction);
-        ratings.key_column = String::new();
-        ratings.link = Some(LinkSpec {
-            user_table: people,
-            item_table: movies,
-            user_column: "user_id".to_string(),
-            item_column: "item_id".to_string(),
-            unique: None,
-            on_unknown: OnUnknown::Error,
-            user_position: 0,
-            item_position: 1,
-        });
-        let ratings = txn.create_table(ratings).expect("ratings");
         for at in 0..20 {
             txn.put_row(movies, &format!("m{at}"), &[]).expect("a movie");
         }
@@ -74,16 +42,10 @@ impl Shop {
 
     fn train(&self, name: &str, algorithm: &str) {
         let mut txn = self.engine.store().begin().expect("a transaction");
-        let new = NewModel {
-            name: name.to_string(),
-            algorithm: Some(algorithm.to_string()),
-            tables: vec![TrainingTable::new("ratings".to_string())],
-            ..NewModel::default()
-        };
+        let new = made_up::model(name, algorithm, ModelOptions::new());
         self.engine.create_model(&mut txn, new).expect("a model");
         txn.commit().expect("a commit");
-        let request = TrainRequest { model: name.to_string(), ..TrainRequest::default() };
-        self.engine.train(&request, &Work::quiet()).expect("it trains");
+        made_up::train(&self.engine, name, &Work::quiet()).expect("it trains");
     }
 
     fn user(&self, key: &str) -> UserId {

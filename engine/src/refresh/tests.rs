@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use tastedb_storage::{
-    ColumnSpec, ColumnType, Element, ItemId, KeyType, LinkSpec, OnUnknown, Options, Read, Role,
-    Store, TableId, TableSpec, UserId, WriteTxn,
-};
+use tastedb_storage::{ItemId, Options, Read, Role, Store, TableId, UserId, WriteTxn};
 
 use super::*;
+use crate::made_up::{self, Tables};
 use crate::{NewModel, OptionValue, TrainRequest, TrainingTable};
 
 struct Shop {
@@ -17,40 +15,13 @@ struct Shop {
     views: TableId,
 }
 
-fn spec(name: &str, role: Role) -> TableSpec {
-    TableSpec {
-        name: name.to_owned(),
-        role,
-        key_column: if role == Role::Interaction { String::new() } else { "id".to_owned() },
-        key_type: KeyType::Text,
-        key_position: 0,
-        columns: Vec::new(),
-        link: None,
-    }
-}
-
 impl Shop {
     /// Sixty people in two groups, twenty movies with a vector each.
     fn new() -> Shop {
         let engine = Engine::new(Store::in_memory(Options::default()).unwrap(), None);
+        let Tables { people, items: movies, views } =
+            Tables::create(engine.store(), "movies", vec![made_up::vector("text", 4)], Vec::new());
         let mut txn = engine.store().begin().unwrap();
-        let people = txn.create_table(spec("people", Role::User)).unwrap();
-        let mut movies = spec("movies", Role::Item);
-        let vector = ColumnType::Vector { dim: 4, element: Element::F32 };
-        movies.columns.push(ColumnSpec::new("text", vector));
-        let movies = txn.create_table(movies).unwrap();
-        let mut views = spec("views", Role::Interaction);
-        views.link = Some(LinkSpec {
-            user_table: people,
-            item_table: movies,
-            user_column: "user_id".to_owned(),
-            item_column: "item_id".to_owned(),
-            unique: None,
-            on_unknown: OnUnknown::Error,
-            user_position: 0,
-            item_position: 1,
-        });
-        let views = txn.create_table(views).unwrap();
         let shop = Shop { engine, people, movies, views };
         for at in 0..20 {
             shop.add_movie(&mut txn, at);
@@ -87,20 +58,13 @@ impl Shop {
 
     fn create(&self, name: &str, algorithm: &str, options: ModelOptions) {
         self.write(|txn| {
-            let new = NewModel {
-                name: name.to_owned(),
-                algorithm: Some(algorithm.to_owned()),
-                tables: vec![TrainingTable::new("views".to_owned())],
-                options,
-                ..NewModel::default()
-            };
+            let new = made_up::model(name, algorithm, options);
             self.engine.create_model(txn, new).unwrap();
         });
     }
 
     fn train(&self, name: &str) -> ModelVersion {
-        let request = TrainRequest { model: name.to_owned(), ..TrainRequest::default() };
-        self.engine.train(&request, &Work::quiet()).unwrap()
+        made_up::train(&self.engine, name, &Work::quiet()).unwrap()
     }
 
     fn refresh(&self, name: &str) -> Result<Refreshment> {
@@ -160,8 +124,7 @@ fn what_changed_is_patched_and_the_rest_is_not_read() {
     // The same from all pairs: those of a store that remembers nothing of it.
     let patched = shop.bytes("home");
     shop.write(|txn| {
-        let mut other = spec("other", Role::Item);
-        other.key_column = "id".to_owned();
+        let other = made_up::table("other", Role::Item, Vec::new());
         txn.create_table(other).unwrap();
     });
     let again = shop.refresh("home").unwrap();

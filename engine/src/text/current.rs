@@ -30,7 +30,7 @@ pub(crate) struct Loaded(Mutex<ByColumn>);
 
 impl Loaded {
     /// The embedder of an embedding as `read` has it.
-    fn get(&self, read: &dyn Read, embedding: &TextEmbedding) -> Result<Arc<Embedder>> {
+    pub(super) fn get(&self, read: &dyn Read, embedding: &TextEmbedding) -> Result<Arc<Embedder>> {
         let key = (embedding.table, embedding.column);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some((stamp, embedder)) = known

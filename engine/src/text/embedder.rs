@@ -8,7 +8,7 @@
 //! alone, and a row that comes later gets the very vector that it would have got with the others.
 //! A text of which the directions keep next to nothing has none: what is left would be rounding.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -71,6 +71,20 @@ impl Embedder {
         let mut vector = vec![0f32; self.dim];
         add_rows(&mut vector, &rows);
         normalise(&mut vector, LEAST).then_some(vector)
+    }
+
+    /// The words of a row with these texts, ascending, with their weights, which have length one.
+    pub(super) fn weights(&self, texts: &[Value]) -> Vec<(Box<str>, f32)> {
+        let mut found: BTreeMap<Box<str>, (u32, u32)> = BTreeMap::new();
+        each_term(texts, &mut |term| {
+            if let Some(column) = self.columns.get(term) {
+                found.entry(term.into()).or_insert((*column, 0)).1 += 1;
+            }
+        });
+        let of = |(column, count): &(u32, u32)| weight(*count, self.idf[*column as usize]);
+        let mut weights: Vec<f32> = found.values().map(of).collect();
+        normalise(&mut weights, 0.0);
+        found.into_keys().zip(weights).collect()
     }
 
     pub(super) fn save(&self, out: &mut dyn Write) -> Result<()> {

@@ -18,6 +18,7 @@ mod current;
 mod definition;
 mod embedder;
 mod settings;
+mod shared;
 mod svd;
 mod terms;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use tastedb_storage::{
 pub use definition::TextEmbedding;
 
 pub(crate) use current::{Loaded, bring_up_to_date};
+pub(crate) use shared::SharedTerms;
 
 use corpus::Corpus;
 use embedder::Embedder;

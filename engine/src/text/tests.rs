@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tastedb_storage::{
-    ColumnId, ColumnSpec, ColumnType, EntityId, KeyType, Options, Read, Role, Store, TableId,
-    TableSpec, Value,
+    ColumnId, ColumnSpec, ColumnType, EntityId, Options, Read, Role, Store, TableId, Value,
 };
 
 use super::corpus::Corpus;
@@ -15,6 +14,7 @@ use super::svd::svd;
 use super::weighting::Weighting;
 use super::{FittedEmbedding, NewEmbedding};
 use crate::linalg::eigen;
+use crate::made_up;
 use crate::matrix::Csr;
 use crate::seeded::{fraction, number};
 use crate::{CancelToken, Engine, Error, Existing, ModelOptions, OptionValue, Work};
@@ -40,19 +40,12 @@ impl Library {
     fn new(rows: u64) -> Library {
         let engine = Engine::new(Store::in_memory(Options::default()).expect("a store"), None);
         let mut txn = engine.store().begin().expect("a transaction");
-        let spec = TableSpec {
-            name: "books".to_owned(),
-            role: Role::Item,
-            key_column: "id".to_owned(),
-            key_type: KeyType::Text,
-            key_position: 0,
-            columns: vec![
-                ColumnSpec::new("title", ColumnType::Text),
-                ColumnSpec::new("tags", ColumnType::TextList),
-                ColumnSpec::new("price", ColumnType::Int),
-            ],
-            link: None,
-        };
+        let columns = vec![
+            ColumnSpec::new("title", ColumnType::Text),
+            ColumnSpec::new("tags", ColumnType::TextList),
+            ColumnSpec::new("price", ColumnType::Int),
+        ];
+        let spec = made_up::table("books", Role::Item, columns);
         let books = txn.create_table(spec).expect("a table");
         for row in 0..rows {
             for (subject, words) in [("sea", SEA), ("desert", SAND)] {
@@ -120,6 +113,37 @@ const SAND: &[&str] = &["camel", "dune", "oasis", "caravan", "nomad", "storm", "
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[test]
+fn words_that_rows_share_are_told_by_weight_and_not_of_rows_that_are_gone() {
+    let library = Library::new(40);
+    let title = |words: &str| [(TITLE, text(words))];
+    let one = library.put("one", &title("A whale, a whale! The storm"));
+    let other = library.put("other", &title("whale anchor storm zeppelin ship tide"));
+    let last = library.put("last", &title("tide anchor, SHIP whale"));
+    library.create(&[("dim", 2)]);
+    let shared = |modality: &str, rows: [EntityId; 2]| {
+        let snapshot = library.engine.snapshot();
+        let mut shared = library.engine.shared_terms(&snapshot, library.books);
+        shared.of(modality, rows).expect("they are found")
+    };
+    // What stands twice in a row weighs more, and `storm`, which both subjects have, less. `zeppelin`
+    // does not count: one row has it.
+    assert_eq!(shared("words", [one, other]), ["whale", "storm"]);
+    assert_eq!(shared("words", [other, one]), ["whale", "storm"]);
+    assert_eq!(shared("words", [other, last]).len(), 3);
+    assert_eq!(shared("words", [one, u64::MAX]), [""; 0]);
+    for modality in ["title", "nothing"] {
+        assert_eq!(shared(modality, [one, other]), [""; 0], "{modality}");
+    }
+    // The text as it is now, whatever the embedding was made of.
+    library.put("other", &title("storm"));
+    assert_eq!(shared("words", [one, other]), ["storm"]);
+    let mut txn = library.engine.store().begin().expect("a transaction");
+    txn.delete_row(library.books, other).expect("it goes");
+    txn.commit().expect("a commit");
+    assert_eq!(shared("words", [one, other]), [""; 0]);
 }
 
 #[test]

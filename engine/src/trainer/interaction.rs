@@ -39,6 +39,15 @@ impl Interaction {
         }
     }
 
+    /// The shapes of the weights of such a layer.
+    pub(crate) fn shapes(dim: usize) -> [[usize; 2]; 2] {
+        [Linear::shape(dim, dim); 2]
+    }
+
+    pub(crate) fn weights(&mut self) -> [&mut Table; 2] {
+        self.maps.each_mut().map(Linear::weights)
+    }
+
     /// The layer of all rows of x. Each number of y has the chance `rate` of being dropped out.
     pub(crate) fn forward(
         &mut self,

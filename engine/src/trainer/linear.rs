@@ -23,13 +23,23 @@ pub(crate) struct Linear {
 impl Linear {
     /// A map drawn as Glorot and Bengio do.
     pub(crate) fn drawn(inputs: usize, outputs: usize, rate: f32, seed: u64) -> Linear {
-        let mut weights = Table::zeros(Table::zeros(0, outputs).stride(), inputs);
+        let [rows, length] = Linear::shape(inputs, outputs);
+        let mut weights = Table::zeros(rows, length);
         weights.draw(0..outputs, (6.0 / (inputs + outputs) as f32).sqrt(), seed);
         Linear {
             gradient: Table::zeros(weights.rows(), inputs),
             adam: Adam::new(&weights, rate),
             weights,
         }
+    }
+
+    /// The rows of the weights of such a map, and their length.
+    pub(crate) fn shape(inputs: usize, outputs: usize) -> [usize; 2] {
+        [Table::zeros(0, outputs).stride(), inputs]
+    }
+
+    pub(crate) fn weights(&mut self) -> &mut Table {
+        &mut self.weights
     }
 
     /// The first `rows` rows of x through the map, into those of y.

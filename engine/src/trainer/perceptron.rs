@@ -35,6 +35,15 @@ impl Perceptron {
         }
     }
 
+    /// The shapes of the weights of such maps.
+    pub(crate) fn shapes(inputs: usize, dim: usize) -> [[usize; 2]; 2] {
+        [Linear::shape(inputs, dim), Linear::shape(dim, dim)]
+    }
+
+    pub(crate) fn weights(&mut self) -> [&mut Table; 2] {
+        self.maps.each_mut().map(Linear::weights)
+    }
+
     pub(crate) fn forward(&mut self, x: &Table) {
         let rows = x.rows();
         let [first, second] = &self.maps;

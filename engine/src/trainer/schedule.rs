@@ -1,5 +1,7 @@
 //! The loop around a model: epochs, validation, stopping early.
 
+use std::borrow::Cow;
+
 use super::Table;
 use crate::{CurvePoint, LearningCurve, Result, Work};
 
@@ -14,10 +16,19 @@ pub(crate) trait Learner {
     /// What would be kept of it now.
     fn state(&mut self) -> Self::State;
 
-    /// The rows of users, then items, that a later training could begin from; `None` where there is
-    /// more to it than those.
+    /// The rows of users, then items, that are trained; `None` where what is trained is not such rows alone.
     fn base(&self) -> Option<&Table> {
         None
+    }
+
+    /// The rows of users, then items, that a later training could begin from, beside the weights.
+    fn rows(&mut self) -> Option<Cow<'_, Table>> {
+        self.base().map(Cow::Borrowed)
+    }
+
+    /// What is trained and belongs to no row, each in its place.
+    fn weights(&mut self) -> Vec<&mut Table> {
+        Vec::new()
     }
 }
 

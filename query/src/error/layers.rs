@@ -19,7 +19,8 @@ impl From<engine::Error> for Error {
         }
         let near = match &error {
             engine::Error::NoSuchModel { name, known }
-            | engine::Error::NoSuchModality { name, known } => {
+            | engine::Error::NoSuchModality { name, known }
+            | engine::Error::NoSuchOption { option: name, known, .. } => {
                 suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned)
             }
             engine::Error::NoSuchAlgorithm { name, known } => {

@@ -7,7 +7,7 @@ use tastedb_engine::{Error as EngineError, NewEmbedding, TextEmbedding};
 
 use super::model::{bytes, existing, model_options};
 use super::names;
-use super::options::Options;
+use super::options::{Options, place_of};
 use crate::ast::{CreateEmbedding, Drop, Existing, Name, RefreshEmbedding};
 use crate::batch::Field;
 use crate::error::{Error, Result};
@@ -76,13 +76,9 @@ pub(crate) fn create(
 
 /// An error with the place of what it is about.
 fn placed(create: &CreateEmbedding, cause: EngineError) -> Error {
-    let option = |name: &str| create.options.get(name);
     let place = match &cause {
-        EngineError::InvalidOption { option: name, .. } => option(name).map(|o| o.value.span),
-        EngineError::NoSuchOption { option: name, .. } => option(name).map(|o| o.name.span),
-        EngineError::TooLarge { .. } => option("memory_limit").map(|o| o.value.span),
         EngineError::NoSuchAlgorithm { .. } => create.method.as_ref().map(|method| method.span),
-        _ => None,
+        cause => place_of(&create.options, cause),
     };
     Error::from(cause).at(place.unwrap_or(create.name.span))
 }

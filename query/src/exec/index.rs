@@ -10,7 +10,7 @@ use tastedb_engine::{
 
 use super::model::{bytes, existing, model_options};
 use super::names;
-use super::options::Options;
+use super::options::{Options, place_of};
 use crate::ast::{CreateIndex, Drop, IndexColumn, Name};
 use crate::batch::Field;
 use crate::error::{Error, Result};
@@ -158,15 +158,12 @@ fn missing(session: &Session, name: &Name) -> Result<Error> {
 
 /// An error with the place of what it is about.
 fn placed(create: &CreateIndex, cause: EngineError) -> Error {
-    let option = |name: &str| create.options.get(name);
     let place = match &cause {
-        EngineError::InvalidOption { option: name, .. } => option(name).map(|o| o.value.span),
-        EngineError::NoSuchOption { option: name, .. } => option(name).map(|o| o.name.span),
         EngineError::NoSuchAlgorithm { .. } => create.method.as_ref().map(|method| method.span),
         EngineError::AlreadyIndexed { .. } | EngineError::NotAVector { .. } => {
             create.columns.first().map(|column| column.column.span)
         }
-        _ => None,
+        cause => place_of(&create.options, cause),
     };
     Error::from(cause).at(place.unwrap_or(create.name.span))
 }

@@ -2,12 +2,12 @@
 //! as calls of the engine.
 
 use tastedb_engine::{
-    CurvePoint, Existing, Lineage, ModelOptions, ModelVersion, NewModel, OptionValue,
-    RefreshRequest, Refreshment, TrainRequest, TrainingTable,
+    CurvePoint, Error as EngineError, Existing, Lineage, ModelOptions, ModelVersion, NewModel,
+    OptionValue, RefreshRequest, Refreshment, TrainRequest, TrainingTable,
 };
 
 use super::names;
-use super::options::Options;
+use super::options::{Options, place_of};
 use super::show::Grid;
 use crate::ast::{CreateModel, Drop, Expr, Name, TrainModel};
 use crate::error::{Error, Result};
@@ -67,9 +67,14 @@ pub(crate) fn create(
         statement: statement.to_owned(),
         existing: existing(create.existing),
     };
-    let place = create.algorithm.as_ref().unwrap_or(&create.name).span;
     session.write(|txn| {
-        engine.create_model(txn, new).map_err(|cause| Error::from(cause).at(place))?;
+        engine.create_model(txn, new).map_err(|cause| {
+            let place = match &cause {
+                EngineError::NoSuchAlgorithm { .. } => create.algorithm.as_ref().map(|it| it.span),
+                cause => place_of(&create.options, cause),
+            };
+            Error::from(cause).at(place.unwrap_or(create.name.span))
+        })?;
         Ok(())
     })?;
     Ok(Outcome::done("CREATE MODEL"))
@@ -114,7 +119,7 @@ pub(crate) fn train(
     }
     let request = request(session, train, params, statement)?;
     let trained = session.engine().train(&request, &session.work());
-    let version = trained.map_err(|cause| Error::from(cause).at(train.model.span))?;
+    let version = trained.map_err(|cause| placed(train, cause))?;
     let mut outcome = Outcome::done(VERB);
     outcome.affected = version.pairs;
     Ok(outcome.notice(summary(&request.model, &version)))
@@ -133,7 +138,6 @@ pub(crate) fn refresh(
     }
     let given = Given { params, now: session.sql().now() };
     let (seed, options) = run_options(Options::new(&refresh.options, given))?;
-    let place = options.first().map_or(refresh.model.span, |(_, _, place)| *place);
     let request = RefreshRequest {
         model: refresh.model.value.clone(),
         options: model_options(options)?,
@@ -141,10 +145,7 @@ pub(crate) fn refresh(
         statement: statement.to_owned(),
     };
     let refreshed = session.engine().refresh(&request, &session.work());
-    let Refreshment { version, changed } = refreshed.map_err(|cause| {
-        let frozen = matches!(cause, tastedb_engine::Error::FrozenOption { .. });
-        Error::from(cause).at(if frozen { place } else { refresh.model.span })
-    })?;
+    let Refreshment { version, changed } = refreshed.map_err(|cause| placed(refresh, cause))?;
     let mut outcome = Outcome::done(VERB);
     if !changed {
         let version = version.version;
@@ -158,6 +159,12 @@ pub(crate) fn refresh(
         None => outcome,
     };
     Ok(outcome.notice(summary(&request.model, &version)))
+}
+
+/// An error with the place of what it is about.
+fn placed(train: &TrainModel, cause: EngineError) -> Error {
+    let place = place_of(&train.options, &cause).unwrap_or(train.model.span);
+    Error::from(cause).at(place)
 }
 
 /// What a refresh found and did.
@@ -239,7 +246,7 @@ pub(crate) fn explain_train(
 ) -> Result<Outcome> {
     let request = request(session, train, params, statement)?;
     let planned = session.engine().plan_training(&request);
-    let plan = planned.map_err(|cause| Error::from(cause).at(train.model.span))?;
+    let plan = planned.map_err(|cause| placed(train, cause))?;
     let mut grid = Grid::new(&["property", "value"]);
     let mut line = |name: &str, value: String| {
         grid.push(vec![Value::Text(name.to_owned()), Value::Text(value)]);

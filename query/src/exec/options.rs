@@ -1,5 +1,7 @@
 //! `WITH (name = value, …)`: options taken one by one; what is left over is an error.
 
+use tastedb_engine::Error as EngineError;
+
 use crate::ast::{OperandKind, WithOption, WithOptions};
 use crate::batch::Cell;
 use crate::error::{Error, Result};
@@ -102,6 +104,23 @@ impl<'a> Options<'a> {
             Some(option) => Err(Error::no_such_option(option.name.as_str(), self.known.clone())
                 .at(option.name.span)),
         }
+    }
+}
+
+/// Where the option stands that an error of the engine is about; `None` where it is about none of these.
+pub(crate) fn place_of(options: &WithOptions, cause: &EngineError) -> Option<Span> {
+    let of = |name: &str| {
+        let is = |option: &&WithOption| option.name.as_str().eq_ignore_ascii_case(name);
+        options.items.iter().find(is)
+    };
+    match cause {
+        EngineError::NoSuchOption { option, .. } => of(option).map(|option| option.name.span),
+        EngineError::InvalidOption { option, .. } | EngineError::FrozenOption { option, .. } => {
+            of(option).map(|option| option.value.span)
+        }
+        EngineError::TooLarge { .. } => of("memory_limit").map(|option| option.value.span),
+        EngineError::NoSuchModality { .. } => of("modalities").map(|option| option.value.span),
+        _ => None,
     }
 }
 

@@ -3,16 +3,14 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tastedb_storage::{
-    ColumnId, ColumnSpec, ColumnType, Element, ItemId, KeyType, LinkSpec, OnUnknown, Options, Read,
-    Role, Store, TableId, TableSpec, UserId, Value, WriteTxn,
+    ColumnId, ColumnSpec, ColumnType, ItemId, Options, Read, Store, TableId, UserId, Value,
+    WriteTxn,
 };
 
 use crate::forget::{Receipt, Ticket, Vacuumed};
 use crate::history::{History, ScoreInput, SideData};
-use crate::{
-    Engine, ModelOptions, NewModel, OptionValue, RefreshRequest, Result, TrainRequest,
-    TrainingTable, Work,
-};
+use crate::made_up::{self, Tables};
+use crate::{Engine, ModelOptions, OptionValue, RefreshRequest, Result, Work};
 
 pub(super) struct Shop {
     pub(super) engine: Engine,
@@ -20,18 +18,6 @@ pub(super) struct Shop {
     pub(super) movies: TableId,
     pub(super) views: TableId,
     pub(super) now: AtomicI64,
-}
-
-fn spec(name: &str, role: Role) -> TableSpec {
-    TableSpec {
-        name: name.to_owned(),
-        role,
-        key_column: if role == Role::Interaction { String::new() } else { "id".to_owned() },
-        key_type: KeyType::Text,
-        key_position: 0,
-        columns: Vec::new(),
-        link: None,
-    }
 }
 
 const AT: ColumnId = ColumnId(0);
@@ -58,27 +44,13 @@ impl Shop {
 
     pub(super) fn over(store: Store) -> Shop {
         let engine = Engine::new(store, None);
-        let mut txn = engine.store().begin().unwrap();
-        let people = txn.create_table(spec("people", Role::User)).unwrap();
-        let mut movies = spec("movies", Role::Item);
-        let vector = ColumnType::Vector { dim: 4, element: Element::F32 };
-        movies.columns.push(ColumnSpec::new("text", vector));
-        let movies = txn.create_table(movies).unwrap();
-        let mut views = spec("views", Role::Interaction);
-        views.columns.push(ColumnSpec::new("at", ColumnType::Timestamp));
-        views.columns.push(ColumnSpec::new("stars", ColumnType::Real));
-        views.link = Some(LinkSpec {
-            user_table: people,
-            item_table: movies,
-            user_column: "user_id".to_owned(),
-            item_column: "item_id".to_owned(),
-            unique: None,
-            on_unknown: OnUnknown::Error,
-            user_position: 0,
-            item_position: 1,
-        });
-        let views = txn.create_table(views).unwrap();
-        txn.commit().unwrap();
+        let of_views = vec![
+            ColumnSpec::new("at", ColumnType::Timestamp),
+            ColumnSpec::new("stars", ColumnType::Real),
+        ];
+        let of_movies = vec![made_up::vector("text", 4)];
+        let Tables { people, items: movies, views } =
+            Tables::create(engine.store(), "movies", of_movies, of_views);
         Shop { engine, people, movies, views, now: AtomicI64::new(1) }
     }
 
@@ -121,20 +93,13 @@ impl Shop {
 
     pub(super) fn create(&self, name: &str, algorithm: &str, options: ModelOptions) {
         self.write(|txn| {
-            let new = NewModel {
-                name: name.to_owned(),
-                algorithm: Some(algorithm.to_owned()),
-                tables: vec![TrainingTable::new("views".to_owned())],
-                options,
-                ..NewModel::default()
-            };
+            let new = made_up::model(name, algorithm, options);
             self.engine.create_model(txn, new).unwrap();
         });
     }
 
     pub(super) fn train(&self, name: &str, work: &Work) -> Result<crate::ModelVersion> {
-        let request = TrainRequest { model: name.to_owned(), ..TrainRequest::default() };
-        self.engine.train(&request, work)
+        made_up::train(&self.engine, name, work)
     }
 
     pub(super) fn refresh(&self, name: &str) -> Result<crate::Refreshment> {

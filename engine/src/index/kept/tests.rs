@@ -5,22 +5,19 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fixedbitset::FixedBitSet;
-use tastedb_storage::{
-    ColumnId, ColumnSpec, ColumnType, Element, ItemId, KeyType, LinkSpec, OnUnknown, Options, Read,
-    Role, Store, TableId, TableSpec, UserId,
-};
+use tastedb_storage::{ColumnId, ItemId, Options, Read, Store, TableId, UserId};
 
 use super::{NewIndex, Stale};
+use crate::made_up::{self, Tables};
 use crate::recommend::{Context, Request, Seen};
 use crate::seeded::{fraction, number};
-use crate::{
-    Engine, Error, Existing, ModelOptions, NewModel, OptionValue, Similarity, TrainRequest,
-    TrainingTable, Work,
-};
+use crate::{Engine, Error, Existing, ModelOptions, OptionValue, Similarity, TrainRequest, Work};
 
 struct Shop {
     engine: Engine,
     items: TableId,
+    people: TableId,
+    views: TableId,
     column: ColumnId,
 }
 
@@ -49,21 +46,11 @@ fn near() -> Stale {
 impl Shop {
     fn new(store: Store) -> Shop {
         let engine = Engine::new(store, None);
-        let mut txn = engine.store().begin().unwrap();
-        let ty = ColumnType::Vector { dim: 8, element: Element::F32 };
-        let spec = TableSpec {
-            name: "items".to_owned(),
-            role: Role::Item,
-            key_column: "id".to_owned(),
-            key_type: KeyType::Text,
-            key_position: 0,
-            columns: vec![ColumnSpec::new("v", ty)],
-            link: None,
-        };
-        let items = txn.create_table(spec).unwrap();
-        let column = txn.catalog().table("items").unwrap().column("v").unwrap().id;
-        txn.commit().unwrap();
-        Shop { engine, items, column }
+        let Tables { people, items, views } =
+            Tables::create(engine.store(), "items", vec![made_up::vector("v", 8)], Vec::new());
+        let snapshot = engine.snapshot();
+        let column = snapshot.catalog().table("items").unwrap().column("v").unwrap().id;
+        Shop { engine, items, people, views, column }
     }
 
     fn put(&self, from: u64, n: u64) {
@@ -266,14 +253,14 @@ fn a_file_that_is_lost_costs_no_row_and_is_built_again() {
     shop.put(0, 600);
     shop.create();
     shop.put(600, 10);
-    let (items, column) = (shop.items, shop.column);
+    let Shop { items, people, views, column, .. } = shop;
     drop(shop);
     let file = {
         let folder = dir.path().join(format!("models/derived/index/{items}/{column}"));
         let mut files = std::fs::read_dir(folder).unwrap();
         files.next().unwrap().unwrap().path()
     };
-    let reopened = || Shop { engine: Engine::new(open(), None), items, column };
+    let reopened = || Shop { engine: Engine::new(open(), None), items, people, views, column };
     let stale = |shop: &Shop| shop.engine.stale_indexes(&shop.engine.snapshot()).unwrap();
     let info = |shop: &Shop| shop.engine.index_infos(&shop.engine.snapshot()).unwrap().remove(0);
 
@@ -385,27 +372,7 @@ fn trained(items: u64, model: &str) -> (Shop, TableId) {
     let shop = Shop::new(Store::in_memory(Options::default()).unwrap());
     shop.put(0, items);
     let mut txn = shop.engine.store().begin().unwrap();
-    let spec = |name: &str, role, link| TableSpec {
-        name: name.to_owned(),
-        role,
-        key_column: if role == Role::Interaction { "" } else { "id" }.to_owned(),
-        key_type: KeyType::Text,
-        key_position: 0,
-        columns: Vec::new(),
-        link,
-    };
-    let people = txn.create_table(spec("people", Role::User, None)).unwrap();
-    let link = LinkSpec {
-        user_table: people,
-        item_table: shop.items,
-        user_column: "user_id".to_owned(),
-        item_column: "item_id".to_owned(),
-        unique: None,
-        on_unknown: OnUnknown::Error,
-        user_position: 0,
-        item_position: 1,
-    };
-    let views = txn.create_table(spec("views", Role::Interaction, Some(link))).unwrap();
+    let Shop { people, views, .. } = shop;
     for user in 0..300 {
         let (id, _) = txn.put_row(people, &format!("u{user}"), &[]).unwrap();
         for at in 0..20 {
@@ -417,16 +384,9 @@ fn trained(items: u64, model: &str) -> (Shop, TableId) {
             }
         }
     }
-    let new = NewModel {
-        name: "m".to_owned(),
-        algorithm: Some(model.to_owned()),
-        tables: vec![TrainingTable::new("views".to_owned())],
-        ..NewModel::default()
-    };
-    shop.engine.create_model(&mut txn, new).unwrap();
+    shop.engine.create_model(&mut txn, made_up::model("m", model, ModelOptions::new())).unwrap();
     txn.commit().unwrap();
-    let request = TrainRequest { model: "m".to_owned(), ..TrainRequest::default() };
-    shop.engine.train(&request, &Work::quiet()).unwrap();
+    made_up::train(&shop.engine, "m", &Work::quiet()).unwrap();
     (shop, people)
 }
 

@@ -16,6 +16,8 @@ use crate::{EmbeddingMatrix, History, ModelOptions, OptionValue, ScoreInput, Ser
 const TRAINED: [&str; 10] =
     ["bpr", "lightgcn", "ngcf", "vbpr", "freedom", "lattice", "bm3", "mmhcl", "lirdrec", "cm3"];
 const CONTENT: [&str; 7] = ["vbpr", "freedom", "lattice", "bm3", "mmhcl", "lirdrec", "cm3"];
+/// Those whose refresh goes on from what was trained.
+const CONTINUED: [&str; 7] = ["bpr", "lightgcn", "ngcf", "freedom", "lattice", "mmhcl", "lirdrec"];
 
 const GROUPS: u64 = 4;
 
@@ -339,7 +341,7 @@ fn a_refresh_goes_on_and_ranks_as_a_training_on_all_does() {
         part(&|user, item| user < 230 && item < 78 && !number(user, item).is_multiple_of(15), 78);
     let new = 1.0 - old.n_pairs() as f64 / data.n_pairs() as f64;
     assert!((0.08..0.2).contains(&new), "{new} is new");
-    for name in ["bpr", "lightgcn", "freedom", "lattice"] {
+    for name in CONTINUED {
         let first = train(name, &old, &small(), 0);
         let mut bytes = Vec::new();
         first.save(&mut bytes).unwrap();
@@ -357,4 +359,30 @@ fn a_refresh_goes_on_and_ranks_as_a_training_on_all_does() {
         let again = crate::model::refresh(refreshed.model.as_ref(), &news, 0, &Work::quiet());
         assert!(again.unwrap().how.ends_with(" epochs more, 0 new items"));
     }
+}
+
+/// Maps of vectors are of as many numbers as those have: with others there is nothing to go on from.
+#[test]
+fn a_refresh_with_vectors_of_another_kind_starts_over() {
+    let (data, _) = planted();
+    let few = small().with("epochs", OptionValue::Int(2));
+    let mut wider = side();
+    let mut image = EmbeddingMatrix::new("image", 3);
+    for item in 0..80u64 {
+        let vector = [0, 1, 2].map(|at| (number(item + 5, at) % 1000) as f32 / 1000.0 - 0.5);
+        image.set(ItemId(item), &vector).unwrap();
+    }
+    wider.embeddings.insert("image".to_owned(), Arc::new(image));
+    let first = train("lirdrec", &data, &few, 0);
+    let news = crate::model::News::new(data.items.clone(), &wider, None, || Ok(data.clone()));
+    let refreshed = crate::model::refresh(first.as_ref(), &news, 0, &Work::quiet()).unwrap();
+    assert_eq!(refreshed.how, "fitted again with the same settings");
+    assert!(refreshed.anew);
+    let trained = fit("lirdrec", &data, &wider, &few, 0, &Work::quiet()).unwrap();
+    let bytes = |model: &dyn Model| {
+        let mut bytes = Vec::new();
+        model.save(&mut bytes).unwrap();
+        bytes
+    };
+    assert!(bytes(refreshed.model.as_ref()) == bytes(trained.as_ref()));
 }

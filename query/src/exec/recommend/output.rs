@@ -436,7 +436,7 @@ impl Source<'_> {
         })
     }
 
-    /// Reasons as text: `m3 (62 %), m8 (21 %)`.
+    /// Reasons as text: `m3 (62 % by plot: robot, moon), m8 (21 %)`.
     fn reason(&self, row: &Recommendation) -> Result<Option<String>> {
         let mut parts = Vec::with_capacity(row.reasons.len());
         for reason in &row.reasons {
@@ -448,7 +448,12 @@ impl Source<'_> {
                     row.map(|row| row.key).unwrap_or_default()
                 }
             };
-            parts.push(format!("{key} ({:.0} %)", reason.share * 100.0));
+            let by = match (&reason.modality, reason.terms.as_slice()) {
+                (None, _) => String::new(),
+                (Some(modality), []) => format!(" by {modality}"),
+                (Some(modality), terms) => format!(" by {modality}: {}", terms.join(", ")),
+            };
+            parts.push(format!("{key} ({:.0} %{by})", reason.share * 100.0));
         }
         Ok((!parts.is_empty()).then(|| parts.join(", ")))
     }
