@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use super::file::{Array, Sections, Writer, corrupt};
+use super::undoing::Reach;
 use crate::kernels::stride;
 use crate::trainer::Table;
 use crate::{Dataset, Result};
@@ -30,10 +31,9 @@ pub(super) struct Beginning {
     pub(super) epochs: usize,
     /// How histories become vectors: the shares of ridge, or sums.
     pub(super) ridge: Option<[f64; 2]>,
-    /// The recall@20 of what the training hid from itself, with the rest of the histories and with
-    /// half: how well it finds what it has never seen. `None` where nothing could be hidden, and in
-    /// files from before it was kept.
-    pub(super) levels: Option<[f64; 2]>,
+    /// How far to step to forget, where the model undoes, something could be hidden to measure it, and
+    /// the file is not from before it was kept.
+    pub(super) reach: Option<Reach>,
 }
 
 /// What an earlier training left, as the next one takes it.
@@ -45,7 +45,7 @@ pub(crate) struct Earlier {
     pub(super) people: f32,
     pub(super) epochs: usize,
     pub(super) ridge: Option<[f64; 2]>,
-    pub(super) levels: Option<[f64; 2]>,
+    pub(super) reach: Option<Reach>,
     pub(super) notes: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ impl Beginning {
         data: &Dataset,
         epochs: usize,
         ridge: Option<[f64; 2]>,
-        levels: Option<[f64; 2]>,
+        reach: Option<Reach>,
     ) -> Beginning {
         let users = data.n_users();
         let rows = base.data()[users * base.stride()..].to_vec();
@@ -70,7 +70,7 @@ impl Beginning {
             }
         }
         let people = if own > 0.0 { (both / own) as f32 } else { 0.0 };
-        Beginning { rows: Array::Owned(rows), people, epochs, ridge, levels }
+        Beginning { rows: Array::Owned(rows), people, epochs, ridge, reach }
     }
 
     pub(super) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
@@ -78,9 +78,16 @@ impl Beginning {
         let [all, diagonal] = self.ridge.unwrap_or([-1.0; 2]);
         let numbers = vec![f64::from(self.people), self.epochs as f64, all, diagonal];
         writer.owned("beginning", numbers);
-        if let Some(levels) = self.levels {
-            writer.owned("levels", levels.to_vec());
+        if let Some(Reach { level, step, content }) = self.reach {
+            writer.owned("reach", vec![level, step]);
+            writer.owned("content", vec![content]);
         }
+    }
+
+    /// The same of other rows.
+    pub(super) fn with_rows(&self, rows: Array<f32>) -> Beginning {
+        let Beginning { people, epochs, ridge, reach, .. } = *self;
+        Beginning { rows, people, epochs, ridge, reach }
     }
 
     /// Reads what was written; `None` where nothing was.
@@ -94,15 +101,22 @@ impl Beginning {
         if [people, epochs, all, diagonal].iter().any(|value| !value.is_finite()) {
             return Err(corrupt("a number of it is none"));
         }
-        let levels = match sections.has("levels") {
-            true => match *sections.array_of::<f64>("levels", 2)? {
-                [whole, half] if whole.is_finite() && half.is_finite() => Some([whole, half]),
-                _ => return Err(corrupt("a number of it is none")),
-            },
+        let reach = match sections.has("reach") {
+            true => {
+                let numbers = sections.array_of::<f64>("reach", 2)?;
+                let content = sections.array_of::<u64>("content", 1)?;
+                match (&*numbers, &*content) {
+                    // A step may be infinite.
+                    ([level, step], [content]) if level.is_finite() && *step >= 0.0 => {
+                        Some(Reach { level: *level, step: *step, content: *content })
+                    }
+                    _ => return Err(corrupt("a number of it is none")),
+                }
+            }
             false => None,
         };
         Ok(Some(Beginning {
-            levels,
+            reach,
             rows: sections.array_of("base", numbers)?,
             people: people as f32,
             epochs: epochs.clamp(0.0, 1e9) as usize,
@@ -112,7 +126,7 @@ impl Beginning {
 }
 
 /// |x|^−½ Σ e_i.
-fn history(rows: &[f32], stride: usize, items: &[u32], out: &mut [f32]) {
+pub(super) fn history(rows: &[f32], stride: usize, items: &[u32], out: &mut [f32]) {
     out.fill(0.0);
     for item in items {
         let row = &rows[*item as usize * stride..][..stride];

@@ -34,9 +34,9 @@ mod news;
 mod ngcf;
 mod on_catalogue;
 mod popular;
-mod reversing;
 mod touched;
 mod trending;
+mod undoing;
 mod vbpr;
 mod views;
 
@@ -61,7 +61,6 @@ pub use estimate::{Estimate, Size, estimate};
 pub use file::Bytes;
 pub use news::{Changed, News, Pairs, Refreshed, TakenOut};
 pub(crate) use on_catalogue::{Held, Layout, Lie, OnCatalogue};
-pub(crate) use reversing::Forgotten;
 pub use touched::Touched;
 
 /// A trained recommender.
