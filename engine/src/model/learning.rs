@@ -487,4 +487,4 @@ impl Learned {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
