@@ -201,7 +201,11 @@ pub(super) fn estimate(checked: &Checked, effort: Effort, size: &Size, threads: 
     let epochs = (checked.int("epochs") as f64).min(USUAL_EPOCHS);
     // Those who are asked about, at each validation and for each way to read a history.
     let users = n_users as f64;
-    let validations = epochs / checked.int("validate_every") as f64 + 0.6 * WAYS.len() as f64 + 2.0;
+    let undoes = Shape::of(|name| checked.get(name)).map_or(0, |_| undoing::TRIES);
+    let validations = undoes as f64
+        + epochs / checked.int("validate_every") as f64
+        + 0.6 * WAYS.len() as f64
+        + 2.0;
     let ranked = validations * users.min(5e3) * n_items as f64 * dim as f64 / 23e9;
     let solved = users.min(ASKED as f64) * (dim as f64).powi(3) * 3.3e-10;
     // The pairs that count and what is left of them; the scores of those who are asked about.
@@ -352,7 +356,7 @@ impl Settings {
         let ending = Ending { epochs, way, notes, reach: None };
         let mut model = self.last(algorithm, [all, &data], &learner, ending, work)?;
         if let Some((undoes, split, asked, level)) = hidden {
-            let reach = undoing::reach(&model, undoes, &split, &asked, level, work)?;
+            let reach = undoing::reach(&model, undoes, split, &asked, level, work)?;
             model.beginning.iter_mut().for_each(|beginning| beginning.reach = reach);
         }
         Ok(Factors { curve, ..model })

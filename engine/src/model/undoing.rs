@@ -43,10 +43,13 @@ use crate::{Csr, Dataset, OptionValue, Result, SideData, Work};
 const POPULAR: f32 = 0.25;
 /// So much of the mean eigenvalue of C is added to its diagonal.
 const DAMPING: f64 = 0.01;
-/// The longest step that is tried first, how often it is doubled, and how often the last of these is halved.
+/// The step that is tried first, how many are tried, each twice as long as the one before, and how often what
+/// is between the last two is halved.
 const FIRST: f64 = 1.0 / 16.0;
 const DOUBLINGS: usize = 9;
 const HALVINGS: usize = 5;
+/// The steps that [`reach`] tries, about: a recall each.
+pub(super) const TRIES: usize = 4 + HALVINGS;
 /// People who are asked about of each kind, at most.
 const ASKED: usize = 1_000;
 /// The largest share of the pairs that one step is taken against.
@@ -162,19 +165,18 @@ impl Parted {
     }
 
     /// What a training had hidden goes.
-    fn of_hidden(split: &Holdout) -> Parted {
-        let data = &split.data;
-        let mut hidden: Vec<&Case> = split.cases.iter().collect();
+    fn of_hidden(Holdout { data, cases }: Holdout) -> Parted {
+        let mut hidden: Vec<Case> = cases;
         hidden.sort_unstable_by_key(|case| case.user);
         let mut hidden = hidden.into_iter().peekable();
-        let (mut row, users) = (0, &data.users);
-        let goes = matrix(&data.items, users, |_, out| {
+        let mut row = 0;
+        let goes = matrix(&data.items, &data.users, |_, out| {
             if let Some(case) = hidden.next_if(|case| case.user == row) {
                 out.extend_from_slice(&case.hidden);
             }
             row += 1;
         });
-        Parted { stays: data.clone(), goes }
+        Parted { stays: data, goes }
     }
 
     /// All pairs.
@@ -190,8 +192,7 @@ impl Parted {
         })
     }
 
-    /// Who is asked about what goes: with what stays of them, or with half of what does not. Besides,
-    /// how many are of the second kind.
+    /// Who is asked about what goes: with what stays of them, or with half of what does not.
     fn questions(&self, seed: u64) -> Vec<Question> {
         let mut questions = Vec::new();
         for (user, (own, _)) in self.goes.rows().enumerate() {
@@ -366,7 +367,7 @@ fn direction(factors: &Table, parted: &Parted, degrees: &[usize]) -> Option<Tabl
 pub(super) fn reach(
     model: &Factors,
     (shape, content): (Shape, u64),
-    split: &Holdout,
+    split: Holdout,
     asked: &[Question],
     level: f64,
     work: &Work,
