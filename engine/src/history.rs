@@ -10,7 +10,7 @@ use tastedb_storage::ItemId;
 use crate::hubs::Hubs;
 use crate::index::CurrentIndex;
 use crate::item_graph::{ItemGraph, Near, Neighbours, neighbours};
-use crate::model::{Continued, Forgotten};
+use crate::model::Continued;
 use crate::{EmbeddingMatrix, Error, Result, Work};
 
 /// The score of a row that a model has nothing to say about. [`crate::top_k`] never returns it.
@@ -52,8 +52,6 @@ pub struct SideData {
     pub(crate) graphs: Option<KeptGraphs>,
     /// What an earlier training of the model left to begin from, if it goes on.
     pub(crate) earlier: Option<Continued>,
-    /// What that training has learned and this one is to undo, if it is.
-    pub(crate) forgotten: Option<Arc<Forgotten>>,
 }
 
 /// Neighbour graphs that outlive one training.

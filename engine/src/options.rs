@@ -179,6 +179,11 @@ impl Checked {
         self.values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
+    /// A value, if the algorithm has the option.
+    pub(crate) fn get(&self, name: &str) -> Option<&OptionValue> {
+        self.values.get(name)
+    }
+
     pub(crate) fn real(&self, name: &str) -> f64 {
         match self.values.get(name) {
             Some(OptionValue::Real(value)) => *value,

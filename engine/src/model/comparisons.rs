@@ -7,11 +7,7 @@
 //! - `debias = 'ips'`: a comparison counts one over the propensity of the item that was had,
 //!   `(n_i / max n)^½`, at least `clip`; then so that the mean is one. (Saito et al. 2020, for pairs.)
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
 use super::learning::Settings;
-use super::reversing::{self, Reversal};
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{Batch, Triple, Triples, pairwise};
@@ -67,10 +63,6 @@ pub(super) struct Comparisons {
     pub(super) number: usize,
     candidates: usize,
     seed: u64,
-    /// What is to be unlearned, in place of a training.
-    reversal: Option<Arc<Reversal>>,
-    /// How many comparisons at the end of the next parts are reversed ones.
-    reversed: VecDeque<usize>,
 }
 
 impl Comparisons {
@@ -85,36 +77,14 @@ impl Comparisons {
             number: data.n_pairs() * how.negatives,
             candidates: 1,
             seed,
-            reversal: settings.reversal(),
-            reversed: VecDeque::new(),
         }
     }
 
     /// The comparisons of an epoch, one part for each step.
     pub(super) fn epoch(&mut self, epoch: usize) -> Vec<Vec<Triple>> {
-        if let Some(reversal) = self.reversal.clone() {
-            return self.unlearning(&reversal, epoch);
-        }
         self.candidates = if self.denoise && epoch > WARM_UP { CANDIDATES } else { 1 };
         let all = self.triples.epoch(epoch, self.candidates);
         all.chunks(self.size.saturating_mul(self.candidates)).map(<[Triple]>::to_vec).collect()
-    }
-
-    /// A short epoch of an unlearning: some of the pairs that stay, and with each part of them some of
-    /// those that are to go, reversed.
-    fn unlearning(&mut self, reversal: &Reversal, epoch: usize) -> Vec<Vec<Triple>> {
-        let kept = self.triples.short(epoch, reversal.kept(self.triples.pairs_there()));
-        let mut parts: Vec<Vec<Triple>> = kept.chunks(self.size).map(<[Triple]>::to_vec).collect();
-        self.reversed.clear();
-        let number_of = parts.len();
-        for (at, part) in parts.iter_mut().enumerate() {
-            let pairs = reversal.part(epoch, at, number_of);
-            let seed = number(number(self.seed, epoch as u64), at as u64);
-            let back = self.triples.reversed(&pairs, seed);
-            self.reversed.push_back(back.len());
-            part.extend(back);
-        }
-        parts
     }
 
     /// The summed loss of a batch whose values are there; its gradient is added to the batch's.
@@ -127,10 +97,6 @@ impl Comparisons {
             for (weight, [_, item, _]) in batch.weights.iter_mut().zip(&batch.triples) {
                 *weight = weights[batch.nodes[*item as usize] as usize - self.users];
             }
-        }
-        if let Some(reversed) = self.reversed.pop_front() {
-            let from = batch.weights.len() - reversed;
-            batch.weights[from..].fill(reversing::WEIGHT);
         }
         pairwise(batch, 1.0)
     }

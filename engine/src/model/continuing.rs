@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::file::{Array, Sections, Writer, corrupt};
+use super::undoing::Reach;
 use crate::kernels::stride;
 use crate::trainer::Table;
 use crate::{Dataset, Result};
@@ -29,11 +30,11 @@ const LEAST: [usize; 2] = [10, 5];
 /// What a model keeps of its training for the next one.
 pub(super) struct Beginning {
     /// The rows of the items before smoothing, of a whole number of lines.
-    rows: Array<f32>,
+    pub(super) rows: Array<f32>,
     /// The numbers of such a row.
     dim: usize,
     /// c, of each block of the rows.
-    people: Vec<f32>,
+    pub(super) people: Vec<f32>,
     /// What was trained beside the rows, one after the other, and its shapes.
     weights: Array<f32>,
     shapes: Vec<[usize; 2]>,
@@ -41,10 +42,9 @@ pub(super) struct Beginning {
     pub(super) epochs: usize,
     /// How histories become vectors: the shares of ridge, or sums.
     pub(super) ridge: Option<[f64; 2]>,
-    /// The recall@20 of what the training hid from itself, with the rest of the histories and with
-    /// half: how well it finds what it has never seen. `None` where nothing could be hidden, and in
-    /// files from before it was kept.
-    pub(super) levels: Option<[f64; 2]>,
+    /// How far to step to forget, where the model undoes, something could be hidden to measure it, and
+    /// the file is not from before it was kept.
+    pub(super) reach: Option<Reach>,
 }
 
 /// What an earlier training left, as the next one takes it.
@@ -57,7 +57,7 @@ pub(crate) struct Earlier {
     weights: Vec<Table>,
     pub(super) epochs: usize,
     pub(super) ridge: Option<[f64; 2]>,
-    pub(super) levels: Option<[f64; 2]>,
+    pub(super) reach: Option<Reach>,
     pub(super) notes: Vec<String>,
     taken: AtomicBool,
 }
@@ -94,7 +94,7 @@ impl Beginning {
             weights: Array::Owned(weights.iter().flat_map(Table::data).copied().collect()),
             epochs: 0,
             ridge: None,
-            levels: None,
+            reach: None,
         }
     }
 
@@ -104,8 +104,9 @@ impl Beginning {
         let first = self.people.first().copied().unwrap_or(0.0);
         let numbers = vec![f64::from(first), self.epochs as f64, all, diagonal];
         writer.owned("beginning", numbers);
-        if let Some(levels) = self.levels {
-            writer.owned("levels", levels.to_vec());
+        if let Some(Reach { level, step, content }) = self.reach {
+            writer.owned("reach", vec![level, step]);
+            writer.owned("content", vec![content]);
         }
         writer.owned("base_dim", vec![self.dim as u32]);
         writer.array("people", &self.people);
@@ -114,6 +115,14 @@ impl Beginning {
             let shapes = self.shapes.iter().flatten().map(|number| *number as u32);
             writer.owned("shapes", shapes.collect::<Vec<u32>>());
         }
+    }
+
+    /// The same of other rows.
+    pub(super) fn with_rows(&self, rows: Array<f32>) -> Beginning {
+        let Beginning { dim, epochs, ridge, reach, .. } = *self;
+        let (people, shapes) = (self.people.clone(), self.shapes.clone());
+        let weights = Array::Owned(self.weights.to_vec());
+        Beginning { rows, dim, people, weights, shapes, epochs, ridge, reach }
     }
 
     /// Reads what was written for so many items; `None` where nothing was. Where they are not told, rows are
@@ -128,11 +137,18 @@ impl Beginning {
         if [first, epochs, all, diagonal].iter().any(|value| !value.is_finite()) {
             return Err(corrupt("a number of it is none"));
         }
-        let levels = match sections.has("levels") {
-            true => match *sections.array_of::<f64>("levels", 2)? {
-                [whole, half] if whole.is_finite() && half.is_finite() => Some([whole, half]),
-                _ => return Err(corrupt("a number of it is none")),
-            },
+        let reach = match sections.has("reach") {
+            true => {
+                let numbers = sections.array_of::<f64>("reach", 2)?;
+                let content = sections.array_of::<u64>("content", 1)?;
+                match (&*numbers, &*content) {
+                    // A step may be infinite.
+                    ([level, step], [content]) if level.is_finite() && *step >= 0.0 => {
+                        Some(Reach { level: *level, step: *step, content: *content })
+                    }
+                    _ => return Err(corrupt("a number of it is none")),
+                }
+            }
             false => None,
         };
         let (dim, people) = match sections.has("base_dim") {
@@ -157,7 +173,7 @@ impl Beginning {
             shapes,
             epochs: epochs.clamp(0.0, 1e9) as usize,
             ridge: (all >= 0.0 && diagonal >= 0.0).then_some([all, diagonal]),
-            levels,
+            reach,
         }))
     }
 
@@ -179,7 +195,7 @@ impl Beginning {
             weights: self.shapes.iter().map(table).collect(),
             epochs: self.epochs,
             ridge: self.ridge,
-            levels: self.levels,
+            reach: self.reach,
             notes,
             taken: AtomicBool::new(false),
         }
@@ -210,7 +226,7 @@ fn weights(sections: &Sections) -> Result<(Array<f32>, Vec<[usize; 2]>)> {
 }
 
 /// |x|^−½ Σ e_i.
-fn history(rows: &[f32], stride: usize, items: &[u32], out: &mut [f32]) {
+pub(super) fn history(rows: &[f32], stride: usize, items: &[u32], out: &mut [f32]) {
     out.fill(0.0);
     for item in items {
         let row = &rows[*item as usize * stride..][..stride];

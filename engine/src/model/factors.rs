@@ -13,7 +13,7 @@
 //! learned otherwise.
 
 use std::io::Write;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tastedb_storage::ItemId;
 
@@ -21,7 +21,7 @@ use super::continuing::{Beginning, Earlier};
 use super::entries::{merged, sign};
 use super::file::{Array, Sections, Writer, corrupt};
 use super::news::{News, Refreshed};
-use super::reversing::{Forgotten, Outcome};
+use super::undoing::{self, Tried};
 use super::{ANEW, ItemVectors, Model, algorithm, learning, refitted, shares};
 use crate::kernels::{dot, dot_rows, stride};
 use crate::linalg::Cholesky;
@@ -296,32 +296,19 @@ impl Model for Factors {
     }
 
     fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {
-        let (name, options) = (self.algorithm, self.options.clone());
-        let earlier = self.earlier().filter(|earlier| earlier.levels.is_some());
-        // What was had of an item that left has no row any more to be compared by.
-        let known = |item: &ItemId| news.items().binary_search(item).is_ok();
-        let removed = news.removed().filter(|pairs| {
-            self.undoes() && !pairs.is_empty() && pairs.iter().all(|(_, item)| known(item))
-        });
-        let Some((earlier, pairs)) = earlier.zip(removed) else {
-            return refitted(name, options, news, seed, work);
-        };
-        let forgotten = Arc::new(Forgotten { pairs, ..Forgotten::default() });
-        let data = forgotten.with_rows(news.data()?);
-        let side = SideData {
-            earlier: Some(Arc::new(earlier)),
-            forgotten: Some(Arc::clone(&forgotten)),
-            ..news.side().clone()
-        };
-        let given = options.iter().cloned().collect();
-        let model = (algorithm(name)?.fit)(&data, &side, &given, seed, work)?;
-        let outcome = forgotten.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match outcome {
-            Some(Outcome { done: true, how }) => Ok(Refreshed { model, how, anew: false }),
-            outcome => {
-                let tried = outcome.map_or_else(String::new, |outcome| outcome.how);
-                let refitted = refitted(name, options, news, seed, work)?;
-                let how = format!("{}, since not {tried}", refitted.how);
+        match undoing::undo(self, news, seed, work)? {
+            Tried::Undone(model, how) if undoing::more_is_new(self, news) => {
+                let refreshed = model.refresh(news, seed, work)?;
+                let how = format!("{how}; then {}", refreshed.how);
+                Ok(Refreshed { how, ..refreshed })
+            }
+            Tried::Undone(model, how) => Ok(Refreshed { model, how, anew: false }),
+            Tried::Not(why) => {
+                let refitted = refitted(self.algorithm, self.options.clone(), news, seed, work)?;
+                let how = match why {
+                    Some(why) => format!("{}, since not {why}", refitted.how),
+                    None => refitted.how,
+                };
                 Ok(Refreshed { how, ..refitted })
             }
         }

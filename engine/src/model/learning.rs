@@ -1,15 +1,13 @@
 //! What models that are trained by gradients share: their options, the pairs that are hidden to stop
 //! by, and the second training on all pairs.
 
-use std::sync::Arc;
-
 use super::continuing::{Beginning, Continued};
 use super::counted::counted;
 use super::estimate::dataset_bytes;
 use super::factors::{Factors, Fold, MOST_FACTORS};
 use super::file::Array;
 use super::holdout::{Case, holdouts};
-use super::reversing::{self, Forgotten, Reversal, Undoing};
+use super::undoing::{self, Reach, Shape};
 use super::{Algorithm, Embeddings, Size};
 use crate::Estimate;
 use crate::kernels::LANES;
@@ -39,8 +37,8 @@ pub(super) struct Settings {
     schedule: Schedule,
     /// What it goes on from, and the rows to begin with.
     earlier: Option<(Continued, Table)>,
-    /// What it undoes.
-    undoes: Option<(Arc<Forgotten>, Arc<Reversal>)>,
+    /// For a model that undoes: its shape, and what stands for the embeddings it looks at.
+    undoes: Option<(Shape, u64)>,
 }
 
 pub(super) const FACTORS: OptionSpec = OptionSpec {
@@ -69,11 +67,11 @@ pub(super) const RETRAIN: OptionSpec = OptionSpec {
     help: "whether to train again on all pairs, those hidden to stop by included",
 };
 
-const APPROXIMATE: &str = "approximate";
+pub(super) const APPROXIMATE: &str = "approximate";
 pub(super) const UNLEARN: OptionSpec = OptionSpec {
     name: "unlearn",
     kind: OptionKind::Choice(&["exact", APPROXIMATE]),
-    help: "whether what is to be forgotten is trained without, or undone by reversed comparisons",
+    help: "whether what is to be forgotten is trained without, or undone by a step against it",
 };
 
 /// Whether options say that a model undoes what is to be forgotten.
@@ -82,7 +80,7 @@ pub(super) fn undoes(options: &[(String, OptionValue)]) -> bool {
     options.iter().any(|(name, value)| name == UNLEARN.name && *value == wanted)
 }
 
-const LAYERS: &str = "layers";
+pub(super) const LAYERS: &str = "layers";
 
 pub(super) const fn layers(default: i64) -> OptionSpec {
     OptionSpec {
@@ -203,7 +201,11 @@ pub(super) fn estimate(checked: &Checked, effort: Effort, size: &Size, threads: 
     let epochs = (checked.int("epochs") as f64).min(USUAL_EPOCHS);
     // Those who are asked about, at each validation and for each way to read a history.
     let users = n_users as f64;
-    let validations = epochs / checked.int("validate_every") as f64 + 0.6 * WAYS.len() as f64 + 2.0;
+    let undoes = Shape::of(|name| checked.get(name)).map_or(0, |_| undoing::TRIES);
+    let validations = undoes as f64
+        + epochs / checked.int("validate_every") as f64
+        + 0.6 * WAYS.len() as f64
+        + 2.0;
     let ranked = validations * users.min(5e3) * n_items as f64 * dim as f64 / 23e9;
     let solved = users.min(ASKED as f64) * (dim as f64).powi(3) * 3.3e-10;
     // The pairs that count and what is left of them; the scores of those who are asked about.
@@ -266,7 +268,7 @@ impl Settings {
                 patience: int("patience"),
             },
             earlier: None,
-            undoes: None,
+            undoes: Shape::of(|name| checked.get(name)).map(|shape| (shape, 0)),
         }
     }
 
@@ -283,23 +285,13 @@ impl Settings {
         blocks: usize,
         weights: &[[usize; 2]],
     ) -> Settings {
+        let undoes = self.undoes.map(|(shape, _)| (shape, shape.content(side, &data.items)));
         let fits = |it: &&Continued| it.fits([blocks, self.factors], weights);
         let Some(earlier) = side.earlier.as_ref().filter(fits) else {
-            return self;
+            return Settings { undoes, ..self };
         };
-        let mut table = earlier.table(data);
-        let undoes = side.forgotten.as_ref().map(|forgotten| {
-            let reversal = forgotten.rows(data);
-            reversal.represent(data, earlier.people[0], &mut table);
-            (Arc::clone(forgotten), Arc::new(reversal))
-        });
-        let rate = if undoes.is_some() { self.rate * reversing::RATE } else { self.rate };
-        Settings { earlier: Some((Arc::clone(earlier), table)), undoes, rate, ..self }
-    }
-
-    /// What is being undone.
-    pub(super) fn reversal(&self) -> Option<Arc<Reversal>> {
-        self.undoes.as_ref().map(|(_, reversal)| Arc::clone(reversal))
+        let table = earlier.table(data);
+        Settings { earlier: Some((Continued::clone(earlier), table)), undoes, ..self }
     }
 
     /// The rows of users, then of items, that an earlier training left for so many.
@@ -325,6 +317,10 @@ impl Settings {
         Batch::new(nodes, self.factors)
     }
 
+    fn content(&self) -> u64 {
+        self.undoes.map_or(0, |(_, content)| content)
+    }
+
     /// Trains on a part of the pairs until the rest is not found better any more, then, if wanted,
     /// on all pairs for as long.
     pub(super) fn learn<L: Learner<State = Learned>>(
@@ -342,14 +338,15 @@ impl Settings {
             let way = earlier.ridge.map_or(Way::Sums, Way::Ridge);
             let notes = earlier.notes.clone();
             let epochs = [earlier.more(), earlier.epochs];
-            let ending = Ending { epochs, way, notes, levels: earlier.levels };
+            let now = |reach: Reach| Reach { content: self.content(), ..reach };
+            let ending = Ending { epochs, way, notes, reach: earlier.reach.map(now) };
             return self.last(algorithm, [all, &data], &learner, ending, work);
         }
-        let mut levels = None;
+        let mut hidden = None;
         let mut schedule = self.schedule;
         let (mut way, mut notes, mut curve) = (WAYS[0], Vec::new(), LearningCurve::default());
         if let Some(split) = holdouts(&data, self.seed).into_iter().next() {
-            let questions = questions(split.cases);
+            let questions = questions(&split.cases);
             let mut first = learner(&split.data);
             let (best, went) =
                 train(&mut first, schedule, |state| state.validate(&questions), work)?;
@@ -359,22 +356,30 @@ impl Settings {
             let reached = curve.reached();
             notes.push(format!("best after {epochs} of {last} epochs: recall@20 {reached:.4}"));
             way = best.choose(&questions, &mut notes, work)?;
-            levels = Some(best.levels(way, &questions, self.seed));
             if !self.retrain || curve.best == 0 {
                 return Ok(Factors { curve, ..best.model(algorithm, all, way, notes) });
             }
             schedule.epochs = curve.best as usize;
+            if let Some(undoes) = self.undoes {
+                let asked = questions[..questions.len().min(ASKED)].to_vec();
+                let level = best.recall(&best.fold(way), &asked);
+                hidden = Some((undoes, split, asked, level));
+            }
         } else {
             schedule.epochs = schedule.epochs.min(BLIND_EPOCHS);
             notes.push(format!("nothing could be hidden; {} epochs", schedule.epochs));
         }
         let epochs = [schedule.epochs, schedule.epochs];
-        let ending = Ending { epochs, way, notes, levels };
-        let model = self.last(algorithm, [all, &data], &learner, ending, work)?;
+        let ending = Ending { epochs, way, notes, reach: None };
+        let mut model = self.last(algorithm, [all, &data], &learner, ending, work)?;
+        if let Some((undoes, split, asked, level)) = hidden {
+            let reach = undoing::reach(&model, undoes, split, &asked, level, work)?;
+            model.beginning.iter_mut().for_each(|beginning| beginning.reach = reach);
+        }
         Ok(Factors { curve, ..model })
     }
 
-    /// Trains on all pairs, those that count of them; or undoes what is to be forgotten.
+    /// Trains on all pairs, those that count of them.
     fn last<L: Learner<State = Learned>>(
         &self,
         algorithm: &'static str,
@@ -383,24 +388,16 @@ impl Settings {
         ending: Ending,
         work: &Work,
     ) -> Result<Factors> {
-        let Ending { epochs: [epochs, remembered], way, notes, levels } = ending;
+        let Ending { epochs: [epochs, remembered], way, notes, reach } = ending;
         let mut last = learner(data);
         if let Some((earlier, _)) = &self.earlier {
             earlier.restore(last.weights());
         }
-        if let Some((forgotten, reversal)) = &self.undoes {
-            let split = holdouts(data, self.seed).into_iter().next();
-            let kept = questions(split.map_or_else(Vec::new, |split| split.cases));
-            let levels = levels.unwrap_or_default();
-            let (kept, seed) = (kept.as_slice(), self.seed);
-            Undoing { forgotten, reversal, data, way, levels, kept, seed }.run(&mut last, work)?;
-        } else {
-            for epoch in 1..=epochs {
-                work.step("epochs on all pairs", epoch as u64 - 1, epochs as u64)?;
-                last.epoch(epoch, work)?;
-            }
-            work.step("epochs on all pairs", epochs as u64, epochs as u64)?;
+        for epoch in 1..=epochs {
+            work.step("epochs on all pairs", epoch as u64 - 1, epochs as u64)?;
+            last.epoch(epoch, work)?;
         }
+        work.step("epochs on all pairs", epochs as u64, epochs as u64)?;
         let model = last.state().model(algorithm, all, way, notes);
         let ridge = match way {
             Way::Sums => None,
@@ -410,7 +407,7 @@ impl Settings {
         let rows = last.rows();
         let beginning = rows.map(|rows| {
             let mut beginning = Beginning::of(&rows, data, self.factors, weights);
-            (beginning.epochs, beginning.ridge, beginning.levels) = (remembered, ridge, levels);
+            (beginning.epochs, beginning.ridge, beginning.reach) = (remembered, ridge, reach);
             beginning
         });
         Ok(Factors { beginning, ..model })
@@ -423,28 +420,28 @@ struct Ending {
     epochs: [usize; 2],
     way: Way,
     notes: Vec<String>,
-    /// See [`Beginning::levels`].
-    levels: Option<[f64; 2]>,
+    /// See [`Beginning::reach`].
+    reach: Option<Reach>,
 }
 
-fn questions(cases: Vec<Case>) -> Vec<Question> {
-    let of = |Case { history, hidden, .. }| Question { history, hidden };
-    cases.into_iter().map(of).collect()
+pub(super) fn questions(cases: &[Case]) -> Vec<Question> {
+    let of = |case: &Case| Question { history: case.history.clone(), hidden: case.hidden.clone() };
+    cases.iter().map(of).collect()
 }
 
 impl Learned {
-    /// The recall@20 of what was hidden, with the rest of the histories and with half of them.
-    fn levels(&self, way: Way, questions: &[Question], seed: u64) -> [f64; 2] {
-        let fold = self.fold(way);
-        let half = |question: &Question| {
-            let mut history = question.history.clone();
-            history.sort_unstable_by_key(|item| number(seed, u64::from(*item)));
-            history.truncate((history.len() + question.hidden.len()).div_ceil(2));
-            Question { history, hidden: question.hidden.clone() }
+    /// The item side of a model.
+    pub(super) fn of(model: &Factors) -> Learned {
+        let table = |rows: &[f32]| {
+            let mut table = Table::zeros(model.items.len(), model.dim);
+            table.data_mut().copy_from_slice(rows);
+            table
         };
-        let asked = &questions[..questions.len().min(ASKED)];
-        let halves: Vec<Question> = asked.iter().map(half).collect();
-        [self.recall(&fold, asked), self.recall(&fold, &halves)]
+        let sums = match &model.fold {
+            Fold::Sums(rows) => Some(table(rows)),
+            Fold::Own | Fold::Ridge(_) => None,
+        };
+        Learned { factors: table(&model.factors), sums }
     }
 
     /// The recall@20 of a fold.
@@ -489,7 +486,7 @@ impl Learned {
         Ok(best)
     }
 
-    fn model(
+    pub(super) fn model(
         mut self,
         algorithm: &'static str,
         data: &Dataset,
@@ -519,4 +516,4 @@ impl Learned {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

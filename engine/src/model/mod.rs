@@ -34,10 +34,10 @@ mod news;
 mod ngcf;
 mod on_catalogue;
 mod popular;
-mod reversing;
 mod sums;
 mod touched;
 mod trending;
+mod undoing;
 mod vbpr;
 mod views;
 
@@ -62,7 +62,6 @@ pub use estimate::{Estimate, Size, estimate};
 pub use file::Bytes;
 pub use news::{Changed, News, Pairs, Refreshed, TakenOut};
 pub(crate) use on_catalogue::{Held, Layout, Lie, OnCatalogue};
-pub(crate) use reversing::Forgotten;
 pub use touched::Touched;
 
 /// A trained recommender.

@@ -100,6 +100,17 @@ impl<'a> News<'a> {
         Some(removed)
     }
 
+    /// Whether users have pairs that they had not; also where that is not known.
+    pub(super) fn adds(&self) -> bool {
+        let new = |Changed { before, after, .. }: &Changed| {
+            after.iter().any(|(item, weight)| {
+                let at = before.binary_search_by_key(item, |(other, _)| *other);
+                *weight > 0.0 && !at.is_ok_and(|at| before[at].1 > 0.0)
+            })
+        };
+        self.changed.as_ref().is_none_or(|changed| changed.iter().any(new))
+    }
+
     /// All pairs, if a refresh has asked for them.
     pub(crate) fn into_read(self) -> Option<Dataset> {
         self.all.into_inner()

@@ -40,33 +40,7 @@ impl Triples {
     /// The triples of an epoch, those of a pair side by side. Each is there as often as there are to
     /// be `candidates`, once with the pair's item, else with any of the user's, drawn evenly.
     pub(crate) fn epoch(&self, epoch: usize, candidates: usize) -> Vec<Triple> {
-        self.of(&self.order(epoch), epoch, candidates)
-    }
-
-    /// How many pairs there are.
-    pub(crate) fn pairs_there(&self) -> usize {
-        self.users.len()
-    }
-
-    /// The triples of some of the pairs, so many at most.
-    pub(crate) fn short(&self, epoch: usize, pairs: usize) -> Vec<Triple> {
-        let mut order = self.order(epoch);
-        order.truncate(pairs);
-        self.of(&order, epoch, 1)
-    }
-
-    /// Pairs of a user and an item, the other way round: an item that the user had not, drawn as often
-    /// as it was had, is compared with the pair's as if it were the one that was had. Were it drawn
-    /// evenly, what is popular would be pushed below what is not.
-    pub(crate) fn reversed(&self, pairs: &[[u32; 2]], seed: u64) -> Vec<Triple> {
-        let first = self.by_user.n_rows() as u32;
-        let of = |(at, [user, item]): (usize, &[u32; 2])| {
-            [*user, first + self.popular(*user, number(seed, at as u64)), first + item]
-        };
-        pairs.iter().enumerate().map(of).collect()
-    }
-
-    fn of(&self, order: &[u32], epoch: usize, candidates: usize) -> Vec<Triple> {
+        let order = self.order(epoch);
         let seed = number(number(self.seed, epoch as u64), u64::MAX);
         let pairs = order.par_iter().with_min_len(4096);
         let of = |pair: &u32| {
@@ -109,14 +83,6 @@ impl Triples {
     fn own(&self, user: u32, seed: u64) -> u32 {
         let (own, _) = self.by_user.row(user as usize);
         own[(seed % own.len() as u64) as usize]
-    }
-
-    fn popular(&self, user: u32, seed: u64) -> u32 {
-        let (own, _) = self.by_user.row(user as usize);
-        let had = self.by_user.indices();
-        let draw = |at| had[(number(seed, at) % had.len() as u64) as usize];
-        let new = (0..DRAWS).map(draw).find(|item| own.binary_search(item).is_err());
-        new.unwrap_or_else(|| draw(0))
     }
 
     fn other(&self, user: u32, seed: u64) -> u32 {

@@ -23,7 +23,7 @@ const GROUPS: u64 = 4;
 
 /// People of four tastes, each of whom likes a quarter of eighty items and one in ten of the rest;
 /// what is held out is of their taste.
-fn planted() -> (Dataset, Vec<evaluate::Case>) {
+pub(in crate::model) fn planted() -> (Dataset, Vec<evaluate::Case>) {
     let (mut pairs, mut hidden) = (Vec::new(), Vec::new());
     for user in 0..240u64 {
         let mut own = Vec::new();
@@ -51,7 +51,7 @@ fn planted() -> (Dataset, Vec<evaluate::Case>) {
 }
 
 /// Embeddings that tell the taste an item is of, with noise. Item 7 has none.
-fn side() -> SideData {
+pub(in crate::model) fn side() -> SideData {
     let mut matrix = EmbeddingMatrix::new("text", 6);
     for item in (0..80u64).filter(|item| *item != 7) {
         let noise = |at| (number(item + 100, at) % 1000) as f32 / 1000.0 - 0.5;
@@ -64,7 +64,7 @@ fn side() -> SideData {
     side
 }
 
-fn small() -> ModelOptions {
+pub(in crate::model) fn small() -> ModelOptions {
     ModelOptions::new()
         .with("factors", OptionValue::Int(8))
         .with("batch", OptionValue::Int(256))
@@ -75,7 +75,7 @@ fn train(name: &str, data: &Dataset, options: &ModelOptions, seed: u64) -> Box<d
     fit(name, data, &side(), options, seed, &Work::quiet()).unwrap()
 }
 
-fn found(model: &dyn Model, data: &Dataset, cases: &[evaluate::Case]) -> f64 {
+pub(in crate::model) fn found(model: &dyn Model, data: &Dataset, cases: &[evaluate::Case]) -> f64 {
     let task = evaluate::Task { items: &data.items, cases, groups: &[], side: None };
     let metrics = [Metric::Recall(20)];
     evaluate(&[model], &task, &metrics, &Work::quiet()).unwrap().value(0, metrics[0]).unwrap()
