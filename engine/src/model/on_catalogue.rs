@@ -23,7 +23,7 @@ const STAND_INS: usize = 5;
 /// So many rows are scored one by one where the index would be asked for those that nothing touches.
 const COMPARED: usize = if cfg!(test) { 20 } else { 2_000 };
 /// So many of those are looked for at least.
-const NEAR: usize = 64;
+const NEAR: usize = 32;
 const NONE: u32 = u32::MAX;
 
 /// How the rows of a model lie in a catalogue.

@@ -128,10 +128,14 @@ impl Factors {
     }
 }
 
+/// Less of a spread is what rounding leaves of a term that vanishes, as that of factors which are held back until
+/// nothing is left of them.
+const LEAST: f32 = 1e-20;
+
 /// One over a spread. A term that is the same everywhere, as in a database of one user, keeps its own
 /// scale: it ranks nothing now, but a refresh keeps the factor when clicks tell items apart.
 pub(super) fn over(spread: f32) -> f32 {
-    if spread > 0.0 && spread.is_finite() { spread.recip() } else { 1.0 }
+    if spread > LEAST && spread.is_finite() { spread.recip() } else { 1.0 }
 }
 
 impl Settings {

@@ -381,3 +381,12 @@ fn of_a_very_long_history_the_same_part_counts_every_time() {
     let kept = own.iter().filter(|item| other.contains(item)).count();
     assert!(kept >= 99, "one interaction less moved {} others", 100 - kept);
 }
+
+#[test]
+fn a_term_that_vanishes_keeps_its_own_scale() {
+    // Of factors that regularisation held back until their products were below what is normal.
+    for spread in [0.0, 1e-42, 1e-38, 1e-21, f32::INFINITY, f32::NAN] {
+        assert_eq!(super::settings::over(spread), 1.0, "{spread}");
+    }
+    assert_eq!(super::settings::over(0.25), 4.0);
+}
