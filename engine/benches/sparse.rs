@@ -226,9 +226,12 @@ impl Shop {
         txn.commit().unwrap();
         let start = Instant::now();
         let request = TrainRequest { model: name.clone(), ..TrainRequest::default() };
-        self.engine.train(&request, &Work::quiet()).unwrap();
+        let version = self.engine.train(&request, &Work::quiet()).unwrap();
         println!("    TRAIN {:.1} s", start.elapsed().as_secs_f64());
-        let all = self.answers(&name, "RECOMMEND", None);
+        let chosen = version.notes.iter().filter(|note| note.starts_with("chosen: "));
+        chosen.for_each(|note| println!("    {note}"));
+        const PARTS: [usize; 4] = [1, 10, 100, 1000];
+        let before = PARTS.map(|part| self.answers(&name, "RECOMMEND", part));
         let start = Instant::now();
         let stale = self.engine.stale_indexes(&self.engine.snapshot()).unwrap();
         if stale.is_empty() {
@@ -238,23 +241,22 @@ impl Shop {
             self.engine.build_stale_index(stale, &Work::quiet()).unwrap();
         }
         println!("    index built in {:.1} s", start.elapsed().as_secs_f64());
-        let indexed = self.answers(&name, "with index", None);
-        let both = all.iter().zip(&indexed);
-        let same: usize =
-            both.map(|(all, own)| own.iter().filter(|id| all.contains(id)).count()).sum();
-        let rows: usize = all.iter().map(Vec::len).sum();
-        println!("    {:.4} of the rows are the same", same as f64 / rows as f64);
-        for part in [10, 100, 1000] {
-            self.answers(&name, &format!("WHERE 1/{part}"), Some(part));
+        for (part, all) in PARTS.iter().zip(&before) {
+            let indexed = self.answers(&name, "with index", *part);
+            let both = all.iter().zip(&indexed);
+            let same: usize =
+                both.map(|(all, own)| own.iter().filter(|id| all.contains(id)).count()).sum();
+            let rows: usize = all.iter().map(Vec::len).sum();
+            println!("    {:.4} of the rows are the same", same as f64 / rows as f64);
         }
     }
 
     /// Asks for some people, and tells how long that takes; every `part`-th item is allowed.
-    fn answers(&self, name: &str, what: &str, part: Option<usize>) -> Vec<Vec<u64>> {
+    fn answers(&self, name: &str, what: &str, part: usize) -> Vec<Vec<u64>> {
         let snapshot = self.engine.snapshot();
         let source = tastedb_engine::Source { name: name.to_owned(), weight: 1.0 };
         let n = self.engine.live().entities(self.engine.store(), &snapshot, self.items).unwrap();
-        let candidates = part.map(|part| {
+        let candidates = (part > 1).then(|| {
             let mut allowed = FixedBitSet::with_capacity(n.len());
             allowed.extend((0..n.len()).step_by(part));
             Arc::new(allowed)
@@ -268,12 +270,18 @@ impl Shop {
             };
             self.engine.recommend(&snapshot, &request).unwrap()
         };
-        let answer = ask(1);
-        let how: Vec<&str> = answer.trace.iter().map(|stage| stage.detail.as_str()).collect();
-        let answers =
-            (0..ASKED).map(|at| ask(at).rows.iter().map(|row| row.id).collect()).collect();
-        told(what, timed(|at| drop(ask(at))));
-        println!("    {how:?}");
+        let mut paths = std::collections::BTreeMap::new();
+        let answers = (0..ASKED).map(|at| {
+            let answer = ask(at);
+            for stage in answer.trace.iter().filter(|stage| stage.name == "retrieve") {
+                *paths.entry(stage.detail.clone()).or_insert(0usize) += 1;
+            }
+            answer.rows.iter().map(|row| row.id).collect()
+        });
+        let answers = answers.collect();
+        let what = if part > 1 { format!("{what} 1/{part}") } else { what.to_owned() };
+        told(&what, timed(|at| drop(ask(at))));
+        println!("    {paths:?}");
         answers
     }
 }

@@ -36,6 +36,7 @@ mod refresh;
 mod registry;
 mod seeded;
 mod similarity;
+mod spare;
 mod text;
 mod topk;
 mod train;

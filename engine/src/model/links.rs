@@ -6,15 +6,16 @@
 
 use super::file::{Sections, Writer};
 use super::shares;
-use super::sums::Pool;
+use super::sums::Sums;
 use super::touched::Touched;
+use crate::spare::Spare;
 use crate::topk::Scored;
 use crate::{Csr, Reason, Result, Served, UNSCORED};
 
 /// The links of each item, by row; rows ascend.
 pub(super) struct Links {
     matrix: Csr,
-    pool: Pool,
+    spare: Spare<Sums>,
 }
 
 /// Row after row of links, as they are found.
@@ -50,7 +51,7 @@ impl Growing {
 
 impl Links {
     fn new(matrix: Csr) -> Links {
-        Links { matrix, pool: Pool::default() }
+        Links { matrix, spare: Spare::default() }
     }
 
     /// Reads the links of `n` items.
@@ -116,15 +117,14 @@ impl Links {
 
     /// The rows that a history is linked to, with their scores; `None` where nothing is.
     pub(super) fn touched(&self, entries: &[(u32, f32)]) -> Option<Touched<'_>> {
-        let mut rows = self.pool.with(|sums| {
-            for (row, weight) in entries.iter().filter(|(row, _)| (*row as usize) < self.n()) {
-                let (columns, values) = self.matrix.row(*row as usize);
-                for (column, value) in columns.iter().zip(values) {
-                    sums.add(*column, weight * value);
-                }
+        let mut sums = self.spare.take(Sums::default);
+        for (row, weight) in entries.iter().filter(|(row, _)| (*row as usize) < self.n()) {
+            let (columns, values) = self.matrix.row(*row as usize);
+            for (column, value) in columns.iter().zip(values) {
+                sums.add(*column, weight * value);
             }
-            sums.drain(|_| 0.0, |_, sum| sum)
-        });
+        }
+        let mut rows = sums.drain(|_| 0.0, |_, sum| sum);
         rows.retain(|touched| touched.score != 0.0);
         (!rows.is_empty()).then_some(Touched { rows, rest: None, product: None, without: None })
     }

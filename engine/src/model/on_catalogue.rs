@@ -242,15 +242,27 @@ impl OnCatalogue<'_> {
         let Some(product) = touched.product() else {
             return Some((touched.best(k, &[], place), Path::Touched));
         };
-        if allowed.count_ones(..) <= COMPARED {
+        let allowed_rows = allowed.count_ones(..);
+        if allowed_rows <= COMPARED {
             let rows = allowed.ones().map(|row| row as u32).filter(|row| here(*row));
             let rows = rows.filter_map(|row| Some((self.row(row)?, row)));
             return Some((touched.best_among(k, rows), Path::Exact));
         }
-        let (wanted, bits) = (k.max(NEAR), Allow::Bits(allowed));
-        let near = self.index.as_ref()?.nearest(items, product.vector(), wanted, wanted, bits);
-        let near: Vec<u32> = near.ok()?.rows.iter().filter_map(|near| self.row(near.row)).collect();
-        Some((touched.best(k, &near, place), Path::TouchedOrNear))
+        let best = touched.best_touched(k, &place);
+        // Looking for the greatest of all rows is sooner done than for those of few that are allowed, and enough where
+        // what was touched is better than what has no greater product.
+        let (wanted, index) = (k.max(NEAR), self.index.as_ref()?);
+        let near = |allow: Allow<'_>| -> Option<Vec<u32>> {
+            let near = index.nearest(items, product.vector(), wanted, wanted, allow).ok()?;
+            Some(near.rows.iter().filter_map(|near| self.row(near.row)).collect())
+        };
+        let mut rows = near(Allow::All)?;
+        let mut most = product.beyond(&rows);
+        if 2 * allowed_rows < items.len() && !touched.are_best(&best, k, most) {
+            rows = near(Allow::Bits(allowed))?;
+            most = product.beyond(&rows);
+        }
+        Some((touched.with_others(best, k, &rows, most, place), Path::TouchedOrNear))
     }
 
     /// The best allowed rows of a model that touches few of many.
@@ -265,6 +277,10 @@ impl OnCatalogue<'_> {
             }
             (Some(row), None) => (Vec::new(), Some(self.row(row)?)),
         };
+        let compared = wanted.allowed.count_ones(..) <= COMPARED;
+        if self.model.factors().is_some() && self.index.is_none() && !compared {
+            return None;
+        }
         let touched = self.asked(input, &history, |input| self.model.touched(input, similar))?;
         let mut seen: Vec<u32> = match wanted.similar {
             None => history.iter().map(|(row, _)| *row).collect(),

@@ -5,8 +5,6 @@
 //! addition waits for the memory. What is added to one row is added up in the order in which it came, so the
 //! numbers are those of such an array, bit for bit.
 
-use std::sync::{Mutex, PoisonError};
-
 use crate::topk::Scored;
 
 /// Bits of a row that one pass sorts by: its counters fit into the smallest cache.
@@ -90,21 +88,6 @@ impl Sums {
             }
             std::mem::swap(added, other);
         }
-    }
-}
-
-/// What finished questions left for the next ones.
-#[derive(Default)]
-pub(super) struct Pool(Mutex<Vec<Sums>>);
-
-impl Pool {
-    /// Runs something with sums, which it drains.
-    pub(super) fn with<R>(&self, run: impl FnOnce(&mut Sums) -> R) -> R {
-        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sums = kept().pop().unwrap_or_default();
-        let result = run(&mut sums);
-        kept().push(sums);
-        result
     }
 }
 

@@ -54,6 +54,11 @@ impl Product<'_> {
     fn of(&self, row: u32) -> f32 {
         self.weight * dot(self.factors.padded(row as usize), &self.vector)
     }
+
+    /// The most that it adds to rows that are not among those of the greatest products, which are given best first.
+    pub(crate) fn beyond(&self, near: &[u32]) -> f32 {
+        near.last().map_or(0.0, |last| self.of(*last).max(0.0))
+    }
 }
 
 /// So many of the touched rows are looked at first, those that could be the best.
@@ -97,25 +102,48 @@ impl Touched<'_> {
     /// there is a product, the rows of the greatest, best first; of the others none is greater than the
     /// last of them, or zero if that is more.
     pub fn best(&self, k: usize, near: &[u32], place: impl Fn(u32) -> Option<u32>) -> Vec<Scored> {
-        if k == 0 {
-            return Vec::new();
-        }
+        let most = self.product.as_ref().map_or(0.0, |product| product.beyond(near));
+        self.with_others(self.best_touched(k, &place), k, near, most, place)
+    }
+
+    /// The `k` best of the rows that were touched.
+    pub(crate) fn best_touched(
+        &self,
+        k: usize,
+        place: &impl Fn(u32) -> Option<u32>,
+    ) -> Vec<Scored> {
         let placed = |row: u32| place(row).filter(|_| self.without != Some(row));
-        let mut best = match &self.product {
+        match &self.product {
+            _ if k == 0 => Vec::new(),
             None => best_of(
                 k,
                 self.rows.iter().filter_map(|touched| {
                     Some(Scored { row: placed(touched.row)?, score: touched.score })
                 }),
             ),
-            Some(product) => self.best_touched(k, product, &placed),
-        };
-        let Some(rest) = self.rest else { return best };
-        // What a row that is not near can have beside its own part.
-        let most = match (&self.product, near.last()) {
-            (Some(product), Some(last)) => product.of(*last).max(0.0),
-            _ => 0.0,
-        };
+            Some(product) => self.best_by_length(k, product, &placed),
+        }
+    }
+
+    /// Whether no other row can be among so many best, if the product adds at most that much to it.
+    pub(crate) fn are_best(&self, best: &[Scored], k: usize, most: f32) -> bool {
+        let Some(rest) = self.rest else { return true };
+        let first = rest.order.first().map_or(0.0, |row| rest.scores[*row as usize]);
+        best.len() >= k && best.last().is_none_or(|last| last.score > first + most)
+    }
+
+    /// The `k` best of all, given those of the touched. `near` are other rows that might be among them; to what is
+    /// not near either the product adds `most` at most.
+    pub(crate) fn with_others(
+        &self,
+        mut best: Vec<Scored>,
+        k: usize,
+        near: &[u32],
+        most: f32,
+        place: impl Fn(u32) -> Option<u32>,
+    ) -> Vec<Scored> {
+        let Some(rest) = self.rest.filter(|_| k > 0) else { return best };
+        let placed = |row: u32| place(row).filter(|_| self.without != Some(row));
         let mut met = near.to_vec();
         met.sort_unstable();
         let score = |row: u32| self.score(row) + 0.0;
@@ -162,7 +190,7 @@ impl Touched<'_> {
 
     /// The best of the touched rows: those first that could be by the lengths of their factors, and of the
     /// others only what still could.
-    fn best_touched(
+    fn best_by_length(
         &self,
         k: usize,
         product: &Product<'_>,
@@ -203,7 +231,7 @@ fn worst_of(best: &mut Vec<Scored>, k: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sums::Pool;
+    use crate::model::sums::Sums;
     use crate::topk::{Allow, top_k};
     use fixedbitset::FixedBitSet;
     use proptest::prelude::*;
@@ -223,37 +251,34 @@ mod tests {
             let start = |row: u32| if has_rest { base[row as usize] } else { 0.0 };
             let mut dense: Vec<f32> =
                 if has_rest { base.clone() } else { vec![UNSCORED; n] };
-            let pool = Pool::default();
+            let mut sums = Sums::default();
             // Twice, so that what the first left behind would be seen.
             for _ in 0..2 {
-                pool.with(|sums| {
-                    for (row, value) in &added {
-                        let (row, value) = (row % n as u32, f32::from(*value));
-                        sums.add(row, value);
-                        let own = &mut dense[row as usize];
-                        *own = if own.is_nan() { value } else { *own + value };
-                    }
-                    let rows = sums.drain(start, |_, sum| sum);
-                    let mut order: Vec<u32> = (0..n as u32).collect();
-                    order.sort_by(|a, b| {
-                        base[*b as usize].total_cmp(&base[*a as usize]).then(a.cmp(b))
-                    });
-                    let rest = has_rest.then_some(Rest { scores: &base, order: &order });
-                    let touched = Touched { rows, rest, product: None, without };
-                    if let Some(own) = without.and_then(|row| dense.get_mut(row as usize)) {
-                        *own = UNSCORED;
-                    }
-                    let mut bits = FixedBitSet::with_capacity(n);
-                    bits.extend((0..n).filter(|row| allowed[*row]));
-                    let place = |row: u32| Some(row).filter(|row| bits.contains(*row as usize));
-                    prop_assert_eq!(touched.best(k, &[], place), top_k(&dense, k, Allow::Bits(&bits)));
-                    for row in 0..n as u32 {
-                        let (got, own) = (touched.score(row), dense[row as usize]);
-                        prop_assert!(got == own || (got.is_nan() && own.is_nan()));
-                    }
-                    dense = if has_rest { base.clone() } else { vec![UNSCORED; n] };
-                    Ok(())
-                })?;
+                for (row, value) in &added {
+                    let (row, value) = (row % n as u32, f32::from(*value));
+                    sums.add(row, value);
+                    let own = &mut dense[row as usize];
+                    *own = if own.is_nan() { value } else { *own + value };
+                }
+                let rows = sums.drain(start, |_, sum| sum);
+                let mut order: Vec<u32> = (0..n as u32).collect();
+                order.sort_by(|a, b| {
+                    base[*b as usize].total_cmp(&base[*a as usize]).then(a.cmp(b))
+                });
+                let rest = has_rest.then_some(Rest { scores: &base, order: &order });
+                let touched = Touched { rows, rest, product: None, without };
+                if let Some(own) = without.and_then(|row| dense.get_mut(row as usize)) {
+                    *own = UNSCORED;
+                }
+                let mut bits = FixedBitSet::with_capacity(n);
+                bits.extend((0..n).filter(|row| allowed[*row]));
+                let place = |row: u32| Some(row).filter(|row| bits.contains(*row as usize));
+                prop_assert_eq!(touched.best(k, &[], place), top_k(&dense, k, Allow::Bits(&bits)));
+                for row in 0..n as u32 {
+                    let (got, own) = (touched.score(row), dense[row as usize]);
+                    prop_assert!(got == own || (got.is_nan() && own.is_nan()));
+                }
+                dense = if has_rest { base.clone() } else { vec![UNSCORED; n] };
             }
         }
 
@@ -291,16 +316,14 @@ mod tests {
             let known = known.map(|row| Scored { row: row as u32, score: of(row) });
             let near: Vec<u32> = best_of(n_near, known).iter().map(|near| near.row).collect();
             let length = |row: usize| factors[16 * row].hypot(factors[16 * row + 1]);
-            let pool = Pool::default();
+            let mut sums = Sums::default();
             let mut dense = base.clone();
-            let rows = pool.with(|sums| {
-                for (row, value) in &added {
-                    let (row, value) = (row % n as u32, f32::from(*value));
-                    sums.add(row, value);
-                    dense[row as usize] += value;
-                }
-                sums.drain(|row| base[row as usize], |_, sum| sum)
-            });
+            for (row, value) in &added {
+                let (row, value) = (row % n as u32, f32::from(*value));
+                sums.add(row, value);
+                dense[row as usize] += value;
+            }
+            let rows = sums.drain(|row| base[row as usize], |_, sum| sum);
             let weight = f32::from(weight) * 0.5;
             (0..n).for_each(|row| dense[row] += weight * of(row));
             let mut order: Vec<u32> = (0..n as u32).collect();
@@ -321,6 +344,12 @@ mod tests {
             let place = |row: u32| Some(row).filter(|row| bits.contains(*row as usize));
             let expected = top_k(&dense, k, Allow::Bits(&bits));
             prop_assert_eq!(touched.best(k, &near, place), expected.clone());
+            // With the greatest of all rows, not only of those that have a place.
+            let all = (0..n as u32).map(|row| Scored { row, score: of(row as usize) });
+            let near: Vec<u32> = best_of(n_near, all).iter().map(|near| near.row).collect();
+            let most = touched.product().map_or(0.0, |product| product.beyond(&near));
+            let known = touched.best_touched(k, &place);
+            prop_assert_eq!(touched.with_others(known, k, &near, most, place), expected.clone());
             let all = bits.ones().map(|row| (row as u32, row as u32));
             prop_assert_eq!(touched.best_among(k, all), expected);
         }

@@ -33,6 +33,8 @@ pub(in crate::model) struct Ease {
     /// The mean of the users' degrees that their weights are relative to; it stays when the matrix
     /// follows the data. `None` in files from before it was kept.
     mean_degree: Option<f64>,
+    /// Vectors that came or left since the matrix was solved for.
+    updates: u64,
     pub(super) options: Vec<(String, OptionValue)>,
 }
 
@@ -104,6 +106,7 @@ impl Ease {
             correction: Correction::default(),
             binary,
             mean_degree: Some(mean_degree),
+            updates: 0,
             options: Vec::new(),
         }
     }
@@ -118,6 +121,10 @@ impl Ease {
             true => Some(sections.array_of::<f64>("mean degree", 1)?[0]),
             false => None,
         };
+        let updates = match sections.has("updates") {
+            true => sections.array_of::<u64>("updates", 1)?[0],
+            false => 0,
+        };
         let sound = mean_degree.is_none_or(|mean| mean.is_finite() && mean > 0.0);
         if !sound || scale.iter().any(|value| !value.is_finite()) {
             return Err(corrupt("a number of it is none"));
@@ -130,6 +137,7 @@ impl Ease {
             scale,
             binary,
             mean_degree,
+            updates,
             options: Vec::new(),
         })
     }
@@ -142,6 +150,7 @@ impl Ease {
         if let Some(mean_degree) = self.mean_degree {
             writer.owned("mean degree", vec![mean_degree]);
         }
+        writer.owned("updates", vec![self.updates]);
     }
 
     /// A row of P as it is kept, without the correction.
@@ -221,6 +230,7 @@ impl Ease {
             correction,
             binary: self.binary,
             mean_degree: self.mean_degree,
+            updates: self.updates,
             options: self.options.clone(),
         })
     }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::ascent::{Ascent, Knob, Weights, ascend};
 use super::counts::Counts;
+use super::fixed::Fixed;
 use super::lazy::{self, Grid, Powers, Scratch};
 use super::pool::{Pool, Source};
 use super::settings::{Given, Settings, spoken};
@@ -18,7 +19,8 @@ use crate::item_graph::ItemGraph;
 use crate::model::ease::{self, Ease};
 use crate::model::gain::{DEPTH, Gains, lead, mean};
 use crate::model::holdout::{Case, Holdout, holdouts};
-use crate::model::ials::{self, ItemFactors, Mixture};
+use crate::model::ials::{self, Mixture};
+use crate::spare::Spare;
 use crate::{Dataset, Result, Work};
 
 /// Exponents that did well on many datasets: for sparse data, and for check-ins.
@@ -209,8 +211,7 @@ struct Search<'a> {
     graphs: &'a [ItemGraph],
     given: &'a Given,
     knobs: Vec<Knob>,
-    ease: Vec<Option<Ease>>,
-    ials: Vec<Option<ItemFactors>>,
+    fixed: Vec<Fixed>,
     mixture: Option<Mixture>,
     /// How the settings of `ials` were chosen.
     told: Vec<String>,
@@ -232,7 +233,6 @@ impl<'a> Search<'a> {
             true => Ease::solve(&split.data, given.lambda, EASE_EXPONENT, true, work).map(Some),
             false => Ok(None),
         };
-        let ease = splits.iter().map(solve).collect::<Result<Vec<_>>>()?;
         let wanted = knobs.contains(&Knob::Ials) || given.ials.is_some_and(|weight| weight > 0.0);
         let (mixture, told) = match wanted {
             true => {
@@ -245,11 +245,12 @@ impl<'a> Search<'a> {
             Some(mixture) => mixture.train(&split.data, work).map(Some),
             None => Ok(None),
         };
-        let ials = splits.iter().map(train).collect::<Result<Vec<_>>>()?;
+        let fixed = |split| Fixed::new(split, solve(split)?, train(split)?, work);
+        let fixed = splits.iter().map(fixed).collect::<Result<Vec<_>>>()?;
         if given.item.is_none() {
             knobs.insert(0, Knob::Item);
         }
-        Ok(Search { splits, graphs, given, knobs, ease, ials, mixture, told, work })
+        Ok(Search { splits, graphs, given, knobs, fixed, mixture, told, work })
     }
 
     /// The best weights for exponents, whose t may move.
@@ -261,16 +262,10 @@ impl<'a> Search<'a> {
         rounds: usize,
     ) -> Result<Found> {
         let mut pools = Vec::with_capacity(self.splits.len());
-        for ((split, ease), ials) in self.splits.iter().zip(&self.ease).zip(&self.ials) {
+        for (split, fixed) in self.splits.iter().zip(&self.fixed) {
             let (by_user, by_item) = (&split.data.by_user, &split.data.by_item);
             let counts = Counts::build(by_user, by_item, exponents.user, self.work)?;
-            let source = Source {
-                split,
-                graphs: self.graphs,
-                ease: ease.as_ref(),
-                ials: ials.as_ref(),
-                middle: self.given.middle,
-            };
+            let source = Source { split, graphs: self.graphs, fixed, middle: self.given.middle };
             let all = split.cases.len();
             let users = if screen { all.min(SCREEN.max(2 * all / 5)) } else { all };
             pools.push(Pool::build(&source, &counts, exponents, users, self.work)?);
@@ -330,13 +325,14 @@ fn coarse(splits: &[Holdout], given: &Given, work: &Work) -> Result<Exponents> {
     for split in splits {
         let powers = Powers::new(split, &grid);
         let ask = |case: &Case, scratch: &mut Scratch| lazy::gains(split, &powers, case, scratch);
+        let spare = Spare::default();
         let total = split.cases.len() as u64;
         for (block, cases) in split.cases.chunks(BLOCK).enumerate() {
             work.step("exponents", (block * BLOCK) as u64, total)?;
             let found: Vec<Vec<f32>> = cases
                 .par_iter()
                 .with_min_len(8)
-                .map_init(|| Scratch::new(split), |scratch, case| ask(case, scratch))
+                .map_init(|| spare.take(|| Scratch::new(split)), |scratch, case| ask(case, scratch))
                 .collect();
             found.iter().for_each(|found| gains.push(found));
         }

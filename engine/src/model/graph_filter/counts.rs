@@ -9,6 +9,7 @@
 use rayon::prelude::*;
 
 use crate::model::file::{Array, Sections, Writer, corrupt};
+use crate::spare::Spare;
 use crate::{Csr, Result, Work};
 
 /// Rows between two looks at the cancel token.
@@ -101,6 +102,7 @@ impl Counts {
     ) -> Result<Counts> {
         let (weights, totals, unit) = user_weights(by_user, by_item, exponent, unit);
         let n = by_item.n_rows();
+        let spare: Spare<Vec<u32>> = Spare::default();
         let mut starts = Vec::with_capacity(n + 1);
         starts.push(0u64);
         let (mut columns, mut values) = (Vec::new(), Vec::new());
@@ -110,7 +112,7 @@ impl Counts {
                 .into_par_iter()
                 .with_max_len(8)
                 .map_init(
-                    || (vec![0u32; n], Vec::new()),
+                    || (spare.take(|| vec![0; n]), Vec::new()),
                     |(sums, touched), item| row(by_user, by_item, &weights, item, sums, touched),
                 )
                 .collect();
@@ -145,6 +147,7 @@ impl Counts {
         let new = Side::new(after, exponent, self.unit());
         let (n, known) = (after.n_columns(), self.starts.len() - 1);
         let Some(totals) = self.moved_totals(&old, &new, n) else { return Ok(None) };
+        let spare = Spare::default();
         let mut starts = Vec::with_capacity(n + 1);
         starts.push(0u64);
         let mut columns = Vec::with_capacity(self.columns.len());
@@ -155,7 +158,7 @@ impl Counts {
                 .into_par_iter()
                 .with_max_len(8)
                 .map_init(
-                    || Scratch { sums: vec![0; n], met: vec![false; n], touched: Vec::new() },
+                    || spare.take(|| Scratch::new(n)),
                     |scratch, item| {
                         let (of, at) =
                             if item < known { self.row(item) } else { (&[][..], &[][..]) };
@@ -282,6 +285,7 @@ impl<'a> Side<'a> {
 }
 
 /// What is added to one row of counts.
+#[derive(Default)]
 struct Scratch {
     sums: Vec<i64>,
     met: Vec<bool>,
@@ -289,6 +293,10 @@ struct Scratch {
 }
 
 impl Scratch {
+    fn new(n: usize) -> Scratch {
+        Scratch { sums: vec![0; n], met: vec![false; n], touched: Vec::new() }
+    }
+
     /// Adds what the users of an item count, that many times.
     fn add(&mut self, side: &Side<'_>, item: usize, times: i64) {
         for user in side.by_item.row(item).0 {

@@ -73,6 +73,7 @@ impl Powers {
 }
 
 /// Memory that is used again for the next user.
+#[derive(Default)]
 pub(super) struct Scratch {
     users: Vec<[f32; LANES]>,
     met: Vec<u32>,

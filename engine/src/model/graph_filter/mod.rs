@@ -12,7 +12,9 @@
 
 mod ascent;
 mod choose;
+mod columns;
 mod counts;
+mod fixed;
 mod lazy;
 mod pool;
 mod refresh;
@@ -27,6 +29,7 @@ use tastedb_storage::ItemId;
 
 pub(super) use self::choose::EASE_ITEMS;
 use self::choose::{Choice, EASE_EXPONENT, choose};
+use self::columns::{Column, deviation};
 use self::counts::Counts;
 use self::refresh::Mixed;
 use self::settings::{Factors, Given, Settings, Spreads, spoken};
@@ -37,11 +40,12 @@ use super::entries::{merged, sign};
 use super::file::{Sections, Writer, corrupt};
 use super::ials::{self, ItemFactors};
 use super::news::{News, Refreshed};
-use super::sums::Pool;
+use super::sums::Sums;
 use super::touched::{Product, Rest};
 use super::{Algorithm, Embeddings, ItemVectors, Model, Touched, shares};
 use crate::item_graph::ItemGraph;
 use crate::options::Checked;
+use crate::spare::Spare;
 use crate::{
     Dataset, Error, ModelOptions, OptionKind, OptionSpec, OptionValue, Reason, Result, ScoreInput,
     Served, SideData, UNSCORED, Work,
@@ -167,7 +171,7 @@ struct GraphFilter {
 /// What questions need that touch few of many items.
 #[derive(Default)]
 struct Sparse {
-    pool: Pool,
+    sums: Spare<Sums>,
     /// The items by falling popularity, made when first asked for.
     order: OnceLock<Vec<u32>>,
     /// Of each item, made when first asked for.
@@ -376,24 +380,23 @@ impl GraphFilter {
         let of = |row: u32| &own[row as usize];
         let scales = (|row| of(row).item, |row| of(row).half);
         let mut lengths = Vec::new();
-        let rows = self.sparse.pool.with(|sums| {
-            self.sparse.pool.with(|out| {
-                // In the order in which the terms of all items are added.
-                self.parts().each(x, self.wanted(&content), sums, scales, |term, rows| {
-                    let factor = match term {
-                        Term::First => *first,
-                        Term::Second => *second,
-                        Term::Content(at, which) => factors[at][which],
-                    };
-                    rows.iter().for_each(|row| out.add(row.row, factor * row.score));
-                });
-                let start = |row| of(row).popularity;
-                out.drain(start, |row, sum| {
-                    lengths.push(of(row).length);
-                    sum
-                })
-            })
+        let [mut sums, mut out] = [(); 2].map(|()| self.sparse.sums.take(Sums::default));
+        // In the order in which the terms of all items are added.
+        self.parts().each(x, self.wanted(&content), &mut sums, scales, |term, rows| {
+            let factor = match term {
+                Term::First => *first,
+                Term::Second => *second,
+                Term::Content(at, which) => factors[at][which],
+            };
+            rows.iter().for_each(|row| out.add(row.row, factor * row.score));
         });
+        let rows = out.drain(
+            |row| of(row).popularity,
+            |row, sum| {
+                lengths.push(of(row).length);
+                sum
+            },
+        );
         let order = self.sparse.order.get_or_init(|| {
             let mut order: Vec<u32> = (0..n as u32).collect();
             let popularity = |row: u32| self.popularity[row as usize];
@@ -460,17 +463,8 @@ fn ials_scores(ials: &ItemFactors, x: &[(u32, f32)], out: &mut [f32]) {
     }
 }
 
-/// The standard deviation of values; of equal ones zero and not what rounding leaves.
-fn deviation(values: &[f32]) -> f32 {
-    let n = values.len().max(1) as f64;
-    let first = values.first().copied().map_or(0.0, f64::from);
-    let (mut sum, mut squares) = (0f64, 0f64);
-    for value in values {
-        let value = f64::from(*value) - first;
-        sum += value;
-        squares += value * value;
-    }
-    (squares / n - (sum / n).powi(2)).max(0.0).sqrt() as f32
+fn spread(values: &[f32]) -> f32 {
+    deviation(values.iter().copied(), values.len())
 }
 
 /// The spreads of the terms over some histories.
@@ -482,25 +476,25 @@ fn spreads(
     wanted: Wanted<'_>,
     popularity: &[f32],
 ) -> Spreads {
-    let of = |history: &Vec<(u32, f32)>| -> Vec<f32> {
-        let terms = parts.terms(history, wanted);
-        let mut all = vec![deviation(&terms.first), deviation(&terms.second)];
-        for content in &terms.content {
-            all.extend([&content.near, &content.onward, &content.back].map(|t| deviation(t)));
-        }
+    let spare = Spare::default();
+    let n = popularity.len();
+    let of = |scores: &mut Vec<f32>, history: &Vec<(u32, f32)>| -> Vec<f32> {
+        let columns = parts.columns(history, wanted, &spare);
+        let mut all: Vec<f32> = columns.iter().map(Column::spread).collect();
         if let Some(ease) = ease {
-            let mut scores = vec![0f32; popularity.len()];
-            ease_scores(ease, history, &mut scores);
-            all.push(deviation(&scores));
+            ease_scores(ease, history, scores);
+            all.push(spread(scores));
         }
         if let Some(ials) = ials {
-            let mut scores = vec![0f32; popularity.len()];
-            ials_scores(ials, history, &mut scores);
-            all.push(deviation(&scores));
+            ials_scores(ials, history, scores);
+            all.push(spread(scores));
         }
         all
     };
-    let found: Vec<Vec<f32>> = histories.par_iter().map(of).collect();
+    let buffers: Spare<Vec<f32>> = Spare::default();
+    let init = || buffers.take(|| vec![0f32; n]);
+    let found: Vec<Vec<f32>> =
+        histories.par_iter().map_init(init, |scores, x| of(scores, x)).collect();
     let mean = |at: usize| -> f32 {
         let sum: f64 = found.iter().filter_map(|own| own.get(at)).map(|own| f64::from(*own)).sum();
         (sum / found.len().max(1) as f64) as f32
@@ -512,7 +506,7 @@ fn spreads(
         content: (0..modalities)
             .map(|at| std::array::from_fn(|term| mean(2 + 3 * at + term)))
             .collect(),
-        popularity: deviation(popularity),
+        popularity: spread(popularity),
         ease: mean(2 + 3 * modalities),
         ials: mean(2 + 3 * modalities + usize::from(ease.is_some())),
     }
@@ -724,7 +718,12 @@ impl Model for GraphFilter {
             .sum();
         let ease = self.ease.as_ref().map_or(0, Ease::memory);
         let ials = self.ials.as_ref().map_or(0, ItemFactors::memory);
-        self.counts.memory() + ease + ials + (graphs + 28 * self.items.len()) as u64
+        // What is made at the first question is counted as if it were there.
+        let sparse = match self.touches_few() {
+            true => size_of::<Own>() + size_of::<u32>(),
+            false => 0,
+        };
+        self.counts.memory() + ease + ials + (graphs + (28 + sparse) * self.items.len()) as u64
     }
 
     fn save(&self, out: &mut dyn Write) -> Result<()> {

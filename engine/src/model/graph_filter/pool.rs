@@ -6,20 +6,19 @@
 
 use rayon::prelude::*;
 
+use super::columns::Column;
 use super::counts::Counts;
+use super::fixed::{EACH, Fixed};
 use super::settings::over;
-use super::terms::{Exponents, Parts, Scales, Terms, Wanted};
-use super::{degrees, ease_scores, ials_scores, popularity};
+use super::terms::{Exponents, Parts, Scales, Wanted};
+use super::{degrees, ease_scores};
 use crate::item_graph::ItemGraph;
-use crate::model::ease::Ease;
 use crate::model::gain::{DEPTH, gain};
 use crate::model::holdout::{Case, Holdout};
-use crate::model::ials::ItemFactors;
-use crate::topk::Scored;
-use crate::{Allow, Result, UNSCORED, Work, top_k};
+use crate::model::sums::Sums;
+use crate::spare::Spare;
+use crate::{Allow, Result, Work, top_k};
 
-/// How many of the best by each term are in.
-const EACH: usize = 150;
 /// Users between two looks at the cancel token.
 const BLOCK: usize = 256;
 /// Terms of a modality.
@@ -90,8 +89,7 @@ pub(super) struct Pool {
 pub(super) struct Source<'a> {
     pub(super) split: &'a Holdout,
     pub(super) graphs: &'a [ItemGraph],
-    pub(super) ease: Option<&'a Ease>,
-    pub(super) ials: Option<&'a ItemFactors>,
+    pub(super) fixed: &'a Fixed,
     pub(super) middle: usize,
 }
 
@@ -109,18 +107,22 @@ impl Pool {
         let parts = Parts { counts, graphs: source.graphs, scales: &scales, middle: source.middle };
         let layout = Layout {
             modalities: source.graphs.len(),
-            ease: source.ease.is_some(),
-            ials: source.ials.is_some(),
+            ease: source.fixed.ease.is_some(),
+            ials: source.fixed.ials.is_some(),
         };
-        let popularity = popularity(&degrees);
+        let spare = Spare::default();
         let total = source.split.cases.len().min(users);
         let mut found = Vec::with_capacity(total);
         for (block, cases) in source.split.cases[..total].chunks(BLOCK).enumerate() {
             work.step("terms", (block * BLOCK) as u64, total as u64)?;
             let sheets: Vec<(Sheet, Vec<f32>)> = cases
                 .par_iter()
+                .enumerate()
                 .with_max_len(4)
-                .map(|case| sheet(source, &parts, layout, &degrees, &popularity, case))
+                .map(|(at, case)| {
+                    let case = (block * BLOCK + at, case);
+                    sheet(source, &parts, layout, &degrees, &spare, case)
+                })
                 .collect();
             found.extend(sheets);
         }
@@ -204,44 +206,30 @@ fn sheet(
     parts: &Parts<'_>,
     layout: Layout,
     degrees: &[u32],
-    popularity: &[f32],
-    case: &Case,
+    spare: &Spare<Sums>,
+    (at, case): (usize, &Case),
 ) -> (Sheet, Vec<f32>) {
     let x: Vec<(u32, f32)> = case.history.iter().map(|item| (*item, 1.0)).collect();
     let wanted = vec![true; layout.modalities];
-    let Terms { first, second, content } =
-        parts.terms(&x, Wanted { second: true, content: &wanted });
-    let mut columns = vec![first, second];
-    for terms in content {
-        columns.extend([terms.near, terms.onward, terms.back]);
-    }
-    columns.push(popularity.to_vec());
-    if let Some(ease) = source.ease {
+    let mut columns = parts.columns(&x, Wanted { second: true, content: &wanted }, spare);
+    let Fixed { popular, ease, ials } = source.fixed;
+    columns.push(Column::Popular(popular));
+    if let Some(ease) = ease {
         let mut scores = vec![0f32; degrees.len()];
         ease_scores(ease, &x, &mut scores);
-        columns.push(scores);
+        columns.push(Column::Every(scores));
     }
-    if let Some(ials) = source.ials {
-        let mut scores = vec![0f32; degrees.len()];
-        ials_scores(ials, &x, &mut scores);
-        columns.push(scores);
+    if let Some((factors, liked)) = ials {
+        columns.push(Column::Liked(&liked[at], factors));
     }
-    let spreads = columns.iter().map(|column| super::deviation(column)).collect();
-    let mut rows: Vec<u32> = Vec::with_capacity(EACH * columns.len());
-    let mut masked = columns[0].clone();
-    for column in &columns {
-        masked.copy_from_slice(column);
-        for item in &case.history {
-            masked[*item as usize] = UNSCORED;
-        }
-        let best: Vec<Scored> = top_k(&masked, EACH, Allow::All);
-        rows.extend(best.iter().filter(|best| best.score > 0.0).map(|best| best.row));
-    }
+    let spreads = columns.iter().map(Column::spread).collect();
+    let mut rows: Vec<u32> =
+        columns.iter().flat_map(|column| column.best(EACH, &case.history)).collect();
     rows.sort_unstable();
     rows.dedup();
     let mut terms = Vec::with_capacity(rows.len() * columns.len());
     for column in &columns {
-        terms.extend(rows.iter().map(|row| column[*row as usize]));
+        terms.extend(rows.iter().map(|row| column.value(*row)));
     }
     let sheet = Sheet {
         degrees: rows.iter().map(|row| (degrees[*row as usize].max(1) as f32).ln()).collect(),

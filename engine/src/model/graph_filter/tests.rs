@@ -115,6 +115,22 @@ proptest! {
         close(&terms.content[0].onward, &times(&first, &s), "onward")?;
         close(&terms.content[0].back, &by(times(&near, &c0), &item), "back")?;
 
+        // Columns of what is touched say what those of every item do.
+        let spare = Spare::default();
+        for second in [false, true] {
+            let wanted = Wanted { second, content: &[true] };
+            let whole = parts.whole_columns(&x, wanted);
+            let touched = parts.touched_columns(&x, wanted, &spare);
+            prop_assert_eq!(whole.len(), touched.len());
+            for (at, (whole, touched)) in whole.iter().zip(&touched).enumerate() {
+                close(&[touched.spread()], &[f64::from(whole.spread())], "spread")?;
+                prop_assert_eq!(touched.best(3, &[1, 4]), whole.best(3, &[1, 4]));
+                for row in (0..9).filter(|_| second || at != 1) {
+                    prop_assert_eq!(touched.value(row), whole.value(row));
+                }
+            }
+        }
+
         // What the entries of the history add, one by one, is the whole.
         for target in 0..9u32 {
             let (mut one, mut two, mut three) = (0f32, 0f32, [0f32; 3]);

@@ -125,8 +125,13 @@ impl ItemFactors {
             out.fill(UNSCORED);
             return Served::No;
         };
-        dot_rows(self.all(), stride(self.dim), person.values(), out);
+        self.scores_for(&person, out);
         Served::Dense
+    }
+
+    /// The scores of all items for a person.
+    pub(in crate::model) fn scores_for(&self, person: &Person, out: &mut [f32]) {
+        dot_rows(self.all(), stride(self.dim), person.values(), out);
     }
 
     /// The score of one item for a person.

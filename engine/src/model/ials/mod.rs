@@ -25,8 +25,8 @@ use tastedb_storage::ItemId;
 
 pub(super) use self::choose::tried_factors;
 use self::choose::{Choice, Wanted, choose, choose_by};
-pub(super) use self::item_factors::ItemFactors;
 use self::item_factors::MOST;
+pub(super) use self::item_factors::{ItemFactors, Person};
 use self::settings::Settings;
 use self::side::Side;
 use super::entries::merged;
