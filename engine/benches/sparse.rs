@@ -79,15 +79,16 @@ use Measured::{Chains, Default, Knn, Mixed};
 fn options(measured: Measured) -> ModelOptions {
     let real = |value: f64| OptionValue::Real(value);
     match measured {
+        // What the model chooses itself for this catalogue.
         Chains | Mixed => ModelOptions::new()
-            .with("user_exponent", real(0.5))
-            .with("history_exponent", real(0.3))
-            .with("item_exponent", real(0.3))
+            .with("user_exponent", real(0.25))
+            .with("history_exponent", real(0.25))
+            .with("item_exponent", real(0.05))
             .with("two_hop", real(0.3))
             .with("content", real(0.0))
-            .with("popularity", real(0.1))
+            .with("popularity", real(0.001))
             .with("ease", real(0.0))
-            .with("ials", real(if measured == Mixed { 0.7 } else { 0.0 })),
+            .with("ials", real(if measured == Mixed { 5.0 } else { 0.0 })),
         Knn | Default => ModelOptions::new(),
     }
 }

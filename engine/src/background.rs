@@ -18,6 +18,14 @@ pub(crate) fn is_busy() -> bool {
     RUNNING.load(Ordering::Relaxed) > 0
 }
 
+/// Runs both, side by side if a core is idle.
+pub(crate) fn both<A: Send, B: Send>(
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if is_busy() || rayon::current_num_threads() == 1 { (a(), b()) } else { rayon::join(a, b) }
+}
+
 /// Counts as long work while it lives.
 struct Running;
 

@@ -120,13 +120,12 @@ impl Links {
         let mut sums = self.spare.take(Sums::default);
         for (row, weight) in entries.iter().filter(|(row, _)| (*row as usize) < self.n()) {
             let (columns, values) = self.matrix.row(*row as usize);
-            for (column, value) in columns.iter().zip(values) {
-                sums.add(*column, weight * value);
-            }
+            let both = columns.iter().zip(values);
+            sums.add(both.map(|(column, value)| (*column, weight * value)));
         }
-        let mut rows = sums.drain(|_| 0.0, |_, sum| sum);
+        let mut rows = sums.drain(|_| 0.0, |_, sum| sum).to_vec();
         rows.retain(|touched| touched.score != 0.0);
-        (!rows.is_empty()).then_some(Touched { rows, rest: None, product: None, without: None })
+        (!rows.is_empty()).then_some(Touched { rows, ..Touched::default() })
     }
 
     /// The rows that one item is linked to, without itself.

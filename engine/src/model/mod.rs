@@ -62,7 +62,7 @@ pub use estimate::{Estimate, Size, estimate};
 pub use file::Bytes;
 pub use news::{Changed, News, Pairs, Refreshed, TakenOut};
 pub(crate) use on_catalogue::{Held, Layout, Lie, OnCatalogue};
-pub use touched::Touched;
+pub use touched::{Product, Touched};
 
 /// A trained recommender.
 ///
@@ -112,13 +112,18 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// The part of a score that every row has and that [`Model::touched`] leaves to be added, if there is one.
+    fn product(&self, _: &ScoreInput<'_>, _similar: Option<u32>) -> Option<Product<'_>> {
+        None
+    }
+
     /// Whether [`Model::touched`] is quicker than scoring all rows.
     fn touches_few(&self) -> bool {
         false
     }
 
-    /// The factors of the items, where a score is an inner product of theirs with one vector, or that is what
-    /// [`Model::touched`] leaves to be added.
+    /// The factors of the items, where a score is an inner product of theirs with one vector, or that is
+    /// [`Model::product`].
     fn factors(&self) -> Option<ItemVectors<'_>> {
         None
     }

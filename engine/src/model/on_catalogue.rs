@@ -10,7 +10,9 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use tastedb_storage::ItemId;
 
-use super::{Model, Retrieved, Touched, Wanted, shares};
+use super::touched::Near;
+use super::{Model, Product, Retrieved, Touched, Wanted, shares};
+use crate::background::both;
 use crate::index::{CurrentIndex, Path};
 use crate::kernels::dot;
 use crate::newcomers::{Among, Newcomers, best_unseen, capped};
@@ -23,7 +25,11 @@ const STAND_INS: usize = 5;
 /// So many rows are scored one by one where the index would be asked for those that nothing touches.
 const COMPARED: usize = if cfg!(test) { 20 } else { 2_000 };
 /// So many of those are looked for at least.
-const NEAR: usize = 32;
+const NEAR: usize = if cfg!(test) { 8 } else { 128 };
+/// So many times what is wanted has to be among what is found of all rows.
+const OVER: usize = 3;
+/// So many of all rows are looked for at most.
+const MOST_NEAR: usize = if cfg!(test) { 32 } else { 512 };
 const NONE: u32 = u32::MAX;
 
 /// How the rows of a model lie in a catalogue.
@@ -226,47 +232,96 @@ impl<'a> OnCatalogue<'a> {
     }
 }
 
+/// Live rows that may be returned, and how many there are.
+#[derive(Clone, Copy)]
+struct Allowed<'a> {
+    rows: &'a FixedBitSet,
+    n: usize,
+}
+
+/// What the index found.
+struct Found {
+    near: Near,
+    /// Whether it was asked for all rows, not for those allowed alone.
+    of_all: bool,
+}
+
 impl OnCatalogue<'_> {
     /// The `k` best of the allowed live rows, by what was touched and, where that is not all of a score, the
-    /// index; `None` where there is none.
+    /// index, which may have been asked already; `None` where there is none.
     fn best_touched(
         &self,
         touched: &Touched<'_>,
         items: &[ItemId],
         k: usize,
-        allowed: &FixedBitSet,
+        allowed: Allowed<'_>,
+        found: Option<&Found>,
         scored: impl Fn(u32) -> bool,
     ) -> Option<(Vec<Scored>, Path)> {
-        let here = |row: u32| allowed.contains(row as usize) && scored(row);
+        let here = |row: u32| allowed.rows.contains(row as usize) && scored(row);
         let place = |row: u32| self.live(row).filter(|row| here(*row));
         let Some(product) = touched.product() else {
             return Some((touched.best(k, &[], place), Path::Touched));
         };
-        let allowed_rows = allowed.count_ones(..);
-        if allowed_rows <= COMPARED {
-            let rows = allowed.ones().map(|row| row as u32).filter(|row| here(*row));
+        if allowed.n <= COMPARED {
+            let rows = allowed.rows.ones().map(|row| row as u32).filter(|row| here(*row));
             let rows = rows.filter_map(|row| Some((self.row(row)?, row)));
             return Some((touched.best_among(k, rows), Path::Exact));
         }
-        let best = touched.best_touched(k, &place);
-        // Looking for the greatest of all rows is sooner done than for those of few that are allowed, and enough where
-        // what was touched is better than what has no greater product.
-        let (wanted, index) = (k.max(NEAR), self.index.as_ref()?);
-        let near = |allow: Allow<'_>| -> Option<Vec<u32>> {
-            let near = index.nearest(items, product.vector(), wanted, wanted, allow).ok()?;
-            Some(near.rows.iter().filter_map(|near| self.row(near.row)).collect())
+        let own = match found {
+            Some(_) => None,
+            None => Some(self.find(product, items, k, allowed)?),
         };
-        let mut rows = near(Allow::All)?;
-        let mut most = product.beyond(&rows);
-        if 2 * allowed_rows < items.len() && !touched.are_best(&best, k, most) {
-            rows = near(Allow::Bits(allowed))?;
-            most = product.beyond(&rows);
-        }
-        Some((touched.with_others(best, k, &rows, most, place), Path::TouchedOrNear))
+        let Found { near, of_all } = found.or(own.as_ref())?;
+        let best = touched.best_touched(k, near, &place);
+        let settled = !of_all || 2 * allowed.n >= items.len() || touched.are_best(&best, k, near);
+        let best = match settled {
+            true => touched.with_others(best, k, near, place),
+            false => {
+                let near = self.nearest(product, items, k.max(NEAR), Allow::Bits(allowed.rows))?;
+                touched.with_others(best, k, &near, place)
+            }
+        };
+        Some((best, Path::TouchedOrNear))
+    }
+
+    /// Asks the index for rows of great products: of all rows, which is sooner done than of few that are allowed, where
+    /// so many of them are allowed that the best will be among what is found.
+    fn find(
+        &self,
+        product: &Product<'_>,
+        items: &[ItemId],
+        k: usize,
+        allowed: Allowed<'_>,
+    ) -> Option<Found> {
+        let wanted = k.saturating_mul(OVER).saturating_mul(items.len()) / allowed.n.max(1);
+        let wanted = wanted.max(NEAR);
+        let of_all = wanted <= MOST_NEAR;
+        let near = match of_all {
+            true => self.nearest(product, items, wanted, Allow::All),
+            false => self.nearest(product, items, k.max(NEAR), Allow::Bits(allowed.rows)),
+        };
+        Some(Found { near: near?, of_all })
+    }
+
+    fn nearest(
+        &self,
+        product: &Product<'_>,
+        items: &[ItemId],
+        n: usize,
+        allow: Allow<'_>,
+    ) -> Option<Near> {
+        let near = self.index.as_ref()?.nearest(items, product.vector(), n, n, allow).ok()?;
+        Some(product.near(near.rows.iter().filter_map(|near| self.row(near.row)).collect()))
     }
 
     /// The best allowed rows of a model that touches few of many.
     fn retrieve_touched(&self, input: &ScoreInput<'_>, wanted: &Wanted<'_>) -> Option<Retrieved> {
+        let compares = wanted.n_allowed <= COMPARED;
+        let has_product = self.model.factors().is_some();
+        if has_product && self.index.is_none() && !compares {
+            return None;
+        }
         let newcomers = &self.layout.newcomers;
         let newcomer = wanted.similar.and_then(|row| self.newcomer(row));
         let (history, similar) = match (wanted.similar, newcomer) {
@@ -277,11 +332,19 @@ impl OnCatalogue<'_> {
             }
             (Some(row), None) => (Vec::new(), Some(self.row(row)?)),
         };
-        let compared = wanted.allowed.count_ones(..) <= COMPARED;
-        if self.model.factors().is_some() && self.index.is_none() && !compared {
-            return None;
-        }
-        let touched = self.asked(input, &history, |input| self.model.touched(input, similar))?;
+        let allowed_rows = Allowed { rows: wanted.allowed, n: wanted.n_allowed };
+        let touched = || self.asked(input, &history, |input| self.model.touched(input, similar));
+        let others = || {
+            let product = self.asked(input, &history, |input| self.model.product(input, similar));
+            let find = |product| self.find(product, input.items, wanted.k, allowed_rows);
+            let found = product.as_ref().filter(|_| !compares).and_then(find);
+            (product, found)
+        };
+        let (touched, (product, found)) = match has_product && !compares {
+            true => both(touched, others),
+            false => (touched(), others()),
+        };
+        let touched = Touched { product, ..touched? };
         let mut seen: Vec<u32> = match wanted.similar {
             None => history.iter().map(|(row, _)| *row).collect(),
             Some(_) => Vec::new(),
@@ -292,7 +355,10 @@ impl OnCatalogue<'_> {
             true => Vec::new(),
             false => {
                 let unseen = self.unseen(&seen, input.items.len());
-                let best = self.best_touched(&touched, input.items, 1, &unseen, |_| true)?.0;
+                let unseen = Allowed { rows: &unseen, n: unseen.count_ones(..) };
+                let found = found.as_ref().filter(|found| found.of_all);
+                let (best, _) =
+                    self.best_touched(&touched, input.items, 1, unseen, found, |_| true)?;
                 let most = best.first().map_or(f32::NEG_INFINITY, |best| best.score);
                 newcomers.scores(capped(|row| touched.score(row), &seen, most), &seen)
             }
@@ -302,8 +368,14 @@ impl OnCatalogue<'_> {
         // What is scored as new is not scored by the model as well.
         let as_new = |row: u32| self.newcomer(row).is_some_and(|at| !new[at].is_nan());
         let scored = |row: u32| allowed(row) && !as_new(row);
-        let (mut rows, path) =
-            self.best_touched(&touched, input.items, wanted.k, wanted.allowed, scored)?;
+        let (mut rows, path) = self.best_touched(
+            &touched,
+            input.items,
+            wanted.k,
+            allowed_rows,
+            found.as_ref(),
+            scored,
+        )?;
         let new = self.layout.places.iter().zip(&new);
         let new = new.filter(|(row, score)| allowed(**row) && !score.is_nan());
         rows.extend(new.map(|(row, score)| Scored { row: *row, score: *score }));

@@ -19,6 +19,8 @@ pub(super) struct Sums {
     added: Vec<u64>,
     other: Vec<u64>,
     starts: Vec<u32>,
+    /// What was found; as long as the longest that was added.
+    rows: Vec<Scored>,
 }
 
 fn row(added: u64) -> u32 {
@@ -26,10 +28,12 @@ fn row(added: u64) -> u32 {
 }
 
 impl Sums {
-    /// Adds to a row.
+    /// Adds to rows.
     #[inline(always)]
-    pub(super) fn add(&mut self, row: u32, value: f32) {
-        self.added.push(u64::from(row) << u32::BITS | u64::from(value.to_bits()));
+    pub(super) fn add(&mut self, added: impl Iterator<Item = (u32, f32)>) {
+        let both =
+            |(row, value): (u32, f32)| u64::from(row) << u32::BITS | u64::from(value.to_bits());
+        self.added.extend(added.map(both));
     }
 
     /// The rows that were added to, ascending, with what `score` makes of each sum; a sum begins with `start`.
@@ -37,32 +41,34 @@ impl Sums {
         &mut self,
         start: impl Fn(u32) -> f32,
         mut score: impl FnMut(u32, f32) -> f32,
-    ) -> Vec<Scored> {
+    ) -> &[Scored] {
         self.sort();
-        // Each pass is a plain loop: what is waited for, a place of the memory for each row, is waited for together,
-        // as no branch has to be guessed between.
-        let mut rows = vec![Scored { row: 0, score: 0.0 }; self.added.len()];
-        let mut n = 0;
-        for added in &self.added {
-            let row = row(*added);
-            n += usize::from(n == 0 || rows[n - 1].row != row);
-            rows[n - 1].row = row;
+        let Sums { added, rows, .. } = self;
+        if rows.len() < added.len() {
+            rows.resize(added.len(), Scored { row: 0, score: 0.0 });
         }
-        rows.truncate(n);
-        rows.iter_mut().for_each(|sum| sum.score = start(sum.row));
-        let mut at = 0;
-        for added in &self.added {
-            at += usize::from(rows[at].row != row(*added));
-            rows[at].score += f32::from_bits(*added as u32);
+        // No branch has to be guessed, so what is waited for, a place of the memory for each row, is waited for
+        // together; and the sum does not go through the memory.
+        let (mut n, mut sum) = (0, 0f32);
+        let mut last = None;
+        for added in added.iter() {
+            let (row, value) = (row(*added), f32::from_bits(*added as u32));
+            let is_new = last != Some(row);
+            n += usize::from(is_new);
+            let before = if is_new { start(row) } else { sum };
+            sum = before + value;
+            rows[n - 1] = Scored { row, score: sum };
+            last = Some(row);
         }
+        added.clear();
+        let rows = &mut rows[..n];
         rows.iter_mut().for_each(|sum| sum.score = score(sum.row, sum.score));
-        self.added.clear();
         rows
     }
 
     /// By rows; of one row in the order in which it came.
     fn sort(&mut self) {
-        let Sums { added, other, starts } = self;
+        let Sums { added, other, starts, .. } = self;
         if added.len() < FEW {
             added.sort_by_key(|added| row(*added));
             return;
@@ -108,7 +114,7 @@ mod tests {
             for start in [0.0f32, 0.5] {
                 expected.clear();
                 for (row, value) in &added {
-                    sums.add(row % most, *value);
+                    sums.add(std::iter::once((row % most, *value)));
                     *expected.entry(row % most).or_insert(start) += value;
                 }
                 let rows = sums.drain(|_| start, |_, sum| sum);

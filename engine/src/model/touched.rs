@@ -12,12 +12,14 @@ use crate::kernels::dot;
 use crate::topk::{Scored, best_of, keep_best};
 
 /// What a model has to say about the rows of its items; see the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Touched<'a> {
     /// The rows that were touched, ascending.
     pub(super) rows: Vec<Scored>,
     /// What the others score; `None`: they are not scored.
     pub(super) rest: Option<Rest<'a>>,
+    /// The lengths of the factors of the touched rows, in their order, where there is a product.
+    pub(super) lengths: Vec<f32>,
     /// What is added to the score of every row.
     pub(super) product: Option<Product<'a>>,
     /// A row that is not scored in any case.
@@ -35,10 +37,8 @@ pub(super) struct Rest<'a> {
 
 /// An inner product with the factors of each row: a part of a score that every row has.
 #[derive(Clone, Debug)]
-pub(crate) struct Product<'a> {
+pub struct Product<'a> {
     pub(super) factors: ItemVectors<'a>,
-    /// The lengths of the factors of the touched rows, in their order.
-    pub(super) lengths: Vec<f32>,
     /// As long as a padded row.
     pub(super) vector: Vec<f32>,
     /// What a product counts; not negative.
@@ -55,9 +55,26 @@ impl Product<'_> {
         self.weight * dot(self.factors.padded(row as usize), &self.vector)
     }
 
-    /// The most that it adds to rows that are not among those of the greatest products, which are given best first.
-    pub(crate) fn beyond(&self, near: &[u32]) -> f32 {
-        near.last().map_or(0.0, |last| self.of(*last).max(0.0))
+    /// What there is to know of rows from those of the greatest products, best first.
+    pub(crate) fn near(&self, mut rows: Vec<u32>) -> Near {
+        let beyond = rows.last().map_or(0.0, |last| self.of(*last).max(0.0));
+        rows.sort_unstable();
+        Near { rows, beyond }
+    }
+}
+
+/// The rows to which a product adds the most.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Near {
+    /// Ascending.
+    rows: Vec<u32>,
+    /// What it adds to any other at most.
+    beyond: f32,
+}
+
+impl Near {
+    fn has(&self, row: u32) -> bool {
+        self.rows.binary_search(&row).is_ok()
     }
 }
 
@@ -102,14 +119,16 @@ impl Touched<'_> {
     /// there is a product, the rows of the greatest, best first; of the others none is greater than the
     /// last of them, or zero if that is more.
     pub fn best(&self, k: usize, near: &[u32], place: impl Fn(u32) -> Option<u32>) -> Vec<Scored> {
-        let most = self.product.as_ref().map_or(0.0, |product| product.beyond(near));
-        self.with_others(self.best_touched(k, &place), k, near, most, place)
+        let near = |product: &Product<'_>| product.near(near.to_vec());
+        let near = self.product.as_ref().map(near).unwrap_or_default();
+        self.with_others(self.best_touched(k, &near, &place), k, &near, place)
     }
 
     /// The `k` best of the rows that were touched.
     pub(crate) fn best_touched(
         &self,
         k: usize,
+        near: &Near,
         place: &impl Fn(u32) -> Option<u32>,
     ) -> Vec<Scored> {
         let placed = |row: u32| place(row).filter(|_| self.without != Some(row));
@@ -121,45 +140,42 @@ impl Touched<'_> {
                     Some(Scored { row: placed(touched.row)?, score: touched.score })
                 }),
             ),
-            Some(product) => self.best_by_length(k, product, &placed),
+            Some(product) => self.best_by_bounds(k, product, near, &placed),
         }
     }
 
-    /// Whether no other row can be among so many best, if the product adds at most that much to it.
-    pub(crate) fn are_best(&self, best: &[Scored], k: usize, most: f32) -> bool {
+    /// Whether no row that is not near can be among so many best.
+    pub(crate) fn are_best(&self, best: &[Scored], k: usize, near: &Near) -> bool {
         let Some(rest) = self.rest else { return true };
         let first = rest.order.first().map_or(0.0, |row| rest.scores[*row as usize]);
-        best.len() >= k && best.last().is_none_or(|last| last.score > first + most)
+        best.len() >= k && best.last().is_none_or(|last| last.score > first + near.beyond)
     }
 
-    /// The `k` best of all, given those of the touched. `near` are other rows that might be among them; to what is
-    /// not near either the product adds `most` at most.
+    /// The `k` best of all, given those of the touched.
     pub(crate) fn with_others(
         &self,
         mut best: Vec<Scored>,
         k: usize,
-        near: &[u32],
-        most: f32,
+        near: &Near,
         place: impl Fn(u32) -> Option<u32>,
     ) -> Vec<Scored> {
         let Some(rest) = self.rest.filter(|_| k > 0) else { return best };
         let placed = |row: u32| place(row).filter(|_| self.without != Some(row));
-        let mut met = near.to_vec();
-        met.sort_unstable();
         let score = |row: u32| self.score(row) + 0.0;
         let untouched = |row: u32| placed(row).filter(|_| self.find(row).is_none());
         best.extend(
-            near.iter()
+            near.rows
+                .iter()
                 .filter_map(|row| Some(Scored { row: untouched(*row)?, score: score(*row) })),
         );
         let mut worst = worst_of(&mut best, k);
         let mut added = 0;
         for row in rest.order {
             // No better than the worst that is known.
-            if worst > rest.scores[*row as usize] + most {
+            if worst > rest.scores[*row as usize] + near.beyond {
                 break;
             }
-            if met.binary_search(row).is_err()
+            if !near.has(*row)
                 && let Some(place) = untouched(*row)
             {
                 best.push(Scored { row: place, score: score(*row) });
@@ -188,18 +204,24 @@ impl Touched<'_> {
         best_of(k, scored.filter(|scored| !scored.score.is_nan()))
     }
 
-    /// The best of the touched rows: those first that could be by the lengths of their factors, and of the
-    /// others only what still could.
-    fn best_by_length(
+    /// The best of the touched rows: those first that could be by the lengths of their factors and by what is near, and
+    /// of the others only what still could.
+    fn best_by_bounds(
         &self,
         k: usize,
         product: &Product<'_>,
+        near: &Near,
         placed: &impl Fn(u32) -> Option<u32>,
     ) -> Vec<Scored> {
         // A little more than it can be, for what rounding adds.
         let length = product.weight * dot(&product.vector, &product.vector).sqrt() * 1.001;
-        let bounded = self.rows.iter().zip(&product.lengths).filter_map(|(touched, own)| {
-            Some((touched.score + length * own, *touched, placed(touched.row)?))
+        let beyond = near.beyond * 1.001;
+        let mut near_rows = near.rows.iter().copied().peekable();
+        let bounded = self.rows.iter().zip(&self.lengths).filter_map(|(touched, own)| {
+            while near_rows.next_if(|near| *near < touched.row).is_some() {}
+            let is_near = near_rows.peek() == Some(&touched.row);
+            let most = if is_near { f32::INFINITY } else { beyond };
+            Some((touched.score + most.min(length * own), *touched, placed(touched.row)?))
         });
         let mut open: Vec<(f32, Scored, u32)> = bounded.collect();
         let first = k.saturating_mul(2).max(PROMISING).min(open.len());
@@ -256,17 +278,17 @@ mod tests {
             for _ in 0..2 {
                 for (row, value) in &added {
                     let (row, value) = (row % n as u32, f32::from(*value));
-                    sums.add(row, value);
+                    sums.add(std::iter::once((row, value)));
                     let own = &mut dense[row as usize];
                     *own = if own.is_nan() { value } else { *own + value };
                 }
-                let rows = sums.drain(start, |_, sum| sum);
+                let rows = sums.drain(start, |_, sum| sum).to_vec();
                 let mut order: Vec<u32> = (0..n as u32).collect();
                 order.sort_by(|a, b| {
                     base[*b as usize].total_cmp(&base[*a as usize]).then(a.cmp(b))
                 });
                 let rest = has_rest.then_some(Rest { scores: &base, order: &order });
-                let touched = Touched { rows, rest, product: None, without };
+                let touched = Touched { rows, rest, without, ..Touched::default() };
                 if let Some(own) = without.and_then(|row| dense.get_mut(row as usize)) {
                     *own = UNSCORED;
                 }
@@ -320,10 +342,10 @@ mod tests {
             let mut dense = base.clone();
             for (row, value) in &added {
                 let (row, value) = (row % n as u32, f32::from(*value));
-                sums.add(row, value);
+                sums.add(std::iter::once((row, value)));
                 dense[row as usize] += value;
             }
-            let rows = sums.drain(|row| base[row as usize], |_, sum| sum);
+            let rows = sums.drain(|row| base[row as usize], |_, sum| sum).to_vec();
             let weight = f32::from(weight) * 0.5;
             (0..n).for_each(|row| dense[row] += weight * of(row));
             let mut order: Vec<u32> = (0..n as u32).collect();
@@ -332,12 +354,12 @@ mod tests {
             padded[..2].copy_from_slice(&vector.map(f32::from));
             let product = Product {
                 factors: ItemVectors { dim: 2, rows: &factors },
-                lengths: rows.iter().map(|row| length(row.row as usize)).collect(),
                 vector: padded,
                 weight,
             };
             let rest = Some(Rest { scores: &base, order: &order });
-            let touched = Touched { rows, rest, product: Some(product), without };
+            let lengths = rows.iter().map(|row| length(row.row as usize)).collect();
+            let touched = Touched { rows, rest, lengths, product: Some(product), without };
             if let Some(own) = without.and_then(|row| dense.get_mut(row as usize)) {
                 *own = UNSCORED;
             }
@@ -347,9 +369,7 @@ mod tests {
             // With the greatest of all rows, not only of those that have a place.
             let all = (0..n as u32).map(|row| Scored { row, score: of(row as usize) });
             let near: Vec<u32> = best_of(n_near, all).iter().map(|near| near.row).collect();
-            let most = touched.product().map_or(0.0, |product| product.beyond(&near));
-            let known = touched.best_touched(k, &place);
-            prop_assert_eq!(touched.with_others(known, k, &near, most, place), expected.clone());
+            prop_assert_eq!(touched.best(k, &near, place), expected.clone());
             let all = bits.ones().map(|row| (row as u32, row as u32));
             prop_assert_eq!(touched.best_among(k, all), expected);
         }

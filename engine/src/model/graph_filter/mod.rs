@@ -16,6 +16,7 @@ mod columns;
 mod counts;
 mod fixed;
 mod lazy;
+mod own;
 mod pool;
 mod refresh;
 mod settings;
@@ -31,6 +32,7 @@ pub(super) use self::choose::EASE_ITEMS;
 use self::choose::{Choice, EASE_EXPONENT, choose};
 use self::columns::{Column, deviation};
 use self::counts::Counts;
+use self::own::Own;
 use self::refresh::Mixed;
 use self::settings::{Factors, Given, Settings, Spreads, spoken};
 use self::terms::{Exponents, Parts, Scales, Term, Terms, Wanted};
@@ -175,17 +177,7 @@ struct Sparse {
     /// The items by falling popularity, made when first asked for.
     order: OnceLock<Vec<u32>>,
     /// Of each item, made when first asked for.
-    own: OnceLock<Vec<Own>>,
-}
-
-/// What a question wants to know of an item that it touches, in one place of the memory.
-#[repr(align(16))]
-struct Own {
-    item: f32,
-    half: f32,
-    popularity: f32,
-    /// The length of its factors in `ials`.
-    length: f32,
+    own: OnceLock<Option<Own>>,
 }
 
 /// The users of each item.
@@ -376,9 +368,8 @@ impl GraphFilter {
         let n = self.items.len();
         let content = vec![true; self.graphs.len()];
         let Factors { first, second, content: factors, .. } = &self.factors;
-        let own = self.sparse.own.get_or_init(|| self.own());
-        let of = |row: u32| &own[row as usize];
-        let scales = (|row| of(row).item, |row| of(row).half);
+        let own = self.sparse.own.get_or_init(|| self.own()).as_ref()?;
+        let scales = (|row| own.item(row), |row| own.half(row));
         let mut lengths = Vec::new();
         let [mut sums, mut out] = [(); 2].map(|()| self.sparse.sums.take(Sums::default));
         // In the order in which the terms of all items are added.
@@ -388,12 +379,12 @@ impl GraphFilter {
                 Term::Second => *second,
                 Term::Content(at, which) => factors[at][which],
             };
-            rows.iter().for_each(|row| out.add(row.row, factor * row.score));
+            out.add(rows.iter().map(|row| (row.row, factor * row.score)));
         });
         let rows = out.drain(
-            |row| of(row).popularity,
+            |row| own.popularity(row),
             |row, sum| {
-                lengths.push(of(row).length);
+                lengths.push(own.length(row));
                 sum
             },
         );
@@ -404,29 +395,20 @@ impl GraphFilter {
             order
         });
         let rest = Rest { scores: &self.popularity, order };
-        let product = self.ials.as_ref().and_then(|ials| {
-            Some(Product {
-                factors: ials.vectors(),
-                lengths,
-                vector: ials.fold_in(x)?.values().to_vec(),
-                weight: self.factors.ials,
-            })
-        });
-        Some(Touched { rows, rest: Some(rest), product, without: None })
+        Some(Touched { rows: rows.to_vec(), rest: Some(rest), lengths, ..Touched::default() })
     }
 
-    fn own(&self) -> Vec<Own> {
+    /// What a question begins with: its history, or one item that others are to be like.
+    fn asked(&self, input: &ScoreInput<'_>, similar: Option<u32>) -> Vec<(u32, f32)> {
+        match similar {
+            None => self.history(input.history.entries),
+            Some(row) => merged(&[(row, 1.0)], self.items.len(), true),
+        }
+    }
+
+    fn own(&self) -> Option<Own> {
         let lengths = self.ials.as_ref().map_or_else(Vec::new, ItemFactors::lengths);
-        let length = |row: usize| lengths.get(row).copied().unwrap_or(0.0);
-        let Scales { item, half, .. } = &self.scales;
-        let scales = item.iter().zip(half).zip(&self.popularity).enumerate();
-        let own = scales.map(|(row, ((item, half), popularity))| Own {
-            item: *item,
-            half: *half,
-            popularity: *popularity,
-            length: length(row),
-        });
-        own.collect()
+        Own::new(&self.degrees, &self.scales, &self.popularity, &lengths)
     }
 
     fn scores(&self, x: &[(u32, f32)], out: &mut [f32]) -> Served {
@@ -632,13 +614,15 @@ impl Model for GraphFilter {
     }
 
     fn touched(&self, input: &ScoreInput<'_>, similar: Option<u32>) -> Option<Touched<'_>> {
-        match similar {
-            None => self.touched_by(&self.history(input.history.entries)),
-            Some(row) => {
-                let touched = self.touched_by(&merged(&[(row, 1.0)], self.items.len(), true))?;
-                Some(Touched { without: Some(row), ..touched })
-            }
-        }
+        let touched = self.touched_by(&self.asked(input, similar))?;
+        Some(Touched { without: similar, ..touched })
+    }
+
+    fn product(&self, input: &ScoreInput<'_>, similar: Option<u32>) -> Option<Product<'_>> {
+        let ials = self.ials.as_ref()?;
+        let person = ials.fold_in(&self.asked(input, similar))?;
+        let (factors, weight) = (ials.vectors(), self.factors.ials);
+        Some(Product { factors, vector: person.values().to_vec(), weight })
     }
 
     fn touches_few(&self) -> bool {
@@ -720,7 +704,7 @@ impl Model for GraphFilter {
         let ials = self.ials.as_ref().map_or(0, ItemFactors::memory);
         // What is made at the first question is counted as if it were there.
         let sparse = match self.touches_few() {
-            true => size_of::<Own>() + size_of::<u32>(),
+            true => Own::BYTES + size_of::<u32>(),
             false => 0,
         };
         self.counts.memory() + ease + ials + (graphs + (28 + sparse) * self.items.len()) as u64

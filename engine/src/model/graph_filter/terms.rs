@@ -148,33 +148,38 @@ impl Parts<'_> {
     ) {
         let own = self.own(x);
         let first = self.counted(&own, item, sums);
-        take(Term::First, &first);
+        take(Term::First, first);
         let goes_on = wanted.second || wanted.content.iter().any(|wanted| *wanted);
-        let middle = if goes_on { self.strongest_of(&first) } else { Vec::new() };
+        let middle = if goes_on { self.strongest_of(first) } else { Vec::new() };
         if wanted.second {
             let halved: Vec<Scored> =
                 middle.iter().map(|near| scored(near.row, near.score * half(near.row))).collect();
-            take(Term::Second, &self.counted(&halved, half, sums));
+            take(Term::Second, self.counted(&halved, half, sums));
         }
         for (at, (graph, wanted)) in self.graphs.iter().zip(wanted.content).enumerate() {
             if !wanted {
                 continue;
             }
             let near = spread_over(&graph.weights, &own, sums);
-            take(Term::Content(at, 0), &near);
-            take(Term::Content(at, 1), &spread_over(&graph.weights, &middle, sums));
-            take(Term::Content(at, 2), &self.counted(&self.strongest_of(&near), item, sums));
+            take(Term::Content(at, 0), near);
+            let strongest = self.strongest_of(near);
+            take(Term::Content(at, 1), spread_over(&graph.weights, &middle, sums));
+            take(Term::Content(at, 2), self.counted(&strongest, item, sums));
         }
     }
 
     /// The sums of rows of counts, scaled.
-    fn counted(&self, rows: &[Scored], by: impl Fn(u32) -> f32, sums: &mut Sums) -> Vec<Scored> {
+    fn counted<'s>(
+        &self,
+        rows: &[Scored],
+        by: impl Fn(u32) -> f32,
+        sums: &'s mut Sums,
+    ) -> &'s [Scored] {
         let of = |row: &Scored| self.counts.row(row.row as usize);
         together(rows, of, |row, (columns, values)| {
             let weight = row.score * self.counts.worth();
-            for (column, value) in columns.iter().zip(values) {
-                sums.add(*column, weight * *value as f32);
-            }
+            let both = columns.iter().zip(values);
+            sums.add(both.map(|(column, value)| (*column, weight * *value as f32)));
         });
         sums.drain(|_| 0.0, |row, sum| sum * by(row))
     }
@@ -315,12 +320,11 @@ fn spread(graph: &Csr, rows: &[Scored], out: &mut [f32]) {
 }
 
 /// The sums of rows of a graph.
-fn spread_over(graph: &Csr, rows: &[Scored], sums: &mut Sums) -> Vec<Scored> {
+fn spread_over<'s>(graph: &Csr, rows: &[Scored], sums: &'s mut Sums) -> &'s [Scored] {
     let of = |row: &Scored| graph.row(row.row as usize);
     together(rows, of, |row, (columns, values)| {
-        for (column, value) in columns.iter().zip(values) {
-            sums.add(*column, row.score * value);
-        }
+        let both = columns.iter().zip(values);
+        sums.add(both.map(|(column, value)| (*column, row.score * value)));
     });
     sums.drain(|_| 0.0, |_, sum| sum)
 }
