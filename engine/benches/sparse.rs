@@ -5,7 +5,7 @@
 //! `cargo bench --profile release --workspace --bench sparse -- [ITEMS [USERS [EACH]]] [knn|chains|mixed|default]…`,
 //! 1,000,000 items and 200,000 users with 15 interactions each and all four unless said. Half of a user's interactions are with one of a
 //! thousand groups of items, the others with any; within both some items are a hundred times as popular as
-//! others. Latencies are of one thread.
+//! others. Latencies are of one question at a time.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report to")]

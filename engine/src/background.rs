@@ -18,12 +18,17 @@ pub(crate) fn is_busy() -> bool {
     RUNNING.load(Ordering::Relaxed) > 0
 }
 
-/// Runs both, side by side if a core is idle.
+/// Runs both, side by side if there is likely to be an idle core: no long work, and few who do the same.
 pub(crate) fn both<A: Send, B: Send>(
     a: impl FnOnce() -> A + Send,
     b: impl FnOnce() -> B + Send,
 ) -> (A, B) {
-    if is_busy() || rayon::current_num_threads() == 1 { (a(), b()) } else { rayon::join(a, b) }
+    static SHARED: AtomicUsize = AtomicUsize::new(0);
+    let few = rayon::current_num_threads() / 2;
+    let shared = SHARED.fetch_add(1, Ordering::Relaxed) < few && !is_busy();
+    let found = if shared { rayon::join(a, b) } else { (a(), b()) };
+    SHARED.fetch_sub(1, Ordering::Relaxed);
+    found
 }
 
 /// Counts as long work while it lives.
