@@ -18,17 +18,32 @@ pub(crate) fn is_busy() -> bool {
     RUNNING.load(Ordering::Relaxed) > 0
 }
 
-/// Runs both, side by side if there is likely to be an idle core: no long work, and few who do the same.
-pub(crate) fn both<A: Send, B: Send>(
-    a: impl FnOnce() -> A + Send,
-    b: impl FnOnce() -> B + Send,
-) -> (A, B) {
-    static SHARED: AtomicUsize = AtomicUsize::new(0);
-    let few = rayon::current_num_threads() / 2;
-    let shared = SHARED.fetch_add(1, Ordering::Relaxed) < few && !is_busy();
-    let found = if shared { rayon::join(a, b) } else { (a(), b()) };
-    SHARED.fetch_sub(1, Ordering::Relaxed);
-    found
+/// The pairs that are run side by side now.
+static PAIRS: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts as a pair while it lives.
+struct Pair;
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        PAIRS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs both, the second beside the first if there is likely to be an idle core: no long work, and few who do the
+/// same. The first stays on the caller's thread, so that waking another one is waited for as little as may be.
+pub(crate) fn both<A, B: Send>(a: impl FnOnce() -> A, b: impl FnOnce() -> B + Send) -> (A, B) {
+    let others = PAIRS.fetch_add(1, Ordering::Relaxed);
+    let _pair = Pair;
+    if is_busy() || others >= rayon::current_num_threads() / 2 {
+        return (a(), b());
+    }
+    let mut second = None;
+    let first = rayon::in_place_scope(|scope| {
+        scope.spawn(|_| second = Some(b()));
+        a()
+    });
+    (first, second.expect("a scope ends when all of it has run"))
 }
 
 /// Counts as long work while it lives.
@@ -108,6 +123,12 @@ fn give_way() {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_are_run_also_within_one_another() {
+        let ((a, b), (c, d)) = both(|| both(|| 1, || 2), || both(|| 3, || 4));
+        assert_eq!([a, b, c, d], [1, 2, 3, 4]);
+    }
 
     #[test]
     fn while_it_runs_work_is_under_way() {
