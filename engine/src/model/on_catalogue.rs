@@ -278,7 +278,7 @@ impl OnCatalogue<'_> {
         let best = match settled {
             true => touched.with_others(best, k, near, place),
             false => {
-                let near = self.nearest(product, items, k.max(NEAR), Allow::Bits(allowed.rows))?;
+                let near = self.nearest_allowed(product, items, k, allowed)?;
                 touched.with_others(best, k, &near, place)
             }
         };
@@ -299,9 +299,21 @@ impl OnCatalogue<'_> {
         let of_all = wanted <= MOST_NEAR;
         let near = match of_all {
             true => self.nearest(product, items, wanted, Allow::All),
-            false => self.nearest(product, items, k.max(NEAR), Allow::Bits(allowed.rows)),
+            false => self.nearest_allowed(product, items, k, allowed),
         };
         Some(Found { near: near?, of_all })
+    }
+
+    /// More than is wanted, so that the last of them is behind what is wanted.
+    fn nearest_allowed(
+        &self,
+        product: &Product<'_>,
+        items: &[ItemId],
+        k: usize,
+        allowed: Allowed<'_>,
+    ) -> Option<Near> {
+        let n = k.saturating_mul(2).max(NEAR);
+        self.nearest(product, items, n, Allow::Bits(allowed.rows))
     }
 
     fn nearest(
