@@ -1,11 +1,11 @@
 //! Answers of models that link items to items, on a made-up catalogue: how long scoring all rows takes, how
 //! long scoring what the history touches does, and how long one RECOMMEND of ten rows is. With `ials` mixed in
-//! also how long it is once the factors have an index, and how many of the rows are the same.
+//! also how long it is once the factors have an index, with several WHERE, and how many of the rows are the same.
 //!
 //! `cargo bench --profile release --workspace --bench sparse -- [ITEMS [USERS [EACH]]] [knn|chains|mixed|default]…`,
-//! 1,000,000 items and 200,000 users with 15 interactions each and all four unless said. Half of a user's interactions are with one of a
-//! thousand groups of items, the others with any; within both some items are a hundred times as popular as
-//! others. Latencies are of one question at a time.
+//! 1,000,000 items and 200,000 users with 15 interactions each and all four unless said. Half of a user's interactions
+//! are with one of a thousand groups of items, the others with any; within both some items are a hundred times as
+//! popular as others. Latencies are of one question at a time.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "a benchmark has nobody to report to")]

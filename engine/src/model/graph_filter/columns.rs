@@ -8,7 +8,8 @@ use crate::model::sums::Sums;
 use crate::spare::Spare;
 use crate::topk::{Allow, Scored, best_of, top_k};
 
-/// Catalogues of so many items have columns of what is touched alone.
+/// Catalogues of so many items have columns of what is touched alone. Of 60,000 made-up items a training takes 21.6 s
+/// instead of 21.0, of 100,000 24.5 instead of 28.7.
 const LARGE: usize = 50_000;
 
 /// What a term says of the items.

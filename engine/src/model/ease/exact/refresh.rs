@@ -2,7 +2,7 @@
 //!
 //! A user whose items changed is a vector that leaves and one that comes; an item that is gone is a row
 //! and a column less. Where these are fewer than a quarter of the items, the inverse is updated; beyond,
-//! solving anew is as cheap. Both give the matrix of the data as it is, with the λ, the exponent and the
+//! solving anew is as cheap, and after very many updates it takes away what rounding has added. Both give the matrix of the data as it is, with the λ, the exponent and the
 //! mean degree of before.
 
 use super::super::{ALGORITHM, NAME, user_weight};
@@ -15,8 +15,8 @@ use crate::{Csr, Dataset, Error, Result, Work};
 /// An update is made where its vectors are no more than one in so many of the items.
 const SHARE: usize = 4;
 /// Vectors that may have come or left since the matrix was solved for. What rounding adds grows with the root of their
-/// number, and after 80,000 was 3e-15 in numbers of about a third: that is far from what anyone would see in an answer,
-/// even where the matrix is ill-conditioned, and a million are many more than what solving anew takes.
+/// number, and after 80,000 was 3e-15 in numbers of about a third: far from what an answer shows, also where the matrix
+/// is ill-conditioned; and solving anew once in a million updates costs next to nothing.
 const UPDATES: u64 = if cfg!(test) { 200 } else { 1_000_000 };
 
 impl Ease {
