@@ -4,7 +4,8 @@
 //! All values of a weight are compared on the same users, so that small differences show; among
 //! those that are as good as the best, within a part of a standard error, the smallest is taken.
 
-use super::pool::{CONTENT_TERMS, Layout, Point, Pool};
+use super::layout::{CONTENT_TERMS, Layout};
+use super::pool::{Point, Pool};
 use super::settings::CONTENT;
 use crate::model::gain::{lead, mean};
 use crate::{Result, Work};

@@ -2,7 +2,8 @@
 //! which items it ranks first, and what it says of one item. Not how questions are answered: these add the terms up.
 
 use super::fixed::{Liked, Popular};
-use super::terms::{Parts, Term, Terms, Wanted};
+use super::layout::Layout;
+use super::terms::{Parts, Terms, Wanted};
 use crate::model::ials::ItemFactors;
 use crate::model::sums::Sums;
 use crate::spare::Spare;
@@ -80,8 +81,7 @@ pub(super) fn deviation(values: impl ExactSizeIterator<Item = f32> + Clone, n: u
 }
 
 impl Parts<'_> {
-    /// The columns of a history's terms: the first, the second, and three of each modality. One that is not wanted
-    /// says nothing.
+    /// The columns of a history's chains, in the order of [`Layout`]. One that is not wanted says nothing.
     pub(super) fn columns(
         &self,
         x: &[(u32, f32)],
@@ -113,17 +113,12 @@ impl Parts<'_> {
     ) -> Vec<Column<'static>> {
         let n = self.scales.item.len();
         let nothing = || Column::Touched(Vec::new(), n);
-        let mut columns: Vec<Column<'_>> =
-            (0..2 + 3 * self.graphs.len()).map(|_| nothing()).collect();
+        let layout = Layout::of_chains(self.graphs.len());
+        let mut columns: Vec<Column<'_>> = (0..layout.chains()).map(|_| nothing()).collect();
         let scales = (|row| self.scales.item[row as usize], |row| self.scales.half[row as usize]);
         let mut sums = spare.take(Sums::default);
         self.each(x, wanted, &mut sums, scales, |term, rows| {
-            let at = match term {
-                Term::First => 0,
-                Term::Second => 1,
-                Term::Content(at, which) => 2 + 3 * at + which,
-            };
-            columns[at] = Column::Touched(rows.to_vec(), n);
+            columns[layout.of(term)] = Column::Touched(rows.to_vec(), n);
         });
         columns
     }

@@ -15,26 +15,27 @@ mod choose;
 mod columns;
 mod counts;
 mod fixed;
+mod layout;
 mod lazy;
 mod own;
 mod pool;
 mod refresh;
 mod settings;
+mod spreads;
 mod terms;
 
 use std::io::Write;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
 pub(super) use self::choose::EASE_ITEMS;
 use self::choose::{Choice, EASE_EXPONENT, choose};
-use self::columns::{Column, deviation};
 use self::counts::Counts;
 use self::own::Own;
 use self::refresh::Mixed;
-use self::settings::{Factors, Given, Settings, Spreads, spoken};
+use self::settings::{Factors, Given, Settings, spoken};
+use self::spreads::Spreading;
 use self::terms::{Exponents, Parts, Scales, Term, Terms, Wanted};
 use super::counted::counted;
 use super::ease::{self, Ease};
@@ -61,8 +62,6 @@ const FORMAT: u32 = 1;
 const LARGE: usize = 400_000;
 /// The same where `ials` is mixed in: inner products of all items besides.
 const LARGE_MIXED: usize = 100_000;
-/// Users that the spreads of a finished model are measured on.
-const SPREAD_USERS: usize = 1_000;
 
 pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: NAME,
@@ -284,7 +283,7 @@ impl GraphFilter {
         let scales = Scales::new(&degrees, settings.exponents);
         let histories: Vec<Vec<(u32, f32)>> = (0..data.n_users())
             .filter(|user| data.by_user.degree(*user) > 0)
-            .step_by(data.n_users().div_ceil(SPREAD_USERS).max(1))
+            .step_by(data.n_users().div_ceil(spreads::USERS).max(1))
             .map(|user| data.by_user.row(user).0.iter().map(|item| (*item, 1.0)).collect())
             .collect();
         let ease = match settings.ease > 0.0 {
@@ -295,15 +294,14 @@ impl GraphFilter {
             Parts { counts: &counts, graphs: &graphs, scales: &scales, middle: given.middle };
         let content = vec![true; graphs.len()];
         let wanted = Wanted { second: settings.two_hop > 0.0, content: &content };
-        let spreads = spreads(
-            &parts,
-            ease.as_ref(),
-            ials.as_ref(),
-            &histories,
+        let spreading = Spreading {
+            parts: &parts,
             wanted,
-            &popularity(&degrees),
-        );
-        let factors = settings.factors(&spreads);
+            popularity: &popularity(&degrees),
+            ease: ease.as_ref(),
+            ials: ials.as_ref(),
+        };
+        let factors = settings.factors(&spreading.over(&histories));
         Ok(GraphFilter {
             items: data.items.clone(),
             popularity: weighted(popularity(&degrees), factors.popularity),
@@ -442,55 +440,6 @@ fn ease_scores(ease: &Ease, x: &[(u32, f32)], out: &mut [f32]) {
 fn ials_scores(ials: &ItemFactors, x: &[(u32, f32)], out: &mut [f32]) {
     if ials.scores(x, out) == Served::No {
         out.fill(0.0);
-    }
-}
-
-fn spread(values: &[f32]) -> f32 {
-    deviation(values.iter().copied(), values.len())
-}
-
-/// The spreads of the terms over some histories.
-fn spreads(
-    parts: &Parts<'_>,
-    ease: Option<&Ease>,
-    ials: Option<&ItemFactors>,
-    histories: &[Vec<(u32, f32)>],
-    wanted: Wanted<'_>,
-    popularity: &[f32],
-) -> Spreads {
-    let spare = Spare::default();
-    let n = popularity.len();
-    let of = |scores: &mut Vec<f32>, history: &Vec<(u32, f32)>| -> Vec<f32> {
-        let columns = parts.columns(history, wanted, &spare);
-        let mut all: Vec<f32> = columns.iter().map(Column::spread).collect();
-        if let Some(ease) = ease {
-            ease_scores(ease, history, scores);
-            all.push(spread(scores));
-        }
-        if let Some(ials) = ials {
-            ials_scores(ials, history, scores);
-            all.push(spread(scores));
-        }
-        all
-    };
-    let buffers: Spare<Vec<f32>> = Spare::default();
-    let init = || buffers.take(|| vec![0f32; n]);
-    let found: Vec<Vec<f32>> =
-        histories.par_iter().map_init(init, |scores, x| of(scores, x)).collect();
-    let mean = |at: usize| -> f32 {
-        let sum: f64 = found.iter().filter_map(|own| own.get(at)).map(|own| f64::from(*own)).sum();
-        (sum / found.len().max(1) as f64) as f32
-    };
-    let modalities = wanted.content.len();
-    Spreads {
-        first: mean(0),
-        second: mean(1),
-        content: (0..modalities)
-            .map(|at| std::array::from_fn(|term| mean(2 + 3 * at + term)))
-            .collect(),
-        popularity: spread(popularity),
-        ease: mean(2 + 3 * modalities),
-        ials: mean(2 + 3 * modalities + usize::from(ease.is_some())),
     }
 }
 

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::columns::Column;
 use super::counts::Counts;
 use super::fixed::{EACH, Fixed};
+use super::layout::Layout;
 use super::settings::over;
 use super::terms::{Exponents, Parts, Scales, Wanted};
 use super::{degrees, ease_scores};
@@ -21,49 +22,6 @@ use crate::{Allow, Result, Work, top_k};
 
 /// Users between two looks at the cancel token.
 const BLOCK: usize = 256;
-/// Terms of a modality.
-pub(super) const CONTENT_TERMS: usize = 3;
-
-/// Where the terms are: `first`, `second`, three for each modality, popularity, `ease`, `ials`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    pub(super) modalities: usize,
-    pub(super) ease: bool,
-    pub(super) ials: bool,
-}
-
-impl Layout {
-    pub(super) const FIRST: usize = 0;
-    pub(super) const SECOND: usize = 1;
-
-    /// The first of the terms of a modality.
-    pub(super) fn content(self, modality: usize) -> usize {
-        2 + CONTENT_TERMS * modality
-    }
-
-    pub(super) fn popularity(self) -> usize {
-        2 + CONTENT_TERMS * self.modalities
-    }
-
-    pub(super) fn ease(self) -> usize {
-        self.popularity() + 1
-    }
-
-    pub(super) fn ials(self) -> usize {
-        self.ease() + usize::from(self.ease)
-    }
-
-    /// How many there are.
-    pub(super) fn width(self) -> usize {
-        self.ials() + usize::from(self.ials)
-    }
-
-    /// Whether a term is taken times d^−t.
-    fn takes_power(self, term: usize) -> bool {
-        let of_content = term >= 2 && term < self.popularity();
-        term == Self::FIRST || of_content && (term - 2) % CONTENT_TERMS == 2
-    }
-}
 
 /// The items of one user, term after term.
 struct Sheet {
