@@ -211,7 +211,8 @@ impl Recommend {
                 "a recommendation is for somebody: say user, item, session, likes or vector",
             ));
         }
-        let resolver = Resolver { snapshot, table };
+        let source = self.sources.first().map(|source| source.name.as_str());
+        let resolver = Resolver { snapshot, table, source };
         let contexts = self.contexts.iter().map(|c| resolver.context(c)).collect::<Result<_>>()?;
         let request = Request {
             table: table.id,
@@ -224,7 +225,10 @@ impl Recommend {
             reasons: 0,
             interactions: None,
             users: resolver.user_table().ok(),
-            items: resolver.item_table().ok(),
+            items: match self.contexts.as_slice() {
+                [Keyed::Item(key)] => Some(resolver.item(key)?.0),
+                _ => None,
+            },
             seed: self.seed,
             metric: self.metric,
             correct_hubs: self.correct_hubs,
@@ -261,11 +265,10 @@ impl Recommend {
             engine.explain(&snapshot.state, &request, &response, &mut chosen, self.reasons)?;
         }
         response.notices.extend(notices);
-        let history_table = resolver.item_table()?;
         let mut rows = Vec::with_capacity(chosen.len());
         for (i, (row, (_, propensity))) in chosen.iter().zip(places).enumerate() {
             let reasons = row.reasons.iter().map(|reason| {
-                let key = snapshot.key(history_table, reason.item)?;
+                let key = snapshot.key(reason.table, reason.item)?;
                 let (modality, terms) = (reason.modality.clone(), reason.terms.clone());
                 Ok(Because { key, share: reason.share, modality, terms })
             });
@@ -310,17 +313,18 @@ impl Recommend {
 struct Resolver<'a> {
     snapshot: &'a Snapshot,
     table: &'a Table,
+    /// The first source that is named.
+    source: Option<&'a str>,
 }
 
 impl Resolver<'_> {
     fn context(&self, keyed: &Keyed) -> Result<Context> {
         let items = |keys: &[String]| -> Result<Vec<ItemId>> {
-            let table = self.item_table()?;
-            keys.iter().map(|key| Ok(ItemId(self.id(table, key)?))).collect()
+            keys.iter().map(|key| Ok(self.item(key)?.1)).collect()
         };
         Ok(match keyed {
             Keyed::User(key) => Context::User(UserId(self.id(self.user_table()?, key)?)),
-            Keyed::Item(key) => Context::Item(ItemId(self.id(self.item_table()?, key)?)),
+            Keyed::Item(key) => Context::Item(self.item(key)?.1),
             Keyed::Session(keys) => Context::Session(items(keys)?),
             Keyed::Likes(keys) => Context::Likes(items(keys)?),
             Keyed::Dislikes(keys) => Context::Dislikes(items(keys)?),
@@ -335,11 +339,42 @@ impl Resolver<'_> {
         found.ok_or_else(|| Error::no_row(self.snapshot.state.catalog(), table, key))
     }
 
-    fn item_table(&self) -> Result<TableId> {
-        match self.table.role {
-            Role::Item => Ok(self.table.id),
-            Role::User | Role::Interaction => Ok(self.link()?.item_table),
+    /// An item with its table: one of the table that is recommended from or, where that has none of the
+    /// key, of the others whose items the model knows too; where users are, one that the model knows.
+    fn item(&self, key: &str) -> Result<(TableId, ItemId)> {
+        let own = match self.table.role {
+            Role::Item => Some(self.table.id),
+            Role::User | Role::Interaction => None,
+        };
+        let find = |table: TableId| -> Result<Option<(TableId, ItemId)>> {
+            let id = self.snapshot.state.lookup(table, key)?;
+            Ok(id.map(|id| (table, ItemId(id))))
+        };
+        if let Some(found) = own.map(find).transpose()?.flatten() {
+            return Ok(found);
         }
+        let mut tables = self.items_of_model()?;
+        if tables.is_empty() && own.is_none() {
+            tables.push(self.link()?.item_table);
+        }
+        for table in &tables {
+            if let Some(found) = find(*table)? {
+                return Ok(found);
+            }
+        }
+        let table = own.or(tables.first().copied()).unwrap_or(self.table.id);
+        Err(Error::no_row(self.snapshot.state.catalog(), table, key))
+    }
+
+    /// The tables of the items that the model knows that is to answer; none where none is.
+    fn items_of_model(&self) -> Result<Vec<TableId>> {
+        let (engine, state) = (&self.snapshot.engine, &self.snapshot.state);
+        let model = match (self.source, self.table.role) {
+            (Some(name), _) => engine.model(state, name).ok(),
+            (None, Role::Item) => engine.default_model(state, self.table.id)?,
+            (None, _) => None,
+        };
+        Ok(model.map_or_else(Vec::new, |model| model.item_tables(state.catalog())))
     }
 
     fn user_table(&self) -> Result<TableId> {

@@ -126,6 +126,11 @@ impl EmbeddingMatrix {
         }
     }
 
+    /// The same under another name.
+    pub(crate) fn named(&self, modality: &str) -> EmbeddingMatrix {
+        EmbeddingMatrix { modality: modality.to_owned(), ..self.clone() }
+    }
+
     /// The modality.
     pub fn modality(&self) -> &str {
         &self.modality

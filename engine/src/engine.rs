@@ -102,6 +102,16 @@ impl Engine {
         self.registry().definition(snapshot, name)
     }
 
+    /// The model that answers where a RECOMMEND of a table of items names none: the oldest trained one of
+    /// its items, alone or with those of other tables. `None` where there is none.
+    pub fn default_model(
+        &self,
+        snapshot: &Snapshot,
+        items: TableId,
+    ) -> Result<Option<ModelDefinition>> {
+        self.registry().default_definition(snapshot, items)
+    }
+
     /// Every model of a snapshot or a transaction, by name, with its serving version if it has been
     /// trained.
     pub fn models(&self, read: &dyn Read) -> Result<Vec<ModelInfo>> {

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Case, Metric, Task};
 use crate::history::SideData;
-use crate::live::EntityIndex;
+use crate::live::Catalogue;
 use crate::model::{self, Model};
 use crate::options::ModelOptions;
 use crate::progress::Work;
@@ -178,14 +178,14 @@ fn measure(
     result: &mut Evaluation,
 ) -> Result<()> {
     let definition = &subject.definition;
-    let items = train::item_table(snapshot, definition)?;
-    let entities = engine.live().entities(engine.store(), snapshot, items)?;
+    let catalogue = train::catalogue(engine, snapshot, definition)?;
+    let items = catalogue.items();
     let sources = engine.registry().sources(snapshot, definition)?;
     let mut keep = |row: &Interaction| {
         request.split.is_none()
             || held.get(&row.user).is_none_or(|items| items.binary_search(&row.item).is_err())
     };
-    let data = train::dataset(snapshot, &sources, entities.items().to_vec(), work, &mut keep)?;
+    let data = train::dataset(snapshot, &sources, items.to_vec(), work, &mut keep)?;
     if request.split.is_some() && data.n_pairs() == 0 {
         return Err(Error::NothingHeldOut);
     }
@@ -199,7 +199,7 @@ fn measure(
     };
     let model: Arc<dyn Model> = match &subject.served {
         Some(serving) => serving.answering(snapshot)?,
-        None if is_random => model::random(entities.items().to_vec(), request.seed).into(),
+        None if is_random => model::random(items.to_vec(), request.seed).into(),
         None => {
             let (algorithm, options) = (&definition.algorithm, &definition.options);
             model::fit(algorithm, &data, &side, options, request.seed, work)?.into()
@@ -208,9 +208,14 @@ fn measure(
     let SideData { embeddings, hubs, .. } =
         train::embeddings(engine, snapshot, definition, model.as_ref())?;
     let side = SideData { embeddings, hubs, ..side };
-    let model = model::on_catalogue(model.as_ref(), entities.items(), &side);
-    let (cases, groups) = cases(&data, &entities, held, request);
-    let task = Task { items: entities.items(), cases: &cases, groups: &groups, side: Some(&side) };
+    let model = model::on_catalogue(model.as_ref(), items, &side);
+    let (cases, groups) = cases(&data, &catalogue, held, request);
+    // Of the items of several tables, those are ranked that the held-out ones are among.
+    let place = item_table(snapshot, request.table).and_then(|table| catalogue.place(table));
+    let place = place.ok_or_else(|| Error::WrongTable { model: subject.name.clone() })?;
+    let among = place.mask(items.len());
+    let (side, among) = (Some(&side), among.as_ref());
+    let task = Task { items, among, cases: &cases, groups: &groups, side };
     let measured = evaluate::evaluate(&[model.as_ref()], &task, &request.metrics, work)?;
 
     let width = request.metrics.len().max(1);
@@ -237,10 +242,16 @@ fn measure(
     Ok(())
 }
 
+/// The items that a table of interactions is of.
+fn item_table(snapshot: &Snapshot, interactions: TableId) -> Option<TableId> {
+    let table = snapshot.catalog().table_by_id(interactions)?;
+    Some(table.link.as_ref()?.item_table)
+}
+
 /// One case per user with something held out, and the names of the groups.
 fn cases(
     data: &Dataset,
-    entities: &EntityIndex,
+    catalogue: &Catalogue,
     held: &HeldOut,
     request: &EvaluationRequest,
 ) -> (Vec<Case>, Vec<String>) {
@@ -257,7 +268,7 @@ fn cases(
             let name = request.groups.as_ref().and_then(|groups| groups.get(user));
             Case {
                 history,
-                held_out: items.iter().filter_map(|item| entities.row_of(item.0)).collect(),
+                held_out: items.iter().filter_map(|item| catalogue.row_of(*item)).collect(),
                 group: name.and_then(|name| groups.binary_search(name).ok()).map(|at| at as u32),
             }
         })

@@ -92,7 +92,8 @@ impl SideData {
         if let Some(KeptGraphs(graphs)) = &self.graphs
             && let Some(graph) = graphs.neighbours(modality, k, work)?.over(items)
         {
-            return Ok(graph);
+            // A kept graph is called as its column is, whatever the model calls that.
+            return Ok(ItemGraph { modality: modality.to_owned(), ..graph });
         }
         ItemGraph::build(matrix, items, k, work)
     }

@@ -72,7 +72,7 @@ pub(crate) fn refresh(
     let before = &serving.version;
 
     let reading = Instant::now();
-    let items = train::catalogue(engine, &snapshot, &definition)?;
+    let items = train::items(engine, &snapshot, &definition)?;
     let since = since::since(engine, &snapshot, &serving, &items, work)?;
     if mode == Mode::Continue && !since.news {
         return Ok(Refreshment { version: before.clone(), changed: false });

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::forget;
 use crate::history::{Graphs, KeptGraphs, SideData};
 use crate::learning_curve::LearningCurve;
-use crate::live::{LiveGraphs, publish_graphs};
+use crate::live::{Catalogue, LiveGraphs, publish_graphs};
 use crate::model::{self, Embeddings, Estimate, Model, Size};
 use crate::options::{ModelOptions, OptionValue};
 use crate::progress::Work;
@@ -64,7 +64,7 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
     let definition = engine.model(&snapshot, &request.model)?;
     let options = overlaid(&definition.options, &request.options);
     let sources = engine.registry().sources(&snapshot, &definition)?;
-    let items = catalogue(engine, &snapshot, &definition)?.len() as u64;
+    let items = catalogue(engine, &snapshot, &definition)?.items().len() as u64;
     let mut users = HashSet::new();
     let mut interactions = 0;
     for source in &sources {
@@ -77,7 +77,7 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
         })?;
     }
     let users = users.len() as u64;
-    let embeddings = embedding_numbers(&snapshot, &definition, items)?;
+    let embeddings = embedding_numbers(engine, &snapshot, &definition)?;
     let size = Size { users, items, pairs: interactions, embeddings };
     let estimate = model::estimate(&definition.algorithm, &size, &options, 0)?;
     Ok(TrainPlan {
@@ -90,15 +90,24 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
     })
 }
 
-/// The numbers of the embeddings of so many items, if all have them.
-fn embedding_numbers(snapshot: &Snapshot, definition: &ModelDefinition, items: u64) -> Result<u64> {
-    let table = snapshot.catalog().table_by_id(item_table(snapshot, definition)?);
-    let columns = table.into_iter().flat_map(|table| table.columns());
-    let dims = columns.map(|column| match column.ty {
-        ColumnType::Vector { dim, .. } => u64::from(dim),
-        _ => 0,
-    });
-    Ok(dims.sum::<u64>().saturating_mul(items))
+/// The numbers of the embeddings of all items, if all have them.
+fn embedding_numbers(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    definition: &ModelDefinition,
+) -> Result<u64> {
+    let mut numbers = 0u64;
+    for table in item_tables(snapshot, definition)? {
+        let items = engine.live().entities(engine.store(), snapshot, table)?.len() as u64;
+        let table = snapshot.catalog().table_by_id(table);
+        let dims =
+            table.into_iter().flat_map(|table| table.columns()).map(|column| match column.ty {
+                ColumnType::Vector { dim, .. } => u64::from(dim),
+                _ => 0,
+            });
+        numbers = numbers.saturating_add(dims.sum::<u64>().saturating_mul(items));
+    }
+    Ok(numbers)
 }
 
 pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Result<ModelVersion> {
@@ -109,7 +118,7 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
 
     let reading = Instant::now();
     let sources = engine.registry().sources(&snapshot, &definition)?;
-    let items = catalogue(engine, &snapshot, &definition)?;
+    let items = items(engine, &snapshot, &definition)?;
     let (data, interactions) = counted_dataset(&snapshot, &sources, items, work, &mut |_| true)?;
     let graphs = graphs(engine, &snapshot, &definition)?;
     let side = side_data(engine, &snapshot, &definition, &graphs)?;
@@ -202,25 +211,38 @@ pub(crate) fn withdraw(engine: &Engine, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The items that a model ranks: every live row of its item table.
-pub(crate) fn catalogue(
+/// The items that a model ranks: every live row of its tables of items, ascending.
+pub(crate) fn items(
     engine: &Engine,
     snapshot: &Snapshot,
     definition: &ModelDefinition,
 ) -> Result<Vec<ItemId>> {
-    let table = item_table(snapshot, definition)?;
-    Ok(engine.live().entities(engine.store(), snapshot, table)?.items().to_vec())
+    Ok(catalogue(engine, snapshot, definition)?.items().to_vec())
 }
 
-/// The item table behind a model's interactions.
-pub(crate) fn item_table(snapshot: &Snapshot, definition: &ModelDefinition) -> Result<TableId> {
-    let table = definition.first_table().and_then(|table| snapshot.catalog().table_by_id(table));
-    table.and_then(|table| table.link.as_ref()).map(|link| link.item_table).ok_or_else(|| {
-        Error::CorruptRecord {
+/// The same, with how the tables lie in it.
+pub(crate) fn catalogue(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    definition: &ModelDefinition,
+) -> Result<Arc<Catalogue>> {
+    let tables = item_tables(snapshot, definition)?;
+    engine.live().catalogue(engine.store(), snapshot, &tables)
+}
+
+/// The tables of items behind a model's interactions, at least one.
+pub(crate) fn item_tables(
+    snapshot: &Snapshot,
+    definition: &ModelDefinition,
+) -> Result<Vec<TableId>> {
+    let tables = definition.item_tables(snapshot.catalog());
+    if tables.is_empty() {
+        return Err(Error::CorruptRecord {
             record: format!("model/{}", definition.name),
             what: "its table does not hold interactions".to_owned(),
-        }
-    })
+        });
+    }
+    Ok(tables)
 }
 
 /// The neighbour graphs that are kept of a model's items.
@@ -229,7 +251,7 @@ pub(crate) fn graphs(
     snapshot: &Snapshot,
     definition: &ModelDefinition,
 ) -> Result<Arc<LiveGraphs>> {
-    Ok(Arc::new(LiveGraphs::new(engine, snapshot, item_table(snapshot, definition)?)))
+    Ok(Arc::new(LiveGraphs::new(engine, snapshot, item_tables(snapshot, definition)?)))
 }
 
 /// The embeddings that an algorithm is trained with, as they are now, with the graphs made of them.
@@ -242,8 +264,8 @@ pub(crate) fn side_data(
     if model::algorithm(&definition.algorithm)?.embeddings == Embeddings::Unused {
         return Ok(SideData::default());
     }
-    let table = item_table(snapshot, definition)?;
-    let side = engine.live().side_data(engine.store(), snapshot, table)?;
+    let tables = item_tables(snapshot, definition)?;
+    let side = engine.live().side_data(engine.store(), snapshot, &tables)?;
     Ok(SideData { graphs: Some(KeptGraphs(Arc::clone(graphs) as Arc<dyn Graphs>)), ..side })
 }
 
@@ -258,10 +280,10 @@ pub(crate) fn live_side_data(
         return Ok(SideData::default());
     }
     let (live, store) = (engine.live(), engine.store());
-    let table = item_table(snapshot, definition)?;
-    let mut side = live.side_with_indexes(store, snapshot, table, model.similarity())?;
+    let tables = item_tables(snapshot, definition)?;
+    let mut side = live.side_with_indexes(store, snapshot, &tables, model.similarity())?;
     if model.corrects_hubs() {
-        live.add_hubs(store, snapshot, table, &mut side)?;
+        live.add_hubs(store, snapshot, &tables, &mut side)?;
     }
     Ok(side)
 }
@@ -274,10 +296,10 @@ pub(crate) fn embeddings(
     model: &dyn Model,
 ) -> Result<SideData> {
     let (live, store) = (engine.live(), engine.store());
-    let table = item_table(snapshot, definition)?;
-    let mut side = live.side_by(store, snapshot, table, model.similarity())?;
+    let tables = item_tables(snapshot, definition)?;
+    let mut side = live.side_by(store, snapshot, &tables, model.similarity())?;
     if model.corrects_hubs() {
-        live.add_hubs(store, snapshot, table, &mut side)?;
+        live.add_hubs(store, snapshot, &tables, &mut side)?;
     }
     Ok(side)
 }

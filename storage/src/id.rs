@@ -38,7 +38,8 @@ id! {
     UserId(u64)
 }
 id! {
-    /// An item: the row of an item table. Ascending ids are the order of insertion.
+    /// An item: the row of an item table. Ascending ids are the order of insertion, over all tables of
+    /// items.
     ItemId(u64)
 }
 id! {

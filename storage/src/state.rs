@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalog::Role;
 use crate::codec::{Decoder, Encoder, Place};
 use crate::error::Result;
 use crate::id::{EntityId, InteractionId, TableId};
@@ -24,6 +25,8 @@ pub(crate) struct State {
     next_entity: BTreeMap<TableId, EntityId>,
     /// Interactions that were deleted since the database was created.
     deleted_interactions: u64,
+    /// The id of the next item, of whatever table: an id names one item of the database.
+    next_item: EntityId,
 }
 
 impl State {
@@ -36,6 +39,7 @@ impl State {
             next_file: 1,
             next_entity: BTreeMap::new(),
             deleted_interactions: 0,
+            next_item: 1,
         }
     }
 
@@ -55,6 +59,11 @@ impl State {
         }
         // Records from before deletions were counted end here.
         let deleted_interactions = if from.is_at_end() { 0 } else { from.u64()? };
+        // Those from when each table of items had ids of its own end here.
+        let next_item = match from.is_at_end() {
+            true => next_entity.values().copied().max().unwrap_or(1),
+            false => from.u64()?,
+        };
         from.finish()?;
         Ok(Some(State {
             generation,
@@ -63,6 +72,7 @@ impl State {
             next_file,
             next_entity,
             deleted_interactions,
+            next_item,
         }))
     }
 
@@ -79,6 +89,7 @@ impl State {
             out.u64(*next);
         }
         out.u64(self.deleted_interactions);
+        out.u64(self.next_item);
         bytes
     }
 
@@ -88,10 +99,16 @@ impl State {
         id
     }
 
-    pub(crate) fn new_entity(&mut self, table: TableId) -> EntityId {
+    pub(crate) fn new_entity(&mut self, table: TableId, role: Role) -> EntityId {
         let next = self.next_entity.entry(table).or_insert(1);
-        let id = *next;
-        *next += 1;
+        let id = match role {
+            Role::Item => self.next_item.max(*next),
+            Role::User | Role::Interaction => *next,
+        };
+        *next = id + 1;
+        if role == Role::Item {
+            self.next_item = *next;
+        }
         id
     }
 
@@ -100,6 +117,11 @@ impl State {
         let id = InteractionId(self.next_interaction);
         self.next_interaction += 1;
         id
+    }
+
+    /// The id that the next item gets.
+    pub(crate) fn next_item(&self) -> EntityId {
+        self.next_item
     }
 
     /// The id that the next interaction gets.
@@ -125,5 +147,55 @@ impl State {
     /// Forgets the counter of a dropped table, whose id is not used again.
     pub(crate) fn drop_table(&mut self, table: TableId) {
         self.next_entity.remove(&table);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Batch, Kv, KvOptions, RocksKv};
+
+    const PEOPLE: TableId = TableId(1);
+    const MOVIES: TableId = TableId(2);
+    const BOOKS: TableId = TableId(3);
+
+    /// The state that a record says.
+    fn read(record: Vec<u8>) -> State {
+        let dir = tempfile::tempdir().expect("a folder");
+        let kv = RocksKv::open(dir.path(), &KvOptions::default()).expect("opened");
+        let mut batch = Batch::default();
+        batch.put(Cf::Catalog, key::STATE.to_vec(), record);
+        kv.write(batch).expect("written");
+        State::load(&*kv.view()).expect("read").expect("there")
+    }
+
+    #[test]
+    fn an_id_names_one_item_of_all_tables() {
+        let mut state = State::new();
+        let ids = [
+            state.new_entity(MOVIES, Role::Item),
+            state.new_entity(PEOPLE, Role::User),
+            state.new_entity(BOOKS, Role::Item),
+            state.new_entity(MOVIES, Role::Item),
+            state.new_entity(PEOPLE, Role::User),
+        ];
+        assert_eq!(ids, [1, 1, 2, 3, 2]);
+        state.drop_table(MOVIES);
+        let mut again = read(state.encode());
+        assert_eq!(again, state);
+        assert_eq!(again.new_entity(BOOKS, Role::Item), 4);
+    }
+
+    #[test]
+    fn items_that_were_numbered_by_table_are_followed_by_ids_that_none_has() {
+        let mut state = State::new();
+        state.next_entity = [(PEOPLE, 9), (MOVIES, 5), (BOOKS, 3)].into();
+        let mut record = state.encode();
+        // A number below 251 takes one byte.
+        record.pop();
+        let mut state = read(record);
+        assert_eq!(state.new_entity(BOOKS, Role::Item), 9);
+        assert_eq!(state.new_entity(MOVIES, Role::Item), 10);
+        assert_eq!(state.new_entity(PEOPLE, Role::User), 9);
     }
 }

@@ -34,8 +34,10 @@ pub struct Case {
 /// What to evaluate on.
 #[derive(Clone, Debug, Default)]
 pub struct Task<'a> {
-    /// The catalogue, ascending: all of it is ranked.
+    /// The catalogue, ascending.
     pub items: &'a [ItemId],
+    /// The rows of it that are ranked; `None`: all.
+    pub among: Option<&'a FixedBitSet>,
     /// The users. Cases without held-out items are left out.
     pub cases: &'a [Case],
     /// The names of the groups.
@@ -162,6 +164,14 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Those of the numbers of all rows that are of ranked ones.
+    fn of_ranked(&self, counts: &[u32]) -> Vec<u32> {
+        match self.task.among {
+            None => counts.to_vec(),
+            Some(rows) => rows.ones().filter_map(|row| counts.get(row)).copied().collect(),
+        }
+    }
+
     fn all(&self, work: &Work) -> Result<Evaluation> {
         let total = self.cases.len() as u64;
         let mut tally = Tally::new(self);
@@ -243,7 +253,7 @@ impl<'a> Run<'a> {
                 *score = UNSCORED;
             }
         }
-        let best = top_k(scores, self.depth, Allow::All);
+        let best = top_k(scores, self.depth, self.task.among.map_or(Allow::All, Allow::Bits));
         Some(best.into_iter().map(|found| found.row).collect())
     }
 }
@@ -343,6 +353,7 @@ impl Tally {
 
     fn finish(self, run: &Run<'_>) -> Evaluation {
         let everybody = run.task.groups.len();
+        let ranked = run.task.among.map_or(run.task.items.len(), |rows| rows.count_ones(..));
         let mut figures = Vec::new();
         for model in 0..run.models.len() {
             for group in std::iter::once(everybody).chain(0..everybody) {
@@ -352,9 +363,9 @@ impl Tally {
                     let (value, standard_error) = match &self.shown[start + at] {
                         Shown::Which(shown) => {
                             let shown = shown.count_ones(..) as f64;
-                            (shown / run.task.items.len().max(1) as f64, None)
+                            (shown / ranked.max(1) as f64, None)
                         }
-                        Shown::HowOften(counts) => (skewness(counts), None),
+                        Shown::HowOften(counts) => (skewness(&run.of_ranked(counts)), None),
                         Shown::Unasked => mean(self.sums[start + at], users),
                     };
                     figures.push(Figure {
@@ -369,9 +380,8 @@ impl Tally {
             }
         }
         let protocol = format!(
-            "full ranking of {} items, training items masked, mean over {} users, \
+            "full ranking of {ranked} items, training items masked, mean over {} users, \
              equal scores in item order",
-            run.task.items.len(),
             run.cases.len(),
         );
         Evaluation { figures, unserved: self.unserved, protocol }

@@ -96,7 +96,7 @@ proptest! {
         let items = ids(20);
         let model = Table { items: items.clone(), scores: scores.clone() };
         let groups = ["a".to_owned(), "b".to_owned()];
-        let task = Task { items: &items, cases: &cases, groups: &groups, side: None };
+        let task = Task { items: &items, among: None, cases: &cases, groups: &groups, side: None };
         let metrics = [
             Metric::Recall(k), Metric::Precision(k), Metric::Hit(k), Metric::Ndcg(k),
             Metric::Map(k), Metric::Mrr(k), Metric::Coverage(k), Metric::Hubness(k),
@@ -157,7 +157,7 @@ fn a_model_of_an_older_catalogue_is_mapped_onto_the_new_one() {
     // In rows of the catalogue: had 4 (row 1, model row 1, which shifts the table by 5), and 2.
     let case = Case { history: vec![(0, 1.0), (1, 1.0)], held_out: vec![2, 3], group: None };
     let cases = [case];
-    let task = Task { items: &items, cases: &cases, groups: &[], side: None };
+    let task = Task { items: &items, among: None, cases: &cases, groups: &[], side: None };
     let metrics = [Metric::Recall(3), Metric::Ndcg(1), Metric::Coverage(3)];
     let found = evaluate(&[&model], &task, &metrics, &Work::quiet()).unwrap();
     let values: Vec<f64> = found.figures.iter().map(|figure| figure.value).collect();
@@ -171,7 +171,7 @@ fn several_models_share_one_pass() {
     let one = Table { items: items.clone(), scores: vec![4.0, 3.0, 2.0, 1.0] };
     let two = Table { items: items.clone(), scores: vec![1.0, 2.0, 3.0, 4.0] };
     let cases = [Case { history: vec![(0, 1.0)], held_out: vec![1], group: None }];
-    let task = Task { items: &items, cases: &cases, groups: &[], side: None };
+    let task = Task { items: &items, among: None, cases: &cases, groups: &[], side: None };
     let found = evaluate(&[&one, &two], &task, &[Metric::Mrr(4)], &Work::quiet()).unwrap();
     let values: Vec<f64> = found.figures.iter().map(|figure| figure.value).collect();
     assert_eq!(values, [1.0, 1.0 / 3.0]);
@@ -183,7 +183,7 @@ fn cancelled_evaluation_stops() {
     let items = ids(4);
     let model = Table { items: items.clone(), scores: vec![1.0; 4] };
     let cases = [Case { history: vec![(0, 1.0)], held_out: vec![1], group: None }];
-    let task = Task { items: &items, cases: &cases, groups: &[], side: None };
+    let task = Task { items: &items, among: None, cases: &cases, groups: &[], side: None };
     let work = Work::quiet();
     work.cancel.cancel();
     let result = evaluate(&[&model], &task, &[Metric::Mrr(4)], &work);

@@ -52,7 +52,7 @@ pub(super) fn compare(
     if version.pairs > PAIRS || version.items > ITEMS {
         return Ok(Compared::Not("a training would take long"));
     }
-    let items = train::catalogue(engine, snapshot, definition)?;
+    let items = train::items(engine, snapshot, definition)?;
     let sources = &serving.sources;
     let (data, rows) = train::counted_dataset(snapshot, sources, items, work, &mut |_| true)?;
     let since = engine.events_since(version.generation, snapshot, definition);

@@ -48,7 +48,7 @@ pub(crate) fn evaluate_forgetting(
     let named = named_test(snapshot, request, work)?;
     for name in &request.models {
         let definition = engine.model(snapshot, name)?;
-        let items = train::catalogue(engine, snapshot, &definition)?;
+        let items = train::items(engine, snapshot, &definition)?;
         let sources = engine.registry().sources(snapshot, &definition)?;
         let test = match &named {
             Some(test) => test.clone(),

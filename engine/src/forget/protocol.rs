@@ -273,7 +273,7 @@ impl Parts {
             if cases.is_empty() {
                 return Ok(None);
             }
-            let task = Task { items, cases: &cases, groups: &[], side: Some(side) };
+            let task = Task { items, among: None, cases: &cases, groups: &[], side: Some(side) };
             let metric = Metric::Recall(protocol.k);
             Ok(evaluate(&[model_on.as_ref()], &task, &[metric], work)?.value(0, metric))
         };

@@ -138,10 +138,9 @@ fn needs(
     let mut since = concern.map(|ticket| ticket.generation).max().unwrap_or(0);
     let looks = model::algorithm(&model.definition.algorithm)?.embeddings != Embeddings::Unused;
     if looks && since > 0 {
-        let own = model.definition.first_table().and_then(|table| catalog.table_by_id(table));
-        let items = own.and_then(|table| table.link.as_ref()).map(|link| link.item_table);
-        let made = items.and_then(|items| content.since.get(&items)).copied();
-        since = since.max(made.unwrap_or(0));
+        let tables = model.definition.item_tables(&catalog);
+        let made = tables.iter().filter_map(|table| content.since.get(table));
+        since = since.max(made.copied().max().unwrap_or(0));
     }
     Ok(Some(since).filter(|since| version.rid_of() < *since))
 }

@@ -25,6 +25,14 @@ impl EntityIndex {
         Ok(index)
     }
 
+    /// Of rows that ascend by id.
+    #[cfg(test)]
+    pub(crate) fn of<'a>(rows: impl IntoIterator<Item = (EntityId, &'a str)>) -> EntityIndex {
+        let mut index = EntityIndex::default();
+        rows.into_iter().for_each(|(id, key)| index.push(id, key));
+        index
+    }
+
     /// This index after the rows named in `changes` were inserted, updated or deleted.
     pub(super) fn patched(
         &self,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tastedb_storage::{Change, Column, ColumnId, Read, Snapshot, Table, TableId, WriteTxn};
 
-use super::Keyed;
+use super::{Keyed, Modality, modalities};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::Graphs;
@@ -51,7 +51,7 @@ pub struct GraphInfo {
 pub(crate) struct LiveGraphs {
     engine: Engine,
     snapshot: Snapshot,
-    table: TableId,
+    tables: Vec<TableId>,
     used: Mutex<BTreeMap<Key, Arc<Neighbours>>>,
 }
 
@@ -101,10 +101,10 @@ pub(crate) fn list(read: &dyn Read) -> Result<Vec<GraphInfo>> {
 }
 
 impl LiveGraphs {
-    /// The graphs of a table of items in a snapshot.
-    pub(crate) fn new(engine: &Engine, snapshot: &Snapshot, table: TableId) -> LiveGraphs {
+    /// The graphs of tables of items in a snapshot.
+    pub(crate) fn new(engine: &Engine, snapshot: &Snapshot, tables: Vec<TableId>) -> LiveGraphs {
         let (engine, snapshot) = (engine.clone(), snapshot.clone());
-        LiveGraphs { engine, snapshot, table, used: Mutex::default() }
+        LiveGraphs { engine, snapshot, tables, used: Mutex::default() }
     }
 
     /// Writes the files of the graphs that were used and are not stored as they are.
@@ -134,9 +134,14 @@ impl LiveGraphs {
         Ok(staged)
     }
 
-    fn current(&self, column: &Column, k: usize, work: &Work) -> Result<Arc<Neighbours>> {
-        let (store, snapshot) = (self.engine.store(), &self.snapshot);
-        let (live, table) = (self.engine.live(), self.table);
+    fn current(
+        &self,
+        table: TableId,
+        column: &Column,
+        k: usize,
+        work: &Work,
+    ) -> Result<Arc<Neighbours>> {
+        let (store, snapshot, live) = (self.engine.store(), &self.snapshot, self.engine.live());
         let matrix = live.embeddings(store, snapshot, table, column)?;
         let key = (table, column.id, k);
         let record = name(key);
@@ -184,20 +189,19 @@ impl LiveGraphs {
 impl Graphs for LiveGraphs {
     fn neighbours(&self, modality: &str, k: usize, work: &Work) -> Result<Arc<Neighbours>> {
         let catalog = self.snapshot.catalog().clone();
-        let column = catalog
-            .table_by_id(self.table)
-            .and_then(|table| table.columns().find(|column| column.name == modality))
-            .ok_or_else(|| Error::NoSuchModality {
-                name: modality.to_owned(),
-                known: Vec::new(),
-            })?;
-        let key = (self.table, column.id, k);
+        let mut known = modalities(&catalog, &self.tables);
+        let Some(at) = known.iter().position(|known| known.name == modality) else {
+            let known = known.into_iter().map(|known| known.name).collect();
+            return Err(Error::NoSuchModality { name: modality.to_owned(), known });
+        };
+        let Modality { table, column, .. } = known.swap_remove(at);
+        let key = (table, column.id, k);
         let used = |used: &mut BTreeMap<Key, Arc<Neighbours>>| used.get(&key).cloned();
         let mut all = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(graph) = used(&mut all) {
             return Ok(graph);
         }
-        let graph = self.current(column, k, work)?;
+        let graph = self.current(table, column, k, work)?;
         all.insert(key, Arc::clone(&graph));
         Ok(graph)
     }

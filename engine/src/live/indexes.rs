@@ -7,7 +7,7 @@ use tastedb_storage::{
     Change, Column, ColumnId, ColumnType, ItemId, Read, Snapshot, Store, TableId,
 };
 
-use super::{Keyed, Live};
+use super::{Keyed, Live, in_tables};
 use crate::error::{Error, Result};
 use crate::history::SideData;
 use crate::index::CurrentIndex;
@@ -15,7 +15,7 @@ use crate::index::kept::factors::{self, FactorVectors};
 use crate::index::kept::{Loaded, artifact};
 use crate::registry::Serving;
 use crate::similarity::Similarity;
-use crate::train::item_table;
+use crate::train::item_tables;
 
 /// Files that are open, and by column and file what they cover.
 #[derive(Default)]
@@ -86,26 +86,22 @@ impl Live {
         if index.dim() != vectors.dim {
             return Ok(None);
         }
-        let table = item_table(snapshot, &serving.definition)?;
-        let entities = self.entities(store, snapshot, table)?;
+        let tables = item_tables(snapshot, &serving.definition)?;
+        let catalogue = self.catalogue(store, snapshot, &tables)?;
         let key = (model.clone(), number, serving.version.version);
         // What older files and versions covered is let go of here, the one place where the map grows.
         self.indexes.models.retain(|other| other.0 != key.0 || *other == key);
         let current = self.indexes.models.at(key).get(
             store,
             snapshot,
-            |change| match change {
-                Change::Row { table: of, .. } => *of == table,
-                Change::Schema => true,
-                Change::Embedding { .. } | Change::Interaction { .. } => false,
-            },
+            |change| in_tables(change, &tables),
             |old| -> Result<CurrentIndex> {
                 if let Some((old, _)) = old.filter(|(_, changes)| touched(changes).is_some()) {
-                    return Ok(old.patched_rows(entities.items()));
+                    return Ok(old.patched_rows(catalogue.items()));
                 }
                 let vectors = FactorVectors::of(serving)
                     .ok_or_else(|| Error::NotFitted { model: model.clone() })?;
-                Ok(CurrentIndex::new(index, Arc::new(vectors), entities.items()))
+                Ok(CurrentIndex::new(index, Arc::new(vectors), catalogue.items()))
             },
         )?;
         Ok(Some(current).filter(|current| !current.is_outdated()))
@@ -119,16 +115,18 @@ impl Live {
         self.indexes.models.retain(|(_, number, _)| numbers.contains(number));
     }
 
-    /// The embeddings of every vector column of an item table, as a similarity compares them, and the
-    /// indexes of those that have one by it.
+    /// The embeddings of every vector column of tables of items, as a similarity compares them, and the
+    /// indexes of those that have one by it. An index tells rows of its own table, so that of several none
+    /// is of use.
     pub(crate) fn side_with_indexes(
         &self,
         store: &Store,
         snapshot: &Snapshot,
-        table: TableId,
+        tables: &[TableId],
         similarity: Similarity,
     ) -> Result<SideData> {
-        let mut side = self.side_by(store, snapshot, table, similarity)?;
+        let mut side = self.side_by(store, snapshot, tables, similarity)?;
+        let &[table] = tables else { return Ok(side) };
         let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(side) };
         for column in table.columns() {
             if let ColumnType::Vector { .. } = column.ty

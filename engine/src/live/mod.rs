@@ -4,6 +4,7 @@
 //! list is too short.
 
 mod cached;
+mod catalogue;
 mod counts;
 mod entity_index;
 mod graphs;
@@ -16,10 +17,11 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tastedb_storage::{
-    Change, Column, ColumnId, ColumnType, ItemId, Read, Snapshot, Store, TableId,
+    Catalog, Change, Column, ColumnId, ColumnType, ItemId, Read, Snapshot, Store, Table, TableId,
 };
 
 pub use cached::Cached;
+pub(crate) use catalogue::{Catalogue, Place};
 pub use entity_index::EntityIndex;
 pub use graphs::GraphInfo;
 pub(crate) use graphs::{
@@ -40,6 +42,8 @@ const RESPONSES: usize = 16;
 #[derive(Default)]
 pub struct Live {
     entities: Keyed<TableId, EntityIndex>,
+    /// Of several tables.
+    catalogues: Keyed<Vec<TableId>, Catalogue>,
     counts: Keyed<TableId, Vec<u32>>,
     trends: Keyed<TableId, trend::Trend>,
     responses: Keyed<responses::Key, responses::Responses>,
@@ -95,11 +99,7 @@ impl Live {
         self.entities.at(table).get(
             store,
             snapshot,
-            |change| match change {
-                Change::Row { table: t, .. } => *t == table,
-                Change::Schema => true,
-                _ => false,
-            },
+            |change| in_tables(change, &[table]),
             |old| match old {
                 None => EntityIndex::build(snapshot, table),
                 Some((index, changes)) => index.patched(snapshot, table, changes),
@@ -168,14 +168,14 @@ impl Live {
         Ok(ClickRates::new((of(clicks)?, clicks), of(shown)?))
     }
 
-    /// The embeddings of every vector column of an item table.
+    /// The embeddings of every vector column of tables of items.
     pub(crate) fn side_data(
         &self,
         store: &Store,
         snapshot: &Snapshot,
-        table: TableId,
+        tables: &[TableId],
     ) -> Result<SideData> {
-        self.side_by(store, snapshot, table, Similarity::Cosine)
+        self.side_by(store, snapshot, tables, Similarity::Cosine)
     }
 
     /// The same as a similarity compares them.
@@ -183,16 +183,16 @@ impl Live {
         &self,
         store: &Store,
         snapshot: &Snapshot,
-        table: TableId,
+        tables: &[TableId],
         similarity: Similarity,
     ) -> Result<SideData> {
         let mut side = SideData::default();
-        let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(side) };
-        for column in table.columns() {
-            if let ColumnType::Vector { .. } = column.ty {
-                let matrix = self.vectors(store, snapshot, table.id, column, similarity)?;
-                side.embeddings.insert(column.name.clone(), matrix);
+        for Modality { name, table, column } in modalities(snapshot.catalog(), tables) {
+            let mut matrix = self.vectors(store, snapshot, table, column, similarity)?;
+            if matrix.modality() != name {
+                matrix = Arc::new(matrix.named(&name));
             }
+            side.embeddings.insert(name, matrix);
         }
         Ok(side)
     }
@@ -254,21 +254,17 @@ impl Live {
 }
 
 impl Live {
-    /// Adds what is taken off the hubs of every vector column of an item table. Made once, at the price of some
+    /// Adds what is taken off the hubs of every vector column of tables of items. Made once, at the price of some
     /// hundred products for each item, and patched after that.
     pub(crate) fn add_hubs(
         &self,
         store: &Store,
         snapshot: &Snapshot,
-        table: TableId,
+        tables: &[TableId],
         side: &mut SideData,
     ) -> Result<()> {
-        let Some(table) = snapshot.catalog().table_by_id(table) else { return Ok(()) };
-        for column in table.columns() {
-            if let ColumnType::Vector { .. } = column.ty {
-                let hubs = self.hubs(store, snapshot, table.id, column)?;
-                side.hubs.insert(column.name.clone(), hubs);
-            }
+        for Modality { name, table, column } in modalities(snapshot.catalog(), tables) {
+            side.hubs.insert(name, self.hubs(store, snapshot, table, column)?);
         }
         Ok(())
     }
@@ -313,6 +309,41 @@ fn touched(changes: &[Change]) -> Option<Vec<ItemId>> {
     items.sort_unstable();
     items.dedup();
     Some(items)
+}
+
+/// A vector column of a table of items, by the name that a model has for it.
+pub(crate) struct Modality<'a> {
+    pub(crate) name: String,
+    pub(crate) table: TableId,
+    pub(crate) column: &'a Column,
+}
+
+/// The modalities of tables of items. Of several tables each has its own, `movies.plot`: that two columns
+/// are of one space is not to be seen, and text embeddings of two tables never are.
+pub(crate) fn modalities<'a>(catalog: &'a Catalog, tables: &[TableId]) -> Vec<Modality<'a>> {
+    let known = tables.iter().filter_map(|table| catalog.table_by_id(*table));
+    let columns = known.flat_map(|table| table.columns().map(move |column| (table, column)));
+    let vectors = columns.filter(|(_, column)| matches!(column.ty, ColumnType::Vector { .. }));
+    let alone = tables.len() == 1;
+    let named = vectors.map(|(table, column)| {
+        let name = modality(table, &column.name, alone);
+        Modality { name, table: table.id, column }
+    });
+    named.collect()
+}
+
+/// The name of a modality that a column of a table is, alone or beside those of other tables.
+fn modality(table: &Table, column: &str, alone: bool) -> String {
+    if alone { column.to_owned() } else { format!("{}.{column}", table.name) }
+}
+
+/// Whether a change is of the rows of some tables.
+fn in_tables(change: &Change, tables: &[TableId]) -> bool {
+    match change {
+        Change::Row { table, .. } => tables.contains(table),
+        Change::Schema => true,
+        Change::Embedding { .. } | Change::Interaction { .. } => false,
+    }
 }
 
 fn in_table(change: &Change, table: TableId) -> bool {

@@ -17,7 +17,7 @@ use super::source::alone;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, SideData, UNSCORED};
-use crate::live::EntityIndex;
+use crate::live::Catalogue;
 use crate::model::Model;
 use crate::registry::Serving;
 use crate::topk::{self, Allow};
@@ -35,11 +35,10 @@ pub(super) fn recommend(
     let serving = serving(engine, snapshot, request)?;
     let definition = &serving.definition;
     let users = engine.live().entities(engine.store(), snapshot, request.table)?;
-    let items = crate::train::item_table(snapshot, definition)?;
-    if request.items.is_some_and(|asked| asked != items) {
+    let items = crate::train::catalogue(engine, snapshot, definition)?;
+    if request.items.is_some_and(|asked| items.place(asked).is_none()) {
         return Err(Error::WrongTable { model: definition.name.clone() });
     }
-    let items = engine.live().entities(engine.store(), snapshot, items)?;
     trace.stage("plan", || format!("{} users, source: {}", users.len(), definition.name));
 
     let mut allowed = match &request.candidates {
@@ -62,7 +61,7 @@ pub(super) fn recommend(
     trace.stage("candidates", || format!("{} of {} users", allowed.count_ones(..), users.len()));
 
     let mut scores = vec![UNSCORED; users.len()];
-    if let Some(row) = items.row_of(item.0) {
+    if let Some(row) = items.row_of(item) {
         let model = serving.on_catalogue(engine, snapshot, &items)?;
         let side = crate::train::live_side_data(engine, snapshot, &serving)?;
         let ask =
@@ -76,7 +75,7 @@ pub(super) fn recommend(
             scores[row] = score;
         }
     }
-    trace.stage("score", || format!("item {}", items.row_of(item.0).map_or("?", |r| items.key(r))));
+    trace.stage("score", || format!("item {}", items.key_of(item).unwrap_or("?")));
 
     let wanted = request.k.saturating_add(request.offset);
     let best = topk::top_k(&scores, wanted.min(users.len()), Allow::Bits(&allowed));
@@ -129,7 +128,7 @@ struct Ask<'a> {
     snapshot: &'a Snapshot,
     serving: &'a Serving,
     model: &'a dyn Model,
-    items: &'a EntityIndex,
+    items: &'a Catalogue,
     side: &'a SideData,
     row: u32,
 }
@@ -138,7 +137,7 @@ impl Ask<'_> {
     /// What the model makes of the item for one user; unscored where it has nothing to go on.
     fn score(&self, user: UserId) -> Result<f32> {
         let folded = fold(self.snapshot, &[Context::User(user)], &self.serving.sources)?;
-        let row = |(item, weight): (ItemId, f32)| Some((self.items.row_of(item.0)?, weight));
+        let row = |(item, weight): (ItemId, f32)| Some((self.items.row_of(item)?, weight));
         let entries: Vec<(u32, f32)> = folded.entries.into_iter().filter_map(row).collect();
         let input = ScoreInput {
             history: History::new(&entries),

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tastedb_storage::Snapshot;
+use tastedb_storage::{Read, Snapshot};
 
 use super::request::Request;
 use super::response::{ItemReason, Recommendation, Response};
@@ -46,13 +46,16 @@ pub(crate) fn explain(
     let entities = &response.entities;
     let setting = Setting { engine, snapshot, request, entities, interactions: None };
     let mut shared = engine.shared_terms(snapshot, request.table);
+    let table = snapshot.catalog().table_by_id(request.table);
     for row in rows {
         let by = response.questions.0.iter().find(|question| question.source.name == row.source);
         if let Some(Question { source, asked }) = by {
             row.reasons = source.reasons(asked, &setting, row.row, k)?;
             for ItemReason { item, modality, terms, .. } in &mut row.reasons {
-                if let Some(modality) = modality {
-                    *terms = shared.of(modality, [row.id, *item])?;
+                let column = table.zip(modality.as_deref());
+                let column = column.and_then(|(of, by)| asked.catalogue.column(of, by));
+                if let Some(column) = column {
+                    *terms = shared.of(column, [row.id, *item])?;
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tastedb_storage::EntityId;
+use tastedb_storage::{EntityId, TableId};
 
 use super::explain::Questions;
 use crate::live::EntityIndex;
@@ -44,6 +44,8 @@ pub struct Recommendation {
 /// One thing that a recommendation rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemReason {
+    /// The table that the item is a row of: another than that of the answer where a model is of several.
+    pub table: TableId,
     /// The item of the history that carried the score.
     pub item: EntityId,
     /// Its share of the positive part of the score, 0 to 1.

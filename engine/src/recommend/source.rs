@@ -14,7 +14,7 @@ use super::response::ItemReason;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::history::{History, ScoreInput, Served, SideData, UNSCORED};
-use crate::live::EntityIndex;
+use crate::live::{Catalogue, EntityIndex, Place};
 use crate::model::{Model, OnCatalogue, Retrieved, Wanted, near};
 use crate::projection::Projected;
 use crate::registry::Serving;
@@ -65,8 +65,11 @@ pub(super) struct Setting<'a> {
 
 /// A model's view of a request: its input, kept to explain the answer.
 pub(super) struct Asked {
-    /// Items of the history with their weights, aligned with `entries`.
-    pub(super) history: Vec<ItemId>,
+    /// What the model ranks: the table of the request, with others where it is a model of several.
+    pub(super) catalogue: Arc<Catalogue>,
+    /// The items of the history, aligned with `entries`.
+    history: Vec<ItemId>,
+    /// Their rows in the catalogue, with weights.
     entries: Vec<(u32, f32)>,
     side: SideData,
     vectors: Vec<(String, Vec<f32>)>,
@@ -102,8 +105,8 @@ impl Resolved {
                 "random" => Kind::Random,
                 name => {
                     let serving = engine.registry().serving(snapshot, name)?;
-                    let items = crate::train::item_table(snapshot, &serving.definition)?;
-                    if items != request.table {
+                    let tables = crate::train::item_tables(snapshot, &serving.definition)?;
+                    if !tables.contains(&request.table) {
                         return Err(Error::WrongTable { model: name.to_string() });
                     }
                     Kind::Model(serving)
@@ -153,11 +156,11 @@ impl Resolved {
     }
 
     /// The model, asked about the live rows, if this source is one.
-    fn model(&self, setting: &Setting<'_>) -> Result<Option<Live<'_>>> {
+    fn model(&self, setting: &Setting<'_>, asked: &Asked) -> Result<Option<Live<'_>>> {
         Ok(match &self.kind {
             Kind::Model(serving) => {
                 let (engine, snapshot) = (setting.engine, setting.snapshot);
-                Some(Live::Trained(serving.on_catalogue(engine, snapshot, setting.entities)?))
+                Some(Live::Trained(serving.on_catalogue(engine, snapshot, &asked.catalogue)?))
             }
             Kind::Vectors(near) => Some(Live::Near(near.as_ref())),
             _ => None,
@@ -172,21 +175,28 @@ impl Resolved {
         allowed: &FixedBitSet,
         n_allowed: usize,
     ) -> Result<Option<(Retrieved, Asked)>> {
-        let Some(model) = self.model(setting)? else { return Ok(None) };
-        if !model.get().is_live() {
-            return Ok(None);
-        }
-        let asked = Asked::new(&self.kind, setting)?;
+        let Some(asked) = Asked::new(&self.kind, setting)? else { return Ok(None) };
+        let Some(model) = self.model(setting, &asked)? else { return Ok(None) };
+        let catalogue = Arc::clone(&asked.catalogue);
         let similar = match setting.similar_to() {
             None => None,
-            Some(item) => match setting.entities.row_of(item.0) {
+            Some(item) => match catalogue.row_of(item) {
                 None => return Ok(None),
                 row => row,
             },
         };
+        let place = asked.place(setting)?;
+        let of_all = place.all_of(allowed, catalogue.items().len());
+        let allowed = of_all.as_ref().unwrap_or(allowed);
         let wanted = Wanted { similar, k, allowed, n_allowed };
-        let found = asked.with(setting, |input| model.get().retrieve(input, &wanted));
-        Ok(found.map(|found| (found, asked)))
+        let Some(mut found) = asked.with(|input| model.get().retrieve(input, &wanted)) else {
+            return Ok(None);
+        };
+        for best in &mut found.rows {
+            // None but rows of the table were allowed.
+            best.row = place.own(best.row).unwrap_or(best.row);
+        }
+        Ok(Some((found, asked)))
     }
 
     /// What of the history speaks for a row, strongest first.
@@ -197,12 +207,14 @@ impl Resolved {
         row: u32,
         k: usize,
     ) -> Result<Vec<ItemReason>> {
-        let Some(model) = self.model(setting)? else { return Ok(Vec::new()) };
-        let found = asked.with(setting, |input| model.get().explain(input, row, k));
+        let Some(model) = self.model(setting, asked)? else { return Ok(Vec::new()) };
+        let Some(row) = asked.place(setting)?.in_all(row) else { return Ok(Vec::new()) };
+        let found = asked.with(|input| model.get().explain(input, row, k));
         let named = |reason: crate::history::Reason| {
-            let item = asked.history.get(reason.entry)?.0;
+            let item = *asked.history.get(reason.entry)?;
+            let table = asked.catalogue.table_of(item)?;
             let (share, modality) = (reason.share, reason.modality);
-            Some(ItemReason { item, share, modality, terms: Vec::new() })
+            Some(ItemReason { table, item: item.0, share, modality, terms: Vec::new() })
         };
         Ok(found.into_iter().filter_map(named).collect())
     }
@@ -229,21 +241,22 @@ impl Resolved {
     }
 
     fn score_model(&self, setting: &Setting<'_>) -> Result<(Scores, Option<Asked>)> {
-        let entities = setting.entities;
-        let Some(model) = self.model(setting)? else { return Ok(nothing(entities.len())) };
+        let n = setting.entities.len();
+        let Some(asked) = Asked::new(&self.kind, setting)? else { return Ok(nothing(n)) };
+        let Some(model) = self.model(setting, &asked)? else { return Ok(nothing(n)) };
         let model = model.get();
-        let asked = Asked::new(&self.kind, setting)?;
-        let mut values = vec![UNSCORED; entities.len()];
+        let mut values = vec![UNSCORED; asked.catalogue.items().len()];
         let served = match setting.similar_to() {
-            Some(item) => match entities.row_of(item.0) {
-                Some(row) => asked.with(setting, |input| model.similar(input, row, &mut values)),
+            Some(item) => match asked.catalogue.row_of(item) {
+                Some(row) => asked.with(|input| model.similar(input, row, &mut values)),
                 None => Served::No,
             },
-            None => asked.with(setting, |input| model.score(input, &mut values)),
+            None => asked.with(|input| model.score(input, &mut values)),
         };
         if served == Served::No {
-            return Ok(nothing(entities.len()));
+            return Ok(nothing(n));
         }
+        let values = asked.place(setting)?.scores(values);
         Ok((Scores { values, served }, Some(asked)))
     }
 }
@@ -257,17 +270,21 @@ pub(super) fn near_content(
     k: usize,
 ) -> Result<Vec<Scored>> {
     let (engine, snapshot) = (setting.engine, setting.snapshot);
-    let table = setting.request.table;
+    let tables = &[setting.request.table];
     let side =
-        engine.live().side_with_indexes(engine.store(), snapshot, table, Similarity::Cosine)?;
+        engine.live().side_with_indexes(engine.store(), snapshot, tables, Similarity::Cosine)?;
     let share = 1.0 / side.embeddings.len().max(1) as f32;
     if side.embeddings.values().all(|matrix| matrix.is_empty()) {
         return Ok(Vec::new());
     }
     let model = near(side.embeddings.keys().cloned(), Similarity::Cosine, false);
     let similar = setting.similar_to().and_then(|item| setting.entities.row_of(item.0));
+    // Other tables' items are near to none of this one's.
+    let own = asked.history.iter().zip(&asked.entries);
+    let own = own.filter_map(|(item, entry)| Some((setting.entities.row_of(item.0)?, entry.1)));
+    let own: Vec<(u32, f32)> = own.collect();
     let input = ScoreInput {
-        history: History::new(&asked.entries),
+        history: History::new(&own),
         items: setting.entities.items(),
         side: &side,
         vectors: &[],
@@ -376,9 +393,10 @@ pub(super) fn popularity(setting: &Setting<'_>) -> Result<Vec<f32>> {
 }
 
 impl Asked {
-    fn new(kind: &Kind, setting: &Setting<'_>) -> Result<Asked> {
+    /// What is asked; `None` where the source is no model.
+    fn new(kind: &Kind, setting: &Setting<'_>) -> Result<Option<Asked>> {
         let (engine, snapshot, request) = (setting.engine, setting.snapshot, setting.request);
-        let (sources, side): (&[Projected], SideData) = match kind {
+        let (sources, side, catalogue): (&[Projected], SideData, _) = match kind {
             Kind::Model(serving) => {
                 // All of a model's tables are of the same users.
                 let about = |source: &Projected| request.is_about(snapshot, source.table);
@@ -386,22 +404,26 @@ impl Asked {
                     true => serving.sources.as_slice(),
                     false => &[],
                 };
-                (sources, crate::train::live_side_data(engine, snapshot, serving)?)
+                let side = crate::train::live_side_data(engine, snapshot, serving)?;
+                let catalogue = crate::train::catalogue(engine, snapshot, &serving.definition)?;
+                (sources, side, catalogue)
             }
-            _ => {
-                let (live, store, table) = (engine.live(), engine.store(), request.table);
-                let mut side = live.side_with_indexes(store, snapshot, table, request.metric())?;
+            Kind::Vectors(_) => {
+                let (live, store, tables) = (engine.live(), engine.store(), &[request.table]);
+                let mut side = live.side_with_indexes(store, snapshot, tables, request.metric())?;
                 if request.correct_hubs {
-                    live.add_hubs(store, snapshot, table, &mut side)?;
+                    live.add_hubs(store, snapshot, tables, &mut side)?;
                 }
-                (&[], side)
+                let catalogue = Catalogue::one(request.table, Arc::clone(setting.entities));
+                (&[], side, Arc::new(catalogue))
             }
+            Kind::Popular | Kind::Trending | Kind::Latest | Kind::Random => return Ok(None),
         };
         let folded: Folded = super::context::fold(setting.snapshot, &request.contexts, sources)?;
         let mut history = Vec::with_capacity(folded.entries.len());
         let mut entries = Vec::with_capacity(folded.entries.len());
         for (item, weight) in folded.entries {
-            if let Some(row) = setting.entities.row_of(item.0) {
+            if let Some(row) = catalogue.row_of(item) {
                 history.push(item);
                 entries.push((row, weight));
             }
@@ -410,25 +432,29 @@ impl Asked {
         let mut vectors = Vec::new();
         for context in &request.contexts {
             if let Context::Vector(column, vector) = context
-                && let Some(column) = table.and_then(|t| t.column_by_id(*column))
+                && let Some(table) = table
+                && let Some(column) = table.column_by_id(*column)
             {
-                vectors.push((column.name.clone(), vector.clone()));
+                let name = catalogue.modality(table, &column.name);
+                vectors.push((name, vector.clone()));
             }
         }
-        Ok(Asked { history, entries, side, vectors })
+        Ok(Some(Asked { catalogue, history, entries, side, vectors }))
+    }
+
+    /// How the rows of the request's table lie in the catalogue.
+    fn place(&self, setting: &Setting<'_>) -> Result<Place<'_>> {
+        let table = setting.request.table;
+        self.catalogue.place(table).ok_or_else(|| Error::NoSuchTable(table.to_string()))
     }
 
     /// The input as models take it.
-    pub(super) fn with<R>(
-        &self,
-        setting: &Setting<'_>,
-        ask: impl FnOnce(&ScoreInput<'_>) -> R,
-    ) -> R {
+    fn with<R>(&self, ask: impl FnOnce(&ScoreInput<'_>) -> R) -> R {
         let vectors: Vec<(&str, &[f32])> =
             self.vectors.iter().map(|(name, v)| (name.as_str(), v.as_slice())).collect();
         ask(&ScoreInput {
             history: History::new(&self.entries),
-            items: setting.entities.items(),
+            items: self.catalogue.items(),
             side: &self.side,
             vectors: &vectors,
         })

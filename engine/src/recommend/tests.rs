@@ -9,6 +9,8 @@ use super::{Context, Request, Response, Source};
 use crate::made_up::{self, Tables};
 use crate::{Engine, ModelOptions, TrainRequest, Work};
 
+mod several_tables;
+
 struct Shop {
     engine: Engine,
     people: TableId,

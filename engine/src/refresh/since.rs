@@ -178,7 +178,7 @@ impl Log {
             return Ok(None);
         };
         let definition = &serving.definition;
-        let items = train::item_table(snapshot, definition)?;
+        let items = train::item_tables(snapshot, definition)?;
         // One that looks at embeddings whenever it answers has nothing to take in.
         let looks = model::algorithm(&definition.algorithm)?.embeddings == Embeddings::InTraining;
         let mut log = Log::default();
@@ -199,8 +199,8 @@ impl Log {
                         log.removed += 1;
                     }
                 }
-                Change::Row { table, .. } if *table == items => log.rows = true,
-                Change::Embedding { table, .. } if *table == items => log.embeddings |= looks,
+                Change::Row { table, .. } if items.contains(table) => log.rows = true,
+                Change::Embedding { table, .. } if items.contains(table) => log.embeddings |= looks,
                 Change::Schema => log.schema = true,
                 Change::Interaction { .. } | Change::Row { .. } | Change::Embedding { .. } => {}
             }

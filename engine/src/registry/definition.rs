@@ -4,7 +4,7 @@
 //! published file that the version names. Expressions are kept as the text they were written in:
 //! the engine does not know SQL, it asks its [`ProjectionCompiler`](crate::ProjectionCompiler).
 
-use tastedb_storage::TableId;
+use tastedb_storage::{Catalog, TableId};
 
 use super::fields::Fields;
 use super::policy::RefreshPolicy;
@@ -155,9 +155,18 @@ impl ModelDefinition {
         all.map(|(name, value)| format!("{name} = {value}"))
     }
 
-    /// The first of the tables it learns from.
-    pub fn first_table(&self) -> Option<TableId> {
-        self.tables.first().map(|source| source.table)
+    /// The tables of the items that it learns of, in the order of its tables of interactions.
+    pub fn item_tables(&self, catalog: &Catalog) -> Vec<TableId> {
+        let mut tables = Vec::new();
+        for source in &self.tables {
+            let table = catalog.table_by_id(source.table);
+            if let Some(link) = table.and_then(|table| table.link.as_ref())
+                && !tables.contains(&link.item_table)
+            {
+                tables.push(link.item_table);
+            }
+        }
+        tables
     }
 
     /// Whether it learns from a table.

@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::forget::Corrections;
 use crate::index::kept::factors;
-use crate::live::{Cached, EntityIndex};
+use crate::live::{Cached, Catalogue};
 use crate::model::{self, Held, Layout, Lie, Model, OnCatalogue};
 use crate::options::ModelOptions;
 use crate::projection::{PlainProjection, Projected, Projection, ProjectionCompiler};
@@ -43,7 +43,7 @@ pub struct NewModel {
     /// The algorithm; `None` stands for [`model::DEFAULT`].
     pub algorithm: Option<String>,
     /// The interaction tables that it learns from, with the texts of `WEIGHT` and `WHERE`; at
-    /// least one, all of the same users and items.
+    /// least one, all of the same users. Those of several tables of items make one model of all of them.
     pub tables: Vec<TrainingTable<String>>,
     /// The settings of `WITH`, those of the refresh policy included.
     pub options: ModelOptions,
@@ -106,33 +106,33 @@ impl Serving {
         Ok(self.corrections.model(snapshot, self)?.is_some())
     }
 
-    /// The model, asked about the items of a snapshot, which `entities` are.
+    /// The model, asked about the items of a snapshot, which `catalogue` is.
     pub(crate) fn on_catalogue(
         self: &Arc<Self>,
         engine: &Engine,
         snapshot: &Snapshot,
-        entities: &EntityIndex,
+        catalogue: &Catalogue,
     ) -> Result<OnCatalogue<'static>> {
-        let (store, model) = (engine.store(), self.model.as_ref());
-        let table = train::item_table(snapshot, &self.definition)?;
+        let (store, model, items) = (engine.store(), self.model.as_ref(), catalogue.items());
+        let tables = train::item_tables(snapshot, &self.definition)?;
         let touches = |change: &Change| match change {
-            Change::Row { table: of, .. } | Change::Embedding { table: of, .. } => *of == table,
+            Change::Row { table, .. } | Change::Embedding { table, .. } => tables.contains(table),
             Change::Schema => true,
             Change::Interaction { .. } => false,
         };
         let layout = self.layouts.get(store, snapshot, touches, |old| {
-            let lie = Lie::new(model, self.untouched.as_deref(), entities.items());
+            let lie = Lie::new(model, self.untouched.as_deref(), items);
             let matrices = match lie.new.is_empty() {
                 true => Vec::new(),
                 false => {
-                    let side = engine.live().side_data(store, snapshot, table)?;
+                    let side = engine.live().side_data(store, snapshot, &tables)?;
                     side.embeddings.into_values().collect()
                 }
             };
-            let changed = old.map(|(_, changes)| changed(changes, &lie, model, entities));
+            let changed = old.map(|(_, changes)| changed(changes, &lie, model, catalogue));
             let before =
                 old.map(|(layout, _)| layout).zip(changed.as_ref().and_then(Option::as_deref));
-            Ok::<_, Error>(lie.layout(model, entities.items(), &matrices, before))
+            Ok::<_, Error>(lie.layout(model, items, &matrices, before))
         })?;
         let index = engine.live().factor_index(store, snapshot, self)?;
         Ok(OnCatalogue::new(Held::Shared(self.answering(snapshot)?), layout, index))
@@ -145,14 +145,14 @@ fn changed(
     changes: &[Change],
     lie: &Lie,
     model: &dyn Model,
-    entities: &EntityIndex,
+    catalogue: &Catalogue,
 ) -> Option<Vec<ItemId>> {
     let mut items = Vec::with_capacity(changes.len());
     for change in changes {
         let known = |id: u64| lie.knows(model, ItemId(id));
         match change {
             // What is gone is not known any more.
-            Change::Row { id, .. } if entities.row_of(*id).is_none() => {
+            Change::Row { id, .. } if catalogue.row_of(ItemId(*id)).is_none() => {
                 if model.items().binary_search(&ItemId(*id)).is_ok() {
                     return None;
                 }
@@ -284,19 +284,14 @@ impl Registry {
         given: &[TrainingTable<String>],
     ) -> Result<Vec<TrainingTable>> {
         let mut tables = Vec::with_capacity(given.len());
-        let mut ends = None;
+        let mut users = None;
         for source in given {
             let name = &source.table;
             let table = catalog.table(name).ok_or_else(|| Error::NoSuchTable(name.clone()))?;
             let wanted = "a model learns from a table of interactions";
             let wrong = || Error::WrongRole { table: table.name.clone(), wanted };
             let link = table.link.as_ref().ok_or_else(wrong)?;
-            let (users, items) = *ends.get_or_insert((link.user_table, link.item_table));
-            if link.item_table != items {
-                let what = "a model over several tables of items";
-                return Err(Error::NotSupported { what });
-            }
-            if link.user_table != users {
+            if link.user_table != *users.get_or_insert(link.user_table) {
                 let what = "a model over several tables of users";
                 return Err(Error::NotSupported { what });
             }
@@ -374,23 +369,26 @@ impl Registry {
         snapshot: &Snapshot,
         items: TableId,
     ) -> Result<Option<Arc<Serving>>> {
+        let best = self.default_definition(snapshot, items)?;
+        best.map(|definition| self.serving(snapshot, &definition.name)).transpose()
+    }
+
+    /// What that model is.
+    pub(crate) fn default_definition(
+        &self,
+        snapshot: &Snapshot,
+        items: TableId,
+    ) -> Result<Option<ModelDefinition>> {
         let mut best: Option<ModelDefinition> = None;
         for model in self.list(snapshot)? {
-            let fits = match model.definition.first_table() {
-                None => false,
-                Some(table) => {
-                    let table = self.table(snapshot, &model.definition, table)?;
-                    table.link.as_ref().is_some_and(|link| link.item_table == items)
-                }
-            };
-            if fits
-                && model.serving.is_some()
+            if model.serving.is_some()
+                && model.definition.item_tables(snapshot.catalog()).contains(&items)
                 && best.as_ref().is_none_or(|b| model.definition.created < b.created)
             {
                 best = Some(model.definition);
             }
         }
-        best.map(|definition| self.serving(snapshot, &definition.name)).transpose()
+        Ok(best)
     }
 
     /// The loaded serving version of a model as of `snapshot`.

@@ -24,7 +24,13 @@ pub(crate) struct Split {
 impl Split {
     /// The evaluation on all users with something held out.
     pub(crate) fn task(&self) -> Task<'_> {
-        Task { items: &self.train.items, cases: &self.cases, groups: &[], side: Some(&self.side) }
+        Task {
+            items: &self.train.items,
+            among: None,
+            cases: &self.cases,
+            groups: &[],
+            side: Some(&self.side),
+        }
     }
 }
 

@@ -38,15 +38,15 @@ pub(crate) fn create(
     let roles = [Role::Interaction];
     let expected = "a table of interactions, which is what a model learns from";
     let mut tables = Vec::with_capacity(create.tables.len());
-    let mut ends = None;
+    let mut users = None;
     for given in &create.tables {
         let table = names::table_of(&catalog, &given.table, &roles, expected)?;
-        let link = table.link.as_ref().map(|link| (link.user_table, link.item_table));
-        if link != *ends.get_or_insert(link) {
-            let what = "a model over tables of different users or items";
+        let own = table.link.as_ref().map(|link| link.user_table);
+        if own != *users.get_or_insert(own) {
+            let what = "a model over tables of different users";
             return Err(Error::not_supported(what).at(given.table.span).hint(
-                "the tables of a model refer to the same table of users and the same table of \
-                 items; make one model for each table of items and blend them with USING",
+                "the tables of a model refer to the same table of users: who had what in one of \
+                 them tells nothing about the users of another",
             ));
         }
         // Compiled here first: errors then have their place in the statement.

@@ -49,8 +49,13 @@ impl Examiner<'_> {
             ("file", Some(last_file), state.next_file),
             ("table", last_table, u64::from(state.new_table().0)),
         ];
+        let role = |table: &TableId| self.catalog.table_by_id(*table).map(|table| table.role);
+        let items = self.entities.iter().filter(|(table, _)| role(table) == Some(Role::Item));
+        let last_item = items.filter_map(|(_, ids)| ids.max()).max();
+        used.push(("item", last_item, state.next_item()));
         for (table, ids) in &self.entities {
-            used.push(("row", ids.max(), state.new_entity(*table)));
+            let next = state.new_entity(*table, role(table).unwrap_or(Role::User));
+            used.push(("row", ids.max(), next));
         }
         for (what, used, next) in used {
             if let Some(used) = used.filter(|used| *used >= next) {

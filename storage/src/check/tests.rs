@@ -150,11 +150,11 @@ fn sample(kv: RocksKv, dir: Arc<dyn Directory>) -> Sample {
     put_table(&mut batch, &items());
     put_table(&mut batch, &clicks());
     for id in 1..=3 {
-        assert_eq!(state.new_entity(USERS), id);
+        assert_eq!(state.new_entity(USERS, Role::User), id);
         put_row(&mut batch, USERS, id, &format!("u{id}"));
     }
     for id in 1..=4 {
-        assert_eq!(state.new_entity(ITEMS), id);
+        assert_eq!(state.new_entity(ITEMS, Role::Item), id);
         put_row(&mut batch, ITEMS, id, &format!("i{id}"));
     }
     for _ in 0..6 {

@@ -44,7 +44,7 @@ impl WriteTxn {
             None => {
                 check_key(&table, key)?;
                 let values = row::complete(&table, values)?;
-                let id = self.schema.state.new_entity(table.id);
+                let id = self.schema.state.new_entity(table.id, table.role);
                 let pairs = row::pairs(&table, &values);
                 let bytes = row::encode_entity(key, table.version, pairs);
                 self.overlay.put(Cf::Entities, key::entity(table.id, id).to_vec(), bytes);

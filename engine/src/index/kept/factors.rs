@@ -17,7 +17,7 @@ use crate::model::ItemVectors;
 use crate::progress::Work;
 use crate::registry::{Fields, Serving};
 use crate::similarity::Similarity;
-use crate::train::item_table;
+use crate::train;
 
 /// Catalogues of fewer items are scored whole: 41,000 items of 64 factors take 0.2 ms.
 pub(crate) const LARGE: u64 = 100_000;
@@ -98,9 +98,8 @@ pub(super) fn build(engine: &Engine, model: &str, work: &Work) -> Result<()> {
     let snapshot = engine.snapshot();
     let serving = engine.registry().serving(&snapshot, model)?;
     let Some(vectors) = FactorVectors::of(&serving) else { return Ok(()) };
-    let table = item_table(&snapshot, &serving.definition)?;
-    let entities = engine.live().entities(engine.store(), &snapshot, table)?;
-    let vectors = vectors.among(entities.items());
+    let catalogue = train::catalogue(engine, &snapshot, &serving.definition)?;
+    let vectors = vectors.among(catalogue.items());
     let (name, metric) = (name(model), Similarity::InnerProduct);
     let options = IndexOptions { ef: EF, metric, ..IndexOptions::default() };
     let generation = snapshot.generation();

@@ -138,7 +138,9 @@ pub(crate) fn infos(engine: &Engine, read: &dyn Read) -> Result<Vec<IndexInfo>> 
         infos.push(info(of, table, built, items, current.as_deref(), stale, &file));
     }
     for (name, serving) in with_factors(engine, snapshot)? {
-        let table = crate::train::item_table(snapshot, &serving.definition)?;
+        // Of several tables of items it is told with the first.
+        let tables = crate::train::item_tables(snapshot, &serving.definition)?;
+        let Some(&table) = tables.first() else { continue };
         let built = factors::built(snapshot, &name)?;
         let current = live.factor_index(store, snapshot, &serving)?;
         let items = serving.model.items().len() as u64;

@@ -76,7 +76,7 @@ fn train(name: &str, data: &Dataset, options: &ModelOptions, seed: u64) -> Box<d
 }
 
 pub(in crate::model) fn found(model: &dyn Model, data: &Dataset, cases: &[evaluate::Case]) -> f64 {
-    let task = evaluate::Task { items: &data.items, cases, groups: &[], side: None };
+    let task = evaluate::Task { items: &data.items, among: None, cases, groups: &[], side: None };
     let metrics = [Metric::Recall(20)];
     evaluate(&[model], &task, &metrics, &Work::quiet()).unwrap().value(0, metrics[0]).unwrap()
 }

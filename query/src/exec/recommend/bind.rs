@@ -40,11 +40,8 @@ pub(super) fn bind<'a>(
     let mut request = Request::new(table.id, Asked::Session(Vec::new()), DEFAULT_LIMIT);
     request.contexts.clear();
     let mut users = None;
-    let learnt = recommend.sources.first().and_then(|source| {
-        let model = session.engine().model(&snapshot, source.name.as_str()).ok()?;
-        Some(catalog.table_by_id(model.first_table()?)?.link.as_ref()?.item_table)
-    });
-    let here = Here { session, snapshot: &snapshot, catalog: &catalog, table, learnt, given };
+    let source = recommend.sources.first().map(|source| source.name.as_str());
+    let here = Here { session, snapshot: &snapshot, catalog: &catalog, table, source, given };
     for context in &recommend.contexts {
         match context {
             Context::Users(query) if recommend.contexts.len() > 1 => {
@@ -155,8 +152,8 @@ pub(super) struct Here<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) catalog: &'a Catalog,
     pub(super) table: &'a Table,
-    /// The items that the first model of USING knows.
-    pub(super) learnt: Option<TableId>,
+    /// The first source of USING.
+    pub(super) source: Option<&'a str>,
     pub(super) given: Given<'a>,
 }
 
@@ -242,15 +239,43 @@ impl Here<'_> {
     }
 
     fn item(&self, operand: &Operand, request: &mut Request) -> Result<ItemId> {
-        let tables = match (self.table.role, self.learnt) {
-            (Role::User, Some(table)) => vec![table],
-            (Role::User, None) => self.others().into_iter().map(|(id, _)| id).collect(),
-            (Role::Item | Role::Interaction, _) => vec![self.table.id],
+        let cell = self.value(operand)?;
+        let of_model = || self.items_of_model().map_err(|error| error.at(operand.span));
+        let tables = match self.table.role {
+            Role::User => {
+                let learned = of_model()?;
+                match learned.is_empty() {
+                    true => self.others().into_iter().map(|(id, _)| id).collect(),
+                    false => learned,
+                }
+            }
+            // What is known here comes first; a model of several tables knows the items of the others.
+            Role::Item | Role::Interaction => {
+                match self.find(&[self.table.id], cell.clone(), "item") {
+                    Ok(_) => vec![self.table.id],
+                    Err(_) => {
+                        let others =
+                            of_model()?.into_iter().filter(|table| *table != self.table.id);
+                        std::iter::once(self.table.id).chain(others).collect()
+                    }
+                }
+            }
         };
-        let found = self.find(&tables, self.value(operand)?, "item");
+        let found = self.find(&tables, cell, "item");
         let (_, table, id) = found.map_err(|error| error.at(operand.span))?;
         request.items = Some(table);
         Ok(ItemId(id))
+    }
+
+    /// The tables of the items that the model knows that is to answer; none where none is.
+    fn items_of_model(&self) -> Result<Vec<TableId>> {
+        let engine = self.session.engine();
+        let model = match (self.source, self.table.role) {
+            (Some(name), _) => engine.model(self.snapshot, name).ok(),
+            (None, Role::Item) => engine.default_model(self.snapshot, self.table.id)?,
+            (None, _) => None,
+        };
+        Ok(model.map_or_else(Vec::new, |model| model.item_tables(self.catalog)))
     }
 
     fn items(&self, list: &[Operand], request: &mut Request) -> Result<Vec<ItemId>> {

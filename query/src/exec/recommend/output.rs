@@ -440,11 +440,11 @@ impl Source<'_> {
     fn reason(&self, row: &Recommendation) -> Result<Option<String>> {
         let mut parts = Vec::with_capacity(row.reasons.len());
         for reason in &row.reasons {
-            let key = match self.response.entities.row_of(reason.item) {
+            let own = (reason.table == self.bound.shape.table.id).then_some(reason.item);
+            let key = match own.and_then(|item| self.response.entities.row_of(item)) {
                 Some(row) => self.response.entities.key(row).to_owned(),
                 None => {
-                    let table = self.bound.shape.table.id;
-                    let row = self.bound.snapshot.row(table, reason.item, &[])?;
+                    let row = self.bound.snapshot.row(reason.table, reason.item, &[])?;
                     row.map(|row| row.key).unwrap_or_default()
                 }
             };

@@ -79,7 +79,7 @@ impl<'a> Users<'a> {
             snapshot: &bound.snapshot,
             catalog: bound.snapshot.catalog(),
             table: &bound.shape.table,
-            learnt: None,
+            source: None,
             given: bound.given,
         };
         let size = (ROWS / wanted.limit.max(1)).clamp(1, USERS);
