@@ -58,8 +58,8 @@ impl CreateModel {
         self
     }
 
-    /// Another table of interactions to learn from, of the same users and items: what the tables
-    /// hold of one user and one item adds up.
+    /// Another table of interactions to learn from, of the same users: what the tables hold of one user and
+    /// one item adds up. Where it is of other items, the model recommends from both tables of items.
     pub fn also(mut self, interactions: impl Into<String>) -> CreateModel {
         self.new.tables.push(TrainingTable::new(interactions.into()));
         self

@@ -48,8 +48,12 @@ pub(crate) fn recommend(
 
 /// The interaction table that counts where no model names one: the oldest on these items.
 pub(super) fn default_interactions(snapshot: &Snapshot, items: TableId) -> Option<TableId> {
-    let on_items = |table: &&Table| table.link.as_ref().is_some_and(|l| l.item_table == items);
-    snapshot.catalog().tables().filter(on_items).map(|table| table.id).min()
+    snapshot.catalog().tables().filter(|table| is_on(table, items)).map(|table| table.id).min()
+}
+
+/// Whether a table is of interactions with these items.
+fn is_on(table: &Table, items: TableId) -> bool {
+    table.link.as_ref().is_some_and(|link| link.item_table == items)
 }
 
 /// Collects what was done, for `EXPLAIN ANALYZE`.
@@ -89,13 +93,13 @@ fn items(engine: &Engine, snapshot: &Snapshot, request: &Request) -> Result<Resp
     let candidates = allowed.count_ones(..);
     trace.stage("candidates", || format!("{candidates} of {} rows", entities.len()));
 
-    let setting = Setting {
-        engine,
-        snapshot,
-        request,
-        entities: &entities,
-        interactions: request.interactions.or_else(|| tables.first().copied()),
+    // A model of several tables of items learns from interactions with others, too.
+    let on_these = |table: &&TableId| {
+        snapshot.catalog().table_by_id(**table).is_some_and(|table| is_on(table, request.table))
     };
+    let own = tables.iter().find(on_these).copied();
+    let interactions = request.interactions.or(own);
+    let setting = Setting { engine, snapshot, request, entities: &entities, interactions };
     let wanted = request.k.saturating_add(request.offset).min(candidates);
     let mut rows = Vec::with_capacity(wanted);
     let row = |best: Scored, source: &Resolved| Recommendation {
