@@ -59,7 +59,34 @@ impl CreateModel {
     }
 
     /// Another table of interactions to learn from, of the same users: what the tables hold of one user and
-    /// one item adds up. Where it is of other items, the model recommends from both tables of items.
+    /// one item adds up. Where it is of other items, the model recommends from both tables of items, and
+    /// what somebody had of the one says what they may want of the other.
+    ///
+    /// ```
+    /// # fn main() -> tastedb::Result<()> {
+    /// # use tastedb::{Database, NewTable};
+    /// # let db = Database::in_memory()?;
+    /// # let mut write = db.begin_write()?;
+    /// # write.create_table(NewTable::users("people"))?;
+    /// # for (items, interactions) in [("movies", "views"), ("books", "reads")] {
+    /// #     write.create_table(NewTable::items(items))?;
+    /// #     write.create_table(NewTable::interactions(interactions, "people", items).create_unknown())?;
+    /// # }
+    /// write.record("views", "u1", "alien", ())?;
+    /// write.record("reads", "u1", "solaris", ())?;
+    /// write.record("views", "u2", "alien", ())?;
+    /// write.commit()?;
+    /// db.create_model("taste", "item_knn", "views").also("reads").create()?;
+    /// db.train("taste").run()?;
+    ///
+    /// let books = db.recommend("books").user("u2").reasons(1).run()?;
+    /// assert_eq!((books.rows[0].key.as_str(), books.rows[0].source.as_str()), ("solaris", "taste"));
+    /// assert_eq!(books.rows[0].reasons[0].key, "alien");
+    /// // An item of the other table is found where this one has none of that key.
+    /// assert_eq!(db.recommend("books").item("alien").run()?.rows[0].key, "solaris");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn also(mut self, interactions: impl Into<String>) -> CreateModel {
         self.new.tables.push(TrainingTable::new(interactions.into()));
         self
