@@ -17,7 +17,7 @@ use crate::{
 };
 
 const TEXT: ColumnId = ColumnId(0);
-const PEOPLE: u64 = 40;
+const PEOPLE: u64 = 120;
 const ITEMS: u64 = 20;
 
 /// People of two tastes: even ones watch and read what is below 10, odd ones the rest. A few have
