@@ -105,18 +105,16 @@ impl Library {
         txn.record_interaction(table, UserId(user), ItemId(item), &[]).expect("an interaction");
     }
 
-    fn create(&self, name: &str, algorithm: &str) {
+    /// Creates a model of both tables, and trains it.
+    fn train_with(&self, name: &str, algorithm: &str, options: ModelOptions) {
         let tables = ["views", "reads"].map(|table| TrainingTable::new(table.to_owned()));
-        let new = NewModel {
-            tables: tables.to_vec(),
-            ..made_up::model(name, algorithm, ModelOptions::new())
-        };
+        let new = NewModel { tables: tables.to_vec(), ..made_up::model(name, algorithm, options) };
         self.write(|txn| self.engine.create_model(txn, new)).expect("a model");
+        made_up::train(&self.engine, name, &Work::quiet()).expect("it trains");
     }
 
     fn train(&self, name: &str, algorithm: &str) {
-        self.create(name, algorithm);
-        made_up::train(&self.engine, name, &Work::quiet()).expect("it trains");
+        self.train_with(name, algorithm, ModelOptions::new());
     }
 
     fn id(&self, table: TableId, key: &str) -> u64 {
@@ -235,12 +233,12 @@ fn candidates_are_rows_of_the_table_that_is_asked() {
 #[test]
 fn a_new_book_and_a_new_interaction_are_taken_in() {
     let library = Library::new();
-    for algorithm in ["ease", "graph_filter"] {
-        library.train(algorithm, algorithm);
-    }
+    // Of all three, `graph_filter` alone keeps what it measured of the old data in a refresh.
+    let (algorithms, exact) = (["ease", "item_knn", "graph_filter"], ["ease", "item_knn"]);
+    algorithms.into_iter().for_each(|algorithm| library.train(algorithm, algorithm));
     let key = "b99";
     library.write(|txn| library.item(txn, library.books, key));
-    for algorithm in ["ease", "graph_filter"] {
+    for algorithm in algorithms {
         let books = library.ask(library.books, library.user("watcher"), algorithm, 30);
         let at = keys(&books).iter().position(|found| found == key).expect("it is there");
         assert_eq!(&*books.rows[at].source, algorithm, "known by its embedding");
@@ -250,26 +248,24 @@ fn a_new_book_and_a_new_interaction_are_taken_in() {
         library.had(txn, library.reads, library.books, id, key);
         library.had(txn, library.views, library.movies, id, "m13");
     });
-    for algorithm in ["ease", "graph_filter"] {
+    for algorithm in algorithms {
         let request = RefreshRequest { model: algorithm.to_owned(), ..RefreshRequest::default() };
         let refreshed = library.engine.refresh(&request, &Work::quiet()).expect("refreshed");
         let version = &refreshed.version;
         assert!(refreshed.changed && version.items == 2 * ITEMS + 1, "{version:?}");
         let one = library.ask(library.books, library.user("u1"), algorithm, 8);
+        if !exact.contains(&algorithm) {
+            assert_eq!(one.rows.len(), 8);
+            continue;
+        }
         // The settings are those of the first training, chosen or not.
         let trained = library.engine.models(&library.engine.snapshot()).expect("models");
         let trained = trained.into_iter().find(|model| model.definition.name == algorithm);
         let options = trained.and_then(|model| model.serving).expect("it serves").options;
         let again = format!("{algorithm}-again");
-        let tables = ["views", "reads"].map(|table| TrainingTable::new(table.to_owned()));
-        let options = options
-            .into_iter()
-            .map(|(name, value)| (name, crate::registry::option_value(&value)))
-            .collect();
-        let new =
-            NewModel { tables: tables.to_vec(), ..made_up::model(&again, algorithm, options) };
-        library.write(|txn| library.engine.create_model(txn, new)).expect("a model");
-        made_up::train(&library.engine, &again, &Work::quiet()).expect("it trains");
+        let options =
+            options.into_iter().map(|(name, value)| (name, crate::registry::option_value(&value)));
+        library.train_with(&again, algorithm, options.collect());
         let other = library.ask(library.books, library.user("u1"), &again, 8);
         assert_eq!(keys(&one), keys(&other), "{algorithm}");
     }
