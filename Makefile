@@ -11,7 +11,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup setup-tests demo test check bench fmt
+.PHONY: help setup setup-tests demo test check bench fmt torch test-torch
 
 help:
 	@echo "make demo              the whole story on a small made-up catalogue"
@@ -20,6 +20,8 @@ help:
 	@echo "make check             formatting, lints, documentation, and that the benches compile"
 	@echo "make bench             the benchmarks"
 	@echo "make fmt               format the sources"
+	@echo "make torch             the program with training on a GPU (docs/gpu.md)"
+	@echo "make test-torch        the tests that compare libtorch with the trainer"
 	@echo "make setup             install what the build needs and this machine lacks (Debian, Ubuntu)"
 	@echo "make setup-tests       install what some tests need and are skipped without: psql, Python, Java, Node, Chromium"
 
@@ -49,3 +51,14 @@ bench: setup
 
 fmt:
 	$(CARGO) fmt --all
+
+# Nothing else needs libtorch. TORCH=FOLDER takes an installed `torch` package instead of fetching one.
+torch: setup
+	@sh scripts/torch "$(TARGET)/torch"
+	. "$(TARGET)/torch/env" && $(CARGO) build --release --workspace --features torch --bin tastedb --example quickstart
+	@echo "before running $(TARGET)/release/tastedb: . $(TARGET)/torch/env"
+
+# The engine alone, which is quicker than all and knows nothing of DataFusion.
+test-torch: setup
+	@sh scripts/torch "$(TARGET)/torch"
+	. "$(TARGET)/torch/env" && $(CARGO) test --release -p tastedb-engine --features torch --lib -- compute:: parity::

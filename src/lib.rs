@@ -114,7 +114,7 @@ pub use tastedb_engine::evaluate::Metric;
 pub use tastedb_engine::index::{Built, IndexDefinition, IndexInfo, IndexOf, IndexOptions};
 pub use tastedb_engine::slate::Method as Diversity;
 pub use tastedb_engine::{
-    CancelToken, CurvePoint, Evaluation, EvaluationRow, GraphInfo, LearningCurve, Lineage,
+    CancelToken, CurvePoint, Device, Evaluation, EvaluationRow, GraphInfo, LearningCurve, Lineage,
     ModelDefinition, ModelInfo, ModelVersion, OptionValue, Progress, Receipt, ReceiptLine,
     RefreshPolicy, Refreshment, Scope, Silent, Similarity, State, TextEmbedding, Ticket,
     TrainingTable, Vacuumed,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tastedb_engine::{
-    CancelToken, Engine, ModelDefinition, ModelOptions, ModelVersion, NewModel, OptionValue,
-    Progress, TrainRequest, TrainingTable, Work,
+    CancelToken, Device, Engine, ModelDefinition, ModelVersion, NewModel, OptionValue, Progress,
+    TrainRequest, TrainingTable, Work,
 };
 
 use crate::error::Result;
@@ -131,8 +131,7 @@ pub struct Train {
 impl Train {
     pub(crate) fn new(engine: Engine, model: String) -> Train {
         let statement = format!("TRAIN MODEL {model}");
-        let options = ModelOptions::new();
-        let request = TrainRequest { model, options, seed: 0, statement };
+        let request = TrainRequest { model, statement, ..TrainRequest::default() };
         Train { engine, request, work: Work::quiet() }
     }
 
@@ -145,6 +144,12 @@ impl Train {
     /// The seed of everything random.
     pub fn seed(mut self, seed: u64) -> Train {
         self.request.seed = seed;
+        self
+    }
+
+    /// What trains it; the processor unless said.
+    pub fn device(mut self, device: Device) -> Train {
+        self.request.device = device;
         self
     }
 
@@ -170,8 +175,8 @@ impl Train {
     ///
     /// # Errors
     ///
-    /// Where the model is unknown, there is nothing to learn from, memory would not suffice, or it
-    /// was cancelled. The old version goes on serving then.
+    /// Where the model is unknown, there is nothing to learn from, memory would not suffice, the device
+    /// is not at hand, or it was cancelled. The old version goes on serving then.
     pub fn run(self) -> Result<ModelVersion> {
         Ok(self.engine.train(&self.request, &self.work)?)
     }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use tastedb_engine::{
-    CancelToken, Engine, ModelOptions, Progress, RefreshRequest, Refreshment, Work,
-};
+use tastedb_engine::{CancelToken, Device, Engine, Progress, RefreshRequest, Refreshment, Work};
 
 use crate::error::Result;
 
@@ -43,14 +41,19 @@ pub struct Refresh {
 impl Refresh {
     pub(crate) fn new(engine: Engine, model: String) -> Refresh {
         let statement = format!("REFRESH MODEL {model}");
-        let options = ModelOptions::new();
-        let request = RefreshRequest { model, options, seed: None, statement };
+        let request = RefreshRequest { model, statement, ..RefreshRequest::default() };
         Refresh { engine, request, work: Work::quiet() }
     }
 
     /// The seed of everything random; that of the version before unless said.
     pub fn seed(mut self, seed: u64) -> Refresh {
         self.request.seed = Some(seed);
+        self
+    }
+
+    /// What trains it, where it is trained; the processor unless said.
+    pub fn device(mut self, device: Device) -> Refresh {
+        self.request.device = device;
         self
     }
 
@@ -77,7 +80,7 @@ impl Refresh {
     /// # Errors
     ///
     /// Where the model is unknown or was never trained, nothing is left to learn from, memory would
-    /// not suffice, another version was published meanwhile, or it was cancelled. The old version
+    /// not suffice, the device is not at hand, another version was published meanwhile, or it was cancelled. The old version
     /// goes on serving then.
     pub fn run(self) -> Result<Refreshment> {
         Ok(self.engine.refresh(&self.request, &self.work)?)

@@ -17,8 +17,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tastedb_engine::{
-    Automatic, CancelToken, Engine, Error, ModelDefinition, ModelOptions, ModelVersion, Progress,
-    RefreshRequest, Work, index::Stale,
+    Automatic, CancelToken, Engine, Error, ModelDefinition, ModelVersion, Progress, RefreshRequest,
+    Work, index::Stale,
 };
 use tastedb_storage::Snapshot;
 
@@ -248,9 +248,8 @@ fn build(
 fn refresh(engine: &Engine, model: &str, stop: &CancelToken) -> Option<String> {
     let request = RefreshRequest {
         model: model.to_owned(),
-        options: ModelOptions::new(),
-        seed: None,
         statement: "automatic refresh".to_owned(),
+        ..RefreshRequest::default()
     };
     run_quietly(stop, |work| engine.refresh(&request, work).map(drop))
 }
@@ -320,5 +319,5 @@ impl Pending {
 fn quietly(stop: &CancelToken) -> Work {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let progress: Arc<dyn Progress> = Arc::new(tastedb_engine::Silent);
-    Work { progress, cancel: stop.clone(), threads: (cores / 2).max(1) }
+    Work { progress, cancel: stop.clone(), threads: (cores / 2).max(1), ..Work::quiet() }
 }

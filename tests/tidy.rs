@@ -17,6 +17,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("faer::", &["engine/src/linalg"]),
     ("unicode_segmentation::", &["engine/src/text/terms.rs"]),
     ("sha2::", &["engine/src/forget/digest.rs"]),
+    ("tch::", &["engine/src/compute/torch"]),
     ("datafusion::", &["query/src"]),
     ("clap::", &["src/cli"]),
     ("rustyline::", &["src/cli/shell"]),

@@ -121,6 +121,43 @@ pub enum Error {
         /// The option that mends it.
         option: &'static str,
     },
+    /// The loss of a training is no number any more.
+    #[error(
+        "the training diverged: its loss in epoch {epoch} is not a number; lower learning_rate"
+    )]
+    Diverged {
+        /// The epoch.
+        epoch: usize,
+    },
+    /// A device was asked for that is not at hand.
+    #[error("there is no device '{device}' here: {why}")]
+    NoDevice {
+        /// Its name in statements.
+        device: &'static str,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
+    /// An algorithm was to be trained on a device that it is not written for.
+    #[error(
+        "training `{algorithm}` on device '{device}' is not supported yet; it is for {}",
+        known.join(", ")
+    )]
+    NotOnDevice {
+        /// The algorithm.
+        algorithm: String,
+        /// The name of the device in statements.
+        device: &'static str,
+        /// The algorithms that can be trained on it.
+        known: Vec<&'static str>,
+    },
+    /// A device ran out of memory, or failed in another way.
+    #[error("{device}: {what}")]
+    DeviceFailed {
+        /// The device, as the library that runs it calls it.
+        device: String,
+        /// What happened.
+        what: String,
+    },
     /// The work was cancelled by its token.
     #[error("cancelled")]
     Cancelled,

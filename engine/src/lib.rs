@@ -9,6 +9,7 @@
 
 mod ascending;
 mod background;
+mod compute;
 mod data_sum;
 mod dataset;
 mod embedding_matrix;
@@ -49,6 +50,7 @@ pub mod slate;
 
 pub use tastedb_storage as storage;
 
+pub use compute::Device;
 pub use data_sum::DataSum;
 pub use dataset::{Dataset, Pair, UNKNOWN_TIME};
 pub use embedding_matrix::EmbeddingMatrix;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use crate::{CurvePoint, Error, Result, background};
+use crate::{CurvePoint, Device, Error, Result, background};
 
 /// Where long work reports. It may be called from several threads.
 pub trait Progress: Send + Sync {
@@ -49,8 +49,8 @@ impl CancelToken {
     }
 }
 
-/// The circumstances of long work: whom to tell, when to stop, how many threads to use. They never
-/// change the result.
+/// The circumstances of long work: whom to tell, when to stop, how many threads to use, on what
+/// device. But for the device, with which last digits differ, they never change the result.
 #[derive(Clone)]
 pub struct Work {
     /// Where to report.
@@ -59,12 +59,15 @@ pub struct Work {
     pub cancel: CancelToken,
     /// The number of threads; 0 means one for each core.
     pub threads: usize,
+    /// What trains by gradients.
+    pub device: Device,
 }
 
 impl Work {
     /// Work on all cores that reports to nobody and that nobody stops.
     pub fn quiet() -> Work {
-        Work { progress: Arc::new(Silent), cancel: CancelToken::new(), threads: 0 }
+        let cancel = CancelToken::new();
+        Work { progress: Arc::new(Silent), cancel, threads: 0, device: Device::Cpu }
     }
 
     /// Fails with [`Error::Cancelled`] once the token was cancelled.
@@ -107,6 +110,7 @@ impl fmt::Debug for Work {
         f.debug_struct("Work")
             .field("cancel", &self.cancel)
             .field("threads", &self.threads)
+            .field("device", &self.device)
             .finish_non_exhaustive()
     }
 }

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use tastedb_storage::{Change, Snapshot};
 
+use crate::compute::{Device, settle};
 use crate::data_sum::{DataSum, Direction};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -33,6 +34,8 @@ pub struct RefreshRequest {
     pub options: ModelOptions,
     /// Seed of everything random; that of the version if there is none.
     pub seed: Option<u64>,
+    /// What trains it, where it is trained.
+    pub device: Device,
     /// The statement, as written, for the lineage.
     pub statement: String,
 }
@@ -68,6 +71,8 @@ pub(crate) fn refresh(
         let (model, option) = (name.clone(), option.to_owned());
         return Err(Error::FrozenOption { model, option });
     }
+    let device = settle(request.device, &definition.algorithm, work)?;
+    let work = &Work { device, ..work.clone() };
     let serving = engine.registry().serving(&snapshot, name)?;
     let before = &serving.version;
 

@@ -11,6 +11,7 @@ use tastedb_storage::{
     ColumnId, ColumnType, Interaction, ItemId, Read, Snapshot, TableId, UserId, Value,
 };
 
+use crate::compute::{Device, settle};
 use crate::data_sum::DataSum;
 use crate::dataset::Dataset;
 use crate::engine::Engine;
@@ -35,6 +36,8 @@ pub struct TrainRequest {
     pub options: ModelOptions,
     /// Seed of everything random.
     pub seed: u64,
+    /// What trains it.
+    pub device: Device,
     /// The statement, as written, for the lineage.
     pub statement: String,
 }
@@ -63,6 +66,7 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
     let snapshot = engine.snapshot();
     let definition = engine.model(&snapshot, &request.model)?;
     let options = overlaid(&definition.options, &request.options);
+    settle(request.device, &definition.algorithm, &Work::quiet())?;
     let sources = engine.registry().sources(&snapshot, &definition)?;
     let items = catalogue(engine, &snapshot, &definition)?.items().len() as u64;
     let mut users = HashSet::new();
@@ -115,6 +119,8 @@ pub(crate) fn train(engine: &Engine, request: &TrainRequest, work: &Work) -> Res
     let definition = engine.model(&snapshot, &request.model)?;
     let options = overlaid(&definition.options, &request.options);
     model::check_options(&definition.algorithm, &options)?;
+    let device = settle(request.device, &definition.algorithm, work)?;
+    let work = &Work { device, ..work.clone() };
 
     let reading = Instant::now();
     let sources = engine.registry().sources(&snapshot, &definition)?;

@@ -279,6 +279,15 @@ codes! {
     EMPTY_TEXT = "TD0610" "no text to learn from":
         "The columns of a text embedding hold no text, or no term of it counts."
         -> "Load rows with text, or loosen min_df and max_df.";
+    NO_DEVICE = "TD0611" "no such device here":
+        "A training was to run on a device that this program was not built for or this machine does not have."
+        -> "`make torch` builds a program that uses GPUs; device = 'cpu' is always there, and device = 'auto' takes what there is.";
+    DIVERGED = "TD0612" "training diverged":
+        "The loss of a training is no number any more. The version before goes on serving."
+        -> "Lower learning_rate, or raise regularization.";
+    DEVICE_FAILED = "TD0613" "device failed":
+        "A GPU ran out of memory in a training, or failed in another way. The version before goes on serving."
+        -> "Lower factors or batch, free memory on the device, or train with device = 'cpu'.";
 
     NO_SUCH_USER = "TD0701" "no such user":
         "RECOMMEND … FOR USER names a user that has no row."

@@ -407,6 +407,7 @@ impl Session {
             progress: Arc::clone(&self.progress),
             cancel: self.cancel.clone(),
             threads: self.threads,
+            ..Work::quiet()
         }
     }
 

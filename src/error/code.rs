@@ -61,6 +61,9 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
         Engine::Storage(error) => of_storage(error),
         Engine::Cancelled => "TD0507",
         Engine::EmptyText { .. } => "TD0610",
+        Engine::NoDevice { .. } => "TD0611",
+        Engine::Diverged { .. } => "TD0612",
+        Engine::DeviceFailed { .. } => "TD0613",
         Engine::NotText { .. } => "TD0301",
         Engine::NoSuchModel { .. } => "TD0203",
         Engine::NoSuchForget { .. } => "TD0216",
@@ -86,7 +89,9 @@ pub(super) fn of_engine(error: &Engine) -> &'static str {
         Engine::WrongTable { .. } => "TD0704",
         Engine::AlreadyExists { .. } => "TD0205",
         Engine::Conflict { .. } => "TD0508",
-        Engine::NotSupported { .. } | Engine::NeedsSql { .. } => "TD0902",
+        Engine::NotSupported { .. } | Engine::NotOnDevice { .. } | Engine::NeedsSql { .. } => {
+            "TD0902"
+        }
         Engine::Write(_) => "TD0801",
         _ => INTERNAL,
     }
@@ -103,7 +108,9 @@ pub(super) fn kind(code: &str) -> ErrorKind {
         "TD0506" => ErrorKind::ReadOnly,
         "TD0507" => ErrorKind::Cancelled,
         "TD0401" | "TD0407" | "TD0801" | "TD0802" => ErrorKind::Io,
-        "TD0601" | "TD0602" | "TD0603" | "TD0606" | "TD0810" => ErrorKind::Unavailable,
+        "TD0601" | "TD0602" | "TD0603" | "TD0606" | "TD0611" | "TD0613" | "TD0810" => {
+            ErrorKind::Unavailable
+        }
         "TD0605" | "TD0803" => ErrorKind::Corrupted,
         "TD0804" | "TD0809" | "TD0901" | "TD0902" | "TD0903" => ErrorKind::Unsupported,
         "TD0808" => ErrorKind::Poisoned,
@@ -146,6 +153,10 @@ mod tests {
             || Engine::Storage(Storage::Poisoned),
             || Engine::NoSuchTable("t".into()),
             || Engine::NotFitted { model: "m".into() },
+            || Engine::Diverged { epoch: 3 },
+            || Engine::NoDevice { device: "gpu", why: "none" },
+            || Engine::NotOnDevice { algorithm: "ease".into(), device: "gpu", known: vec![] },
+            || Engine::DeviceFailed { device: "cuda:0".into(), what: "out of memory".into() },
             || Engine::EmptyTraining { algorithm: "ease", why: "nothing" },
             || Engine::FrozenOption { model: "m".into(), option: "o".into() },
             || Engine::NoSuchModel { name: "m".into(), known: vec![] },

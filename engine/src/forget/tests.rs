@@ -11,9 +11,7 @@ use proptest::prelude::*;
 use tastedb_storage::{Options, Read, Store, UserId};
 
 use super::*;
-use crate::{
-    CancelToken, Error, ModelOptions, NewModel, OptionValue, Progress, TrainingTable, Work,
-};
+use crate::{Error, ModelOptions, NewModel, OptionValue, Progress, TrainingTable, Work};
 use shop::{ALL, EXACT, Shop};
 
 #[test]
@@ -429,7 +427,7 @@ fn a_training_that_read_what_was_forgotten_meanwhile_is_not_published() {
         assert!(held.to_string().contains("older state"), "{held}");
     };
     let progress = std::sync::Arc::new(Once(Mutex::new(Some(meanwhile))));
-    let work = Work { progress, cancel: CancelToken::new(), threads: 1 };
+    let work = Work { progress, threads: 1, ..Work::quiet() };
     let error = shop.train("inverse", &work).unwrap_err();
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
     assert_eq!(shop.version("inverse"), None);

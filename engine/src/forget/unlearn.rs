@@ -18,7 +18,6 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::index::kept::gone;
 use crate::model::{self, Embeddings};
-use crate::options::ModelOptions;
 use crate::progress::Work;
 use crate::refresh::{self, Mode, RefreshRequest};
 use crate::registry::ModelInfo;
@@ -191,9 +190,8 @@ fn unlearn(
 fn renew(engine: &Engine, name: &str, work: &Work) -> Result<String> {
     let request = RefreshRequest {
         model: name.to_owned(),
-        options: ModelOptions::new(),
-        seed: None,
         statement: "VACUUM".to_owned(),
+        ..RefreshRequest::default()
     };
     let mut tries = TRIES;
     loop {

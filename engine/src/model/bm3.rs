@@ -80,7 +80,7 @@ fn fit(
         weight: checked.real("modality_weight") as f32,
         settings: Settings::new(&checked, seed),
     };
-    let learner = |data: &Dataset| Bm3::new(data, &given);
+    let learner = |data: &Dataset| Ok(Bm3::new(data, &given));
     let model = given.settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -246,7 +246,7 @@ impl Learner for Bm3<'_> {
         Ok(loss / pairs.len().max(1) as f64)
     }
 
-    fn state(&mut self) -> Learned {
+    fn state(&mut self) -> Result<Learned> {
         let (mut items, levels) = self.smoothing.items(&self.base);
         let own = self.itself.all(&self.base);
         items.data_mut().iter_mut().zip(own.data()).for_each(|(value, own)| *value += own);
@@ -254,6 +254,6 @@ impl Learner for Bm3<'_> {
         let (mut factors, mut sums) = (Table::zeros(items.rows(), items.dim()), levels.clone());
         self.predictor.forward(&items, items.rows(), &mut factors);
         self.predictor.forward(&levels, items.rows(), &mut sums);
-        Learned { factors, sums: Some(sums) }
+        Ok(Learned { factors, sums: Some(sums) })
     }
 }

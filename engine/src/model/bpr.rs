@@ -9,16 +9,19 @@
 //! the plain norm of MMRec. A step costs what its batch touches. The p_u are not kept: a person is
 //! the sum of the q_i of a history, or ridge on them, whichever finds more of what was hidden.
 
+use std::borrow::Cow;
+
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, UNLEARN, learning_rate,
-    patience, regularization, validate_every,
+    BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, UNLEARN,
+    learning_rate, patience, regularization, validate_every,
 };
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::Compute;
 use crate::options::Checked;
-use crate::trainer::{Batch, Learner, LookUp, Table};
+use crate::trainer::{Learner, Table};
 use crate::{Dataset, ModelOptions, Result, SideData, Work};
 
 const NAME: &str = "bpr";
@@ -58,55 +61,81 @@ fn fit(
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
     within_limit(NAME, data, side, options, &checked)?;
     let settings = Settings::new(&checked, seed).continuing(side, data);
-    let how = Comparing::new(&checked);
-    let model = settings.learn(NAME, data, |data| Bpr::new(data, &settings, how), work)?;
+    let given = Given::new(&checked, settings);
+    let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
-struct Bpr<'a> {
+/// What both trainings start from.
+pub(super) struct Given {
+    settings: Settings,
+    how: Comparing,
+}
+
+impl Given {
+    pub(super) fn new(checked: &Checked, settings: Settings) -> Given {
+        Given { settings, how: Comparing::new(checked) }
+    }
+}
+
+impl Everywhere for Given {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        Bpr::new(compute, data, self)
+    }
+}
+
+struct Bpr<'a, C: Compute> {
+    compute: C,
     settings: &'a Settings,
     comparisons: Comparisons,
     users: usize,
     /// The p_u, then the q_i.
-    base: LookUp,
-    batch: Batch,
+    base: C::LookUp,
+    batch: C::Batch,
 }
 
-impl<'a> Bpr<'a> {
-    fn new(data: &Dataset, settings: &'a Settings, how: Comparing) -> Bpr<'a> {
-        let base = settings.drawn(data.n_users(), data.n_items());
-        Bpr {
+impl<'a, C: Compute> Bpr<'a, C> {
+    fn new(compute: C, data: &Dataset, given: &'a Given) -> Result<Bpr<'a, C>> {
+        let (settings, users) = (&given.settings, data.n_users());
+        let base = settings.drawn(users, data.n_items());
+        Ok(Bpr {
+            compute,
+            comparisons: Comparisons::new(data, settings, given.how),
+            users,
+            batch: compute.batch(base.rows(), settings.factors)?,
+            base: compute.look_up(base, settings.rate)?,
             settings,
-            comparisons: Comparisons::new(data, settings, how),
-            users: data.n_users(),
-            batch: settings.room(base.rows()),
-            base: LookUp::new(base, settings.rate),
-        }
+        })
     }
 }
 
-impl Learner for Bpr<'_> {
+impl<C: Compute> Learner for Bpr<'_, C> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let mut loss = 0.0;
+        let (compute, batch) = (self.compute, &mut self.batch);
+        let mut loss = compute.no_loss()?;
         for part in self.comparisons.epoch(epoch) {
             work.check()?;
-            let batch = &mut self.batch;
-            batch.take(&part);
-            self.base.forward(batch);
-            loss += self.comparisons.compare(batch);
-            batch.decay(self.settings.regularization / batch.triples.len() as f32);
-            self.base.step(batch);
+            compute.take(batch, &part)?;
+            compute.look(&mut self.base, batch)?;
+            self.comparisons.compare(compute, batch, &mut loss)?;
+            compute.decay(batch, self.settings.regularization)?;
+            compute.step_touched(&mut self.base, batch)?;
         }
-        Ok(loss / self.comparisons.number as f64)
+        Ok(compute.sum(loss)? / self.comparisons.number as f64)
     }
 
-    fn state(&mut self) -> Learned {
-        Learned { factors: self.base.rows(self.users), sums: None }
+    fn state(&mut self) -> Result<Learned> {
+        let factors = self.compute.up_to_date(&mut self.base, self.users)?;
+        Ok(Learned { factors, sums: None })
     }
 
-    fn base(&self) -> Option<&Table> {
-        Some(self.base.values())
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        self.compute.left(&self.base).map(Some)
     }
 }

@@ -94,7 +94,7 @@ fn fit(
         most_alike: checked.real("most_alike") as f32,
         settings: Settings::new(&checked, seed),
     };
-    let learner = |data: &Dataset| Cm3::new(data, &given);
+    let learner = |data: &Dataset| Ok(Cm3::new(data, &given));
     let model = given.settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -293,7 +293,7 @@ impl Learner for Cm3<'_> {
         Ok(loss / triples.len().max(1) as f64)
     }
 
-    fn state(&mut self) -> Learned {
-        self.views.learned()
+    fn state(&mut self) -> Result<Learned> {
+        Ok(self.views.learned())
     }
 }

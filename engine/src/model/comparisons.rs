@@ -8,10 +8,11 @@
 //!   `(n_i / max n)^½`, at least `clip`; then so that the mean is one. (Saito et al. 2020, for pairs.)
 
 use super::learning::Settings;
+use crate::compute::Compute;
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Batch, Triple, Triples, pairwise};
-use crate::{Dataset, OptionKind, OptionSpec};
+use crate::trainer::{Triple, Triples};
+use crate::{Dataset, OptionKind, OptionSpec, Result};
 
 /// The epochs before resampling begins, and what it draws from.
 const WARM_UP: usize = 4;
@@ -87,18 +88,22 @@ impl Comparisons {
         all.chunks(self.size.saturating_mul(self.candidates)).map(<[Triple]>::to_vec).collect()
     }
 
-    /// The summed loss of a batch whose values are there; its gradient is added to the batch's.
-    pub(super) fn compare(&mut self, batch: &mut Batch) -> f64 {
+    /// Adds the losses of a batch whose values are there to the sum; its gradient is added to the
+    /// batch's.
+    pub(super) fn compare<C: Compute>(
+        &mut self,
+        compute: C,
+        batch: &mut C::Batch,
+        loss: &mut C::Loss,
+    ) -> Result<()> {
         if self.candidates > 1 {
             self.seed = number(self.seed, 1);
-            batch.choose(self.candidates, TEMPERATURE, self.seed);
+            compute.choose(batch, self.candidates, TEMPERATURE, self.seed)?;
         }
         if let Some(weights) = &self.weights {
-            for (weight, [_, item, _]) in batch.weights.iter_mut().zip(&batch.triples) {
-                *weight = weights[batch.nodes[*item as usize] as usize - self.users];
-            }
+            compute.weigh(batch, weights, self.users)?;
         }
-        pairwise(batch, 1.0)
+        compute.compare(batch, 1.0, loss)
     }
 }
 

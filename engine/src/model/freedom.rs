@@ -12,6 +12,8 @@
 //! of the neighbours of each modality, weighed by `modalities`; an item that lacks one is linked by the
 //! others, one without any to itself. What is kept is the item side, as for `lightgcn`.
 
+use std::borrow::Cow;
+
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
@@ -21,6 +23,7 @@ use super::learning::{
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::Native;
 use crate::item_graph::Near;
 use crate::options::Checked;
 use crate::seeded::number;
@@ -91,7 +94,7 @@ fn fit(
         how: Comparing::new(&checked),
         settings: Settings::new(&checked, seed).continuing(side, data),
     };
-    let learner = |data: &Dataset| Freedom::new(data, &frozen);
+    let learner = |data: &Dataset| Ok(Freedom::new(data, &frozen));
     let model = frozen.settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -204,7 +207,7 @@ impl Learner for Freedom<'_> {
             self.batch.take(&part);
             self.smoothing.forward(&self.base, &mut self.batch);
             self.alike.forward(&self.base, &self.batch.nodes, &mut self.batch.values);
-            loss += self.comparisons.compare(&mut self.batch);
+            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
             if self.frozen.weight > 0.0 {
                 self.compare_content();
             }
@@ -218,17 +221,17 @@ impl Learner for Freedom<'_> {
         Ok(loss / self.comparisons.number as f64)
     }
 
-    fn state(&mut self) -> Learned {
+    fn state(&mut self) -> Result<Learned> {
         let thin = self.smoothing.over(self.whole.clone());
         let (mut factors, sums) = self.smoothing.items(&self.base);
         self.smoothing.over(thin);
         let alike = self.alike.all(&self.base);
         let values = factors.data_mut().iter_mut().zip(alike.data());
         values.for_each(|(value, alike)| *value += alike);
-        Learned { factors, sums: Some(sums) }
+        Ok(Learned { factors, sums: Some(sums) })
     }
 
-    fn base(&self) -> Option<&Table> {
-        Some(&self.base)
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        Ok(Some(Cow::Borrowed(&self.base)))
     }
 }

@@ -12,6 +12,8 @@
 //! `lightgcn`, and the w_m are given by `modalities` and do not move. An item without any embedding is
 //! e_i alone. What is kept is the item side, as for `lightgcn`.
 
+use std::borrow::Cow;
+
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
@@ -21,6 +23,7 @@ use super::learning::{
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::Native;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{
@@ -96,7 +99,7 @@ fn fit(
         how: Comparing::new(&checked),
         settings: Settings::new(&checked, seed).continuing(side, data),
     };
-    let learner = |data: &Dataset| Lattice::new(data, &frozen);
+    let learner = |data: &Dataset| Ok(Lattice::new(data, &frozen));
     let model = frozen.settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -230,7 +233,7 @@ impl Learner for Lattice<'_> {
             self.batch.take(&part);
             self.smoothing.forward(&self.base, &mut self.batch);
             let scales = self.look_around();
-            loss += self.comparisons.compare(&mut self.batch);
+            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
             let triples = self.batch.triples.len() as f32;
             self.batch.decay(self.frozen.settings.regularization / triples);
             let mut around = self.batch.gradient.clone();
@@ -245,17 +248,17 @@ impl Learner for Lattice<'_> {
         Ok(loss / self.comparisons.number as f64)
     }
 
-    fn state(&mut self) -> Learned {
+    fn state(&mut self) -> Result<Learned> {
         let (mut factors, sums) = self.smoothing.items(&self.base);
         let mut near = self.alike.all(&self.base);
         let rows = near.rows();
         normalise(&mut near, rows);
         let values = factors.data_mut().iter_mut().zip(near.data());
         values.for_each(|(value, near)| *value += near);
-        Learned { factors, sums: Some(sums) }
+        Ok(Learned { factors, sums: Some(sums) })
     }
 
-    fn base(&self) -> Option<&Table> {
-        Some(&self.base)
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        Ok(Some(Cow::Borrowed(&self.base)))
     }
 }

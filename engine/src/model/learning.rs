@@ -10,10 +10,11 @@ use super::holdout::{Case, holdouts};
 use super::undoing::{self, Reach, Shape};
 use super::{Algorithm, Embeddings, Size};
 use crate::Estimate;
+use crate::compute::{Compute, Native, Place, place};
 use crate::kernels::LANES;
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Batch, Learner, Question, Schedule, Table, recall, train};
+use crate::trainer::{Batch, Learner, Question, Schedule, Table, epoch, recall, train};
 use crate::{
     Dataset, Error, LearningCurve, OptionKind, OptionSpec, OptionValue, Result, SideData, Work,
 };
@@ -252,6 +253,16 @@ const WAYS: [Way; 5] = [
     Way::Ridge([0.1, 10.0]),
 ];
 
+/// A model whose learner is written once for every place that computes.
+pub(super) trait Everywhere {
+    /// The learner of such data.
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, Self, C>>;
+}
+
 impl Settings {
     pub(super) fn new(checked: &Checked, seed: u64) -> Settings {
         let int = |name| checked.int(name) as usize;
@@ -321,13 +332,33 @@ impl Settings {
         self.undoes.map_or(0, |(_, content)| content)
     }
 
+    /// The same as [`Settings::learn`], on the device that the work is for.
+    pub(super) fn learn_there(
+        &self,
+        algorithm: &'static str,
+        data: &Dataset,
+        model: &impl Everywhere,
+        work: &Work,
+    ) -> Result<Factors> {
+        match place(work.device)? {
+            Place::Native => self.learn(algorithm, data, |data| model.learner(Native, data), work),
+            #[cfg(feature = "torch")]
+            Place::Torch(torch) => {
+                let learner = |data: &Dataset| model.learner(torch, data);
+                let mut learned = self.learn(algorithm, data, learner, work)?;
+                learned.notes.push(format!("computed by libtorch on {torch}"));
+                Ok(learned)
+            }
+        }
+    }
+
     /// Trains on a part of the pairs until the rest is not found better any more, then, if wanted,
     /// on all pairs for as long.
     pub(super) fn learn<L: Learner<State = Learned>>(
         &self,
         algorithm: &'static str,
         data: &Dataset,
-        learner: impl Fn(&Dataset) -> L,
+        learner: impl Fn(&Dataset) -> Result<L>,
         work: &Work,
     ) -> Result<Factors> {
         let (all, data) = (data, counted(data, usize::MAX));
@@ -347,7 +378,7 @@ impl Settings {
         let (mut way, mut notes, mut curve) = (WAYS[0], Vec::new(), LearningCurve::default());
         if let Some(split) = holdouts(&data, self.seed).into_iter().next() {
             let questions = questions(&split.cases);
-            let mut first = learner(&split.data);
+            let mut first = learner(&split.data)?;
             let (best, went) =
                 train(&mut first, schedule, |state| state.validate(&questions), work)?;
             drop(first);
@@ -384,27 +415,27 @@ impl Settings {
         &self,
         algorithm: &'static str,
         [all, data]: [&Dataset; 2],
-        learner: &impl Fn(&Dataset) -> L,
+        learner: &impl Fn(&Dataset) -> Result<L>,
         ending: Ending,
         work: &Work,
     ) -> Result<Factors> {
         let Ending { epochs: [epochs, remembered], way, notes, reach } = ending;
-        let mut last = learner(data);
+        let mut last = learner(data)?;
         if let Some((earlier, _)) = &self.earlier {
             earlier.restore(last.weights());
         }
-        for epoch in 1..=epochs {
-            work.step("epochs on all pairs", epoch as u64 - 1, epochs as u64)?;
-            last.epoch(epoch, work)?;
+        for at in 1..=epochs {
+            work.step("epochs on all pairs", at as u64 - 1, epochs as u64)?;
+            epoch(&mut last, at, work)?;
         }
         work.step("epochs on all pairs", epochs as u64, epochs as u64)?;
-        let model = last.state().model(algorithm, all, way, notes);
+        let model = last.state()?.model(algorithm, all, way, notes);
         let ridge = match way {
             Way::Sums => None,
             Way::Ridge(shares) => Some(shares),
         };
         let weights = last.weights().into_iter().map(|table| table.clone()).collect();
-        let rows = last.rows();
+        let rows = last.rows()?;
         let beginning = rows.map(|rows| {
             let mut beginning = Beginning::of(&rows, data, self.factors, weights);
             (beginning.epochs, beginning.ridge, beginning.reach) = (remembered, ridge, reach);
@@ -515,5 +546,7 @@ impl Learned {
     }
 }
 
+#[cfg(all(test, feature = "torch"))]
+mod parity;
 #[cfg(test)]
 pub(super) mod tests;

@@ -11,16 +11,19 @@
 //! adds to the vector of somebody who had it. Only e⁰_u is missing of a person's vector then, and
 //! without it, or with ridge on the e_i in its place, held-out items are found as well as with it.
 
+use std::borrow::Cow;
+
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, UNLEARN, layers, learning_rate,
-    patience, regularization, validate_every,
+    BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, UNLEARN, layers,
+    learning_rate, patience, regularization, validate_every,
 };
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::Compute;
 use crate::options::Checked;
-use crate::trainer::{Adam, Batch, Graph, Learner, Smoothing, Table};
+use crate::trainer::{Graph, Learner, Table};
 use crate::{Dataset, ModelOptions, Result, SideData, Work};
 
 const NAME: &str = "lightgcn";
@@ -61,63 +64,87 @@ fn fit(
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
     within_limit(NAME, data, side, options, &checked)?;
     let settings = Settings::new(&checked, seed).continuing(side, data);
-    let layers = checked.int("layers") as usize;
-    let how = Comparing::new(&checked);
-    let learner = |data: &Dataset| LightGcn::new(data, &settings, how, layers);
-    let model = settings.learn(NAME, data, learner, work)?;
+    let given = Given::new(&checked, settings);
+    let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
-struct LightGcn<'a> {
+/// What both trainings start from.
+pub(super) struct Given {
+    settings: Settings,
+    how: Comparing,
+    layers: usize,
+}
+
+impl Given {
+    pub(super) fn new(checked: &Checked, settings: Settings) -> Given {
+        let layers = checked.int("layers") as usize;
+        Given { settings, how: Comparing::new(checked), layers }
+    }
+}
+
+impl Everywhere for Given {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        LightGcn::new(compute, data, self)
+    }
+}
+
+struct LightGcn<'a, C: Compute> {
+    compute: C,
     settings: &'a Settings,
     comparisons: Comparisons,
     /// E⁰: users, then items.
-    base: Table,
-    smoothing: Smoothing,
-    adam: Adam,
-    batch: Batch,
+    base: C::Table,
+    smoothing: C::Smoothing,
+    adam: C::Adam,
+    batch: C::Batch,
 }
 
-impl<'a> LightGcn<'a> {
-    fn new(data: &Dataset, settings: &'a Settings, how: Comparing, layers: usize) -> LightGcn<'a> {
+impl<'a, C: Compute> LightGcn<'a, C> {
+    fn new(compute: C, data: &Dataset, given: &'a Given) -> Result<LightGcn<'a, C>> {
+        let settings = &given.settings;
         let graph = Graph::new(&data.by_user, &data.by_item);
-        let base = settings.drawn(data.n_users(), data.n_items());
-        LightGcn {
-            settings,
-            comparisons: Comparisons::new(data, settings, how),
-            adam: Adam::new(&base, settings.rate),
-            batch: settings.room(graph.nodes()),
-            smoothing: Smoothing::new(graph, layers, base.dim()),
+        let base = compute.table(settings.drawn(data.n_users(), data.n_items()))?;
+        Ok(LightGcn {
+            compute,
+            comparisons: Comparisons::new(data, settings, given.how),
+            adam: compute.adam(&base, settings.rate)?,
+            batch: compute.batch(graph.nodes(), settings.factors)?,
+            smoothing: compute.smoothing(graph, given.layers, settings.factors)?,
             base,
-        }
+            settings,
+        })
     }
 }
 
-impl Learner for LightGcn<'_> {
+impl<C: Compute> Learner for LightGcn<'_, C> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let mut loss = 0.0;
+        let (compute, batch) = (self.compute, &mut self.batch);
+        let mut loss = compute.no_loss()?;
         for part in self.comparisons.epoch(epoch) {
             work.check()?;
-            let batch = &mut self.batch;
-            batch.take(&part);
-            self.smoothing.forward(&self.base, batch);
-            loss += self.comparisons.compare(batch);
-            let gradient = self.smoothing.backward(batch);
-            let cost = self.settings.regularization / batch.triples.len() as f32;
-            batch.decay_of(cost, &self.base, gradient);
-            self.adam.all(&mut self.base, gradient);
+            compute.take(batch, &part)?;
+            compute.smooth(&mut self.smoothing, &self.base, batch)?;
+            self.comparisons.compare(compute, batch, &mut loss)?;
+            let gradient = compute.smooth_back(&mut self.smoothing, batch)?;
+            compute.decay_of(batch, self.settings.regularization, &self.base, gradient)?;
+            compute.step(&mut self.adam, &mut self.base, gradient)?;
         }
-        Ok(loss / self.comparisons.number as f64)
+        Ok(compute.sum(loss)? / self.comparisons.number as f64)
     }
 
-    fn state(&mut self) -> Learned {
-        let (factors, sums) = self.smoothing.items(&self.base);
-        Learned { factors, sums: Some(sums) }
+    fn state(&mut self) -> Result<Learned> {
+        let (factors, sums) = self.compute.smooth_items(&mut self.smoothing, &self.base)?;
+        Ok(Learned { factors, sums: Some(sums) })
     }
 
-    fn base(&self) -> Option<&Table> {
-        Some(&self.base)
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        self.compute.read(&self.base).map(Some)
     }
 }

@@ -23,6 +23,7 @@ use super::learning::{
 use super::modalities::{MODALITIES, NEIGHBOURS, trained_on};
 use super::views::{Fusion, Views};
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::Native;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{Features, Learner, Perceptron, Table};
@@ -82,7 +83,7 @@ fn fit(
         layers: checked.int("layers") as usize,
         how: Comparing::new(&checked),
     };
-    let learner = |data: &Dataset| LirdRec::new(data, &given);
+    let learner = |data: &Dataset| Ok(LirdRec::new(data, &given));
     let model = given.settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -150,19 +151,19 @@ impl Learner for LirdRec<'_> {
             self.views.batch.take(&part);
             self.views.forward();
             let batch = &mut self.views.batch;
-            loss += self.comparisons.compare(batch);
+            self.comparisons.compare(Native, batch, &mut loss)?;
             batch.decay(self.given.settings.regularization / batch.triples.len() as f32);
             self.views.step();
         }
         Ok(loss / self.comparisons.number as f64)
     }
 
-    fn state(&mut self) -> Learned {
-        self.views.learned()
+    fn state(&mut self) -> Result<Learned> {
+        Ok(self.views.learned())
     }
 
-    fn rows(&mut self) -> Option<Cow<'_, Table>> {
-        Some(Cow::Owned(self.views.rows()))
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        Ok(Some(Cow::Owned(self.views.rows())))
     }
 
     fn weights(&mut self) -> Vec<&mut Table> {

@@ -26,6 +26,7 @@ use super::learning::{
 use super::modalities::{MODALITIES, NEIGHBOURS, trained_on};
 use super::views::{part_of, put};
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::Native;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{
@@ -115,7 +116,7 @@ fn fit(
         how: Comparing::new(&checked),
         settings: Settings::new(&checked, seed).continuing_with(side, data, 2, &[]),
     };
-    let learner = |data: &Dataset| Mmhcl::new(data, &given);
+    let learner = |data: &Dataset| Ok(Mmhcl::new(data, &given));
     let model = given.settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -286,7 +287,7 @@ impl Learner for Mmhcl<'_> {
             let own = self.batch.values.clone();
             let values = self.batch.values.part_mut(0..rows).iter_mut();
             values.zip(near.data()).for_each(|(value, near)| *value += near);
-            loss += self.comparisons.compare(&mut self.batch);
+            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
             let triples = self.batch.triples.len() as f32;
             self.batch.decay(self.given.settings.regularization / triples);
             let mut slopes = std::mem::take(&mut self.batch.gradient);
@@ -309,7 +310,7 @@ impl Learner for Mmhcl<'_> {
         Ok(loss / self.comparisons.number as f64)
     }
 
-    fn state(&mut self) -> Learned {
+    fn state(&mut self) -> Result<Learned> {
         let (mut factors, sums) = self.smoothing.items(&self.base);
         let [_, alike] = &mut self.beside;
         alike.smooth(self.given.hops);
@@ -318,16 +319,16 @@ impl Learner for Mmhcl<'_> {
         normalise(&mut near, rows);
         let values = factors.data_mut().iter_mut().zip(near.data());
         values.for_each(|(value, near)| *value += near);
-        Learned { factors, sums: Some(sums) }
+        Ok(Learned { factors, sums: Some(sums) })
     }
 
-    fn rows(&mut self) -> Option<Cow<'_, Table>> {
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
         let (nodes, dim) = (self.base.rows(), self.base.dim());
         let mut rows = Table::zeros(nodes, 2 * dim);
         put(&mut rows, 0, 0, dim, &self.base);
         for (first, beside) in [0, self.users].into_iter().zip(&self.beside) {
             put(&mut rows, first, 1, dim, &beside.base);
         }
-        Some(Cow::Owned(rows))
+        Ok(Some(Cow::Owned(rows)))
     }
 }

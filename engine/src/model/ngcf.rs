@@ -20,6 +20,7 @@ use super::learning::{
     regularization, validate_every,
 };
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::Native;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{Adam, Batch, Graph, Interaction, Learner, Table, normalise, normalise_back};
@@ -74,7 +75,7 @@ fn fit(
         layers,
         dropout: checked.real("dropout") as f32,
     };
-    let learner = |data: &Dataset| Ngcf::new(data, &given);
+    let learner = |data: &Dataset| Ok(Ngcf::new(data, &given));
     let model = given.settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -209,14 +210,14 @@ impl Learner for Ngcf<'_> {
             self.batch.take(&part);
             self.propagate(self.given.dropout);
             let scales = self.look();
-            loss += self.comparisons.compare(&mut self.batch);
+            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
             self.batch.decay(self.given.settings.regularization / self.batch.triples.len() as f32);
             self.learn(&scales);
         }
         Ok(loss / self.comparisons.number as f64)
     }
 
-    fn state(&mut self) -> Learned {
+    fn state(&mut self) -> Result<Learned> {
         self.propagate(0.0);
         let (items, dim) = (self.graph.items(), self.base.dim());
         let mut factors = Table::zeros(items.len(), (self.levels.len() + 1) * dim);
@@ -230,11 +231,11 @@ impl Learner for Ngcf<'_> {
                 to.zip(row).for_each(|(to, value)| *to = scale * value);
             }
         }
-        Learned { factors, sums: None }
+        Ok(Learned { factors, sums: None })
     }
 
-    fn rows(&mut self) -> Option<Cow<'_, Table>> {
-        Some(Cow::Borrowed(&self.base))
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        Ok(Some(Cow::Borrowed(&self.base)))
     }
 
     fn weights(&mut self) -> Vec<&mut Table> {

@@ -669,7 +669,7 @@ fn training_stops_when_cancelled() {
         for at in 1..3 {
             let cancel = CancelToken::new();
             let progress = Arc::new(CancelAt(AtomicU64::new(at), cancel.clone()));
-            let work = Work { progress, cancel, threads: 0 };
+            let work = Work { progress, cancel, ..Work::quiet() };
             let result = fit(name, &data, &side(), &ModelOptions::new(), 0, &work).map(drop);
             assert!(matches!(result, Err(Error::Cancelled)), "{name} at report {at}");
         }

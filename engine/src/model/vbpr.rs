@@ -18,6 +18,7 @@ use super::learning::{
 };
 use super::modalities::{MODALITIES, trained_on};
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::Native;
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{Batch, Features, Learner, LookUp, Projector, Table};
@@ -64,7 +65,7 @@ fn fit(
     let matrices: Vec<_> = modalities.iter().map(|(matrix, _)| *matrix).collect();
     let features = Features::new(&matrices, &data.items);
     let (settings, how) = (Settings::new(&checked, seed), Comparing::new(&checked));
-    let learner = |data: &Dataset| Vbpr::new(data, &settings, how, &features);
+    let learner = |data: &Dataset| Ok(Vbpr::new(data, &settings, how, &features));
     let model = settings.learn(NAME, data, learner, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -143,7 +144,7 @@ impl Learner for Vbpr<'_> {
             self.batch.take(&part);
             self.base.forward(&mut self.batch);
             self.complete();
-            loss += self.comparisons.compare(&mut self.batch);
+            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
             self.batch.decay(self.settings.regularization / self.batch.triples.len() as f32);
             self.take_out();
             self.base.step(&self.batch);
@@ -152,7 +153,7 @@ impl Learner for Vbpr<'_> {
         Ok(loss / self.comparisons.number as f64)
     }
 
-    fn state(&mut self) -> Learned {
+    fn state(&mut self) -> Result<Learned> {
         let half = self.settings.factors;
         let mut factors = self.base.rows(self.users);
         let content = self.content.all();
@@ -163,6 +164,6 @@ impl Learner for Vbpr<'_> {
             }
             row[half..2 * half].copy_from_slice(&content.row(item)[..half]);
         }
-        Learned { factors, sums: None }
+        Ok(Learned { factors, sums: None })
     }
 }

@@ -25,9 +25,11 @@ const NARROW: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
     n_users: usize,
-    starts: Vec<usize>,
-    others: Vec<u32>,
-    scales: Vec<f32>,
+    /// Where the neighbours of each node begin among `others`, and where the last ones end.
+    pub(crate) starts: Vec<usize>,
+    pub(crate) others: Vec<u32>,
+    /// One over the root of each node's degree; 0 where it has none.
+    pub(crate) scales: Vec<f32>,
 }
 
 impl Graph {

@@ -34,6 +34,8 @@ mod triples;
 mod validation;
 
 pub(crate) use adam::Adam;
+#[cfg(feature = "torch")]
+pub(crate) use adam::{EPSILON, FIRST, Missed, SECOND, Step, Steps};
 pub(crate) use align::{align, drop_out};
 pub(crate) use batch::Batch;
 pub(crate) use contrast::contrast;
@@ -50,7 +52,7 @@ pub(crate) use pairwise::pairwise;
 pub(crate) use perceptron::Perceptron;
 pub(crate) use projector::Projector;
 pub(crate) use pruning::Pruning;
-pub(crate) use schedule::{Learner, Schedule, train};
+pub(crate) use schedule::{Learner, Schedule, epoch, train};
 pub(crate) use smoothing::Smoothing;
 pub(crate) use spheres::{slerp, slerp_back, spread};
 pub(crate) use table::Table;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Table;
-use crate::{CurvePoint, LearningCurve, Result, Work};
+use crate::{CurvePoint, Error, LearningCurve, Result, Work};
 
 /// What is trained.
 pub(crate) trait Learner {
@@ -14,16 +14,12 @@ pub(crate) trait Learner {
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64>;
 
     /// What would be kept of it now.
-    fn state(&mut self) -> Self::State;
+    fn state(&mut self) -> Result<Self::State>;
 
-    /// The rows of users, then items, that are trained; `None` where what is trained is not such rows alone.
-    fn base(&self) -> Option<&Table> {
-        None
-    }
-
-    /// The rows of users, then items, that a later training could begin from, beside the weights.
-    fn rows(&mut self) -> Option<Cow<'_, Table>> {
-        self.base().map(Cow::Borrowed)
+    /// The rows of users, then items, that a later training could begin from, beside the weights; `None`
+    /// where there are no such rows.
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        Ok(None)
     }
 
     /// What is trained and belongs to no row, each in its place.
@@ -43,6 +39,12 @@ pub(crate) struct Schedule {
     pub(crate) patience: usize,
 }
 
+/// An epoch, whose loss must be a number.
+pub(crate) fn epoch<L: Learner>(learner: &mut L, epoch: usize, work: &Work) -> Result<f64> {
+    let loss = learner.epoch(epoch, work)?;
+    if loss.is_finite() { Ok(loss) } else { Err(Error::Diverged { epoch }) }
+}
+
 /// Trains until `recall` gains nothing any more; the best state.
 pub(crate) fn train<L: Learner>(
     learner: &mut L,
@@ -51,18 +53,18 @@ pub(crate) fn train<L: Learner>(
     work: &Work,
 ) -> Result<(L::State, LearningCurve)> {
     let mut curve = LearningCurve::default();
-    let mut best = learner.state();
+    let mut best = learner.state()?;
     let mut most = recall(&best);
     let mut idle = 0;
-    for epoch in 1..=schedule.epochs {
-        work.step("epochs", epoch as u64 - 1, schedule.epochs as u64)?;
-        let loss = learner.epoch(epoch, work)?;
-        if epoch % schedule.every != 0 && epoch != schedule.epochs {
+    for at in 1..=schedule.epochs {
+        work.step("epochs", at as u64 - 1, schedule.epochs as u64)?;
+        let loss = epoch(learner, at, work)?;
+        if at % schedule.every != 0 && at != schedule.epochs {
             continue;
         }
-        let state = learner.state();
+        let state = learner.state()?;
         let found = recall(&state);
-        let epoch = epoch as u64;
+        let epoch = at as u64;
         let point = CurvePoint { epoch, loss, recall: found };
         work.progress.learned(&point);
         curve.points.push(point);

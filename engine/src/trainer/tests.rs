@@ -658,9 +658,33 @@ impl Learner for Script {
         Ok(1.0)
     }
 
-    fn state(&mut self) -> usize {
-        self.0
+    fn state(&mut self) -> Result<usize> {
+        Ok(self.0)
     }
+}
+
+/// A learner whose loss is no number from an epoch on.
+struct Exploding(usize);
+
+impl Learner for Exploding {
+    type State = ();
+
+    fn epoch(&mut self, epoch: usize, _: &Work) -> Result<f64> {
+        Ok(if epoch < self.0 { 1.0 } else { f64::NAN })
+    }
+
+    fn state(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_training() {
+    let schedule = Schedule { epochs: 9, every: 4, patience: 1 };
+    let error = train(&mut Exploding(3), schedule, |()| 0.0, &Work::quiet()).unwrap_err();
+    assert!(matches!(error, crate::Error::Diverged { epoch: 3 }), "{error}");
+    assert_eq!(epoch(&mut Exploding(3), 2, &Work::quiet()).unwrap(), 1.0);
+    assert!(epoch(&mut Exploding(3), 5, &Work::quiet()).is_err());
 }
 
 #[test]

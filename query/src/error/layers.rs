@@ -54,6 +54,9 @@ fn engine_code(error: &engine::Error) -> &'static Code {
         engine::Error::NotText { .. } => &codes::TYPE_MISMATCH,
         engine::Error::TooLarge { .. } => &codes::MODEL_TOO_LARGE,
         engine::Error::NotPositiveDefinite { .. } => &codes::NOT_SOLVABLE,
+        engine::Error::Diverged { .. } => &codes::DIVERGED,
+        engine::Error::NoDevice { .. } => &codes::NO_DEVICE,
+        engine::Error::DeviceFailed { .. } => &codes::DEVICE_FAILED,
         engine::Error::Cancelled => &codes::CANCELLED,
         engine::Error::CorruptModel { .. } => &codes::MODEL_DAMAGED,
         engine::Error::CorruptRecord { .. } => &codes::DAMAGED,
@@ -73,7 +76,9 @@ fn engine_code(error: &engine::Error) -> &'static Code {
         engine::Error::Nearness { .. } => &codes::OPTION_VALUE,
         engine::Error::NothingHeldOut => &codes::NOTHING_HELD_OUT,
         engine::Error::Conflict { .. } => &codes::CONFLICT,
-        engine::Error::NotSupported { .. } => &codes::CLAUSE_UNSUPPORTED,
+        engine::Error::NotSupported { .. } | engine::Error::NotOnDevice { .. } => {
+            &codes::CLAUSE_UNSUPPORTED
+        }
         engine::Error::Write(_) => &codes::IO,
         _ => &codes::INTERNAL,
     }

@@ -116,3 +116,17 @@ fn engine_errors_keep_their_words_and_cause() {
     assert_eq!(error.to_string(), "model `taste` is not trained: run TRAIN MODEL taste");
     assert!(std::error::Error::source(&error).is_some());
 }
+
+#[test]
+fn what_goes_wrong_on_a_device_has_codes_and_next_steps() {
+    use tastedb_engine::Error as Engine;
+    let code = |error: Engine| Error::from(error).code();
+    assert_eq!(code(Engine::Diverged { epoch: 3 }), "TD0612");
+    assert_eq!(code(Engine::NoDevice { device: "gpu", why: "no" }), "TD0611");
+    let full = Engine::DeviceFailed { device: "cuda:0".into(), what: "out of memory".into() };
+    let full = Error::from(full);
+    assert_eq!(full.code(), "TD0613");
+    assert_eq!(full.to_string(), "cuda:0: out of memory");
+    let next = full.problem().next_step();
+    assert!(next.is_some_and(|step| step.contains("device = 'cpu'")));
+}

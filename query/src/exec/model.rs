@@ -2,8 +2,8 @@
 //! as calls of the engine.
 
 use tastedb_engine::{
-    CurvePoint, Error as EngineError, Existing, Lineage, ModelOptions, ModelVersion, NewModel,
-    OptionValue, RefreshRequest, Refreshment, TrainRequest, TrainingTable,
+    CurvePoint, Device, Error as EngineError, Existing, Lineage, ModelOptions, ModelVersion,
+    NewModel, OptionValue, RefreshRequest, Refreshment, TrainRequest, TrainingTable,
 };
 
 use super::names;
@@ -137,11 +137,12 @@ pub(crate) fn refresh(
         return Err(Error::not_in_transaction(VERB).at(refresh.model.span));
     }
     let given = Given { params, now: session.sql().now() };
-    let (seed, options) = run_options(Options::new(&refresh.options, given))?;
+    let Run { seed, device, options } = run_options(Options::new(&refresh.options, given))?;
     let request = RefreshRequest {
         model: refresh.model.value.clone(),
         options: model_options(options)?,
         seed,
+        device,
         statement: statement.to_owned(),
     };
     let refreshed = session.engine().refresh(&request, &session.work());
@@ -271,11 +272,12 @@ fn request(
     statement: &str,
 ) -> Result<TrainRequest> {
     let given = Given { params, now: session.sql().now() };
-    let (seed, options) = run_options(Options::new(&train.options, given))?;
+    let Run { seed, device, options } = run_options(Options::new(&train.options, given))?;
     Ok(TrainRequest {
         model: train.model.value.clone(),
         options: model_options(options)?,
         seed: seed.unwrap_or(0),
+        device,
         statement: statement.to_owned(),
     })
 }
@@ -283,17 +285,22 @@ fn request(
 /// Options as they were given, each with its place.
 type Rest = Vec<(String, Value, Span)>;
 
-/// Takes the options of a run, its seed among them; what is left is the algorithm's.
-fn run_options(mut options: Options<'_>) -> Result<(Option<u64>, Rest)> {
+/// The options of a run; the last are those of the algorithm.
+struct Run {
+    seed: Option<u64>,
+    device: Device,
+    options: Rest,
+}
+
+fn run_options(mut options: Options<'_>) -> Result<Run> {
     let seed = options.number("seed")?;
-    if let Some((device, place)) = options.text("device")? {
-        match device.as_str() {
-            "auto" | "cpu" => {}
-            "gpu" => return Err(Error::not_supported("device = 'gpu'").at(place)),
-            _ => return Err(Error::option_value("device", "'auto', 'cpu' or 'gpu'").at(place)),
-        }
-    }
-    Ok((seed, options.rest()?))
+    let device = match options.text("device")? {
+        None => Device::default(),
+        Some((name, place)) => Device::named(&name).ok_or_else(|| {
+            Error::option_value("device", "'auto', 'cpu', 'gpu' or 'torch'").at(place)
+        })?,
+    };
+    Ok(Run { seed, device, options: options.rest()? })
 }
 
 /// Options as the engine takes them.

@@ -119,6 +119,9 @@ pub(crate) fn place_of(options: &WithOptions, cause: &EngineError) -> Option<Spa
             of(option).map(|option| option.value.span)
         }
         EngineError::TooLarge { .. } => of("memory_limit").map(|option| option.value.span),
+        EngineError::NoDevice { .. } | EngineError::NotOnDevice { .. } => {
+            of("device").map(|option| option.value.span)
+        }
         EngineError::NoSuchModality { .. } => of("modalities").map(|option| option.value.span),
         _ => None,
     }
