@@ -4,7 +4,7 @@ use super::torch;
 use crate::{Error, Result, Work};
 
 /// The algorithms that are written over [`Compute`](super::Compute).
-const EVERYWHERE: [&str; 2] = ["bpr", "lightgcn"];
+const EVERYWHERE: [&str; 4] = ["bpr", "freedom", "lightgcn", "vbpr"];
 
 /// What a training runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

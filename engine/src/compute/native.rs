@@ -5,8 +5,10 @@
 use std::borrow::Cow;
 
 use super::Compute;
-use crate::Result;
-use crate::trainer::{Adam, Batch, Graph, LookUp, Smoothing, Table, Triple, pairwise};
+use crate::trainer::{
+    Adam, Batch, Directed, Features, Graph, LookUp, Projector, Smoothing, Table, Triple, pairwise,
+};
+use crate::{Csr, Result};
 
 /// The processor.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +18,12 @@ impl Compute for Native {
     type Table = Table;
     type Batch = Batch;
     type Loss = f64;
+    type Graph = Graph;
     type Smoothing = Smoothing;
     type Adam = Adam;
     type LookUp = LookUp;
+    type Map<'a> = Projector<'a>;
+    type Links = Directed;
 
     fn table(self, values: Table) -> Result<Table> {
         Ok(values)
@@ -78,8 +83,16 @@ impl Compute for Native {
         Ok(())
     }
 
+    fn graph(self, graph: Graph) -> Result<Graph> {
+        Ok(graph)
+    }
+
     fn smoothing(self, graph: Graph, layers: usize, dim: usize) -> Result<Smoothing> {
         Ok(Smoothing::new(graph, layers, dim))
+    }
+
+    fn smooth_over(self, smoothing: &mut Smoothing, graph: Graph) -> Graph {
+        smoothing.over(graph)
     }
 
     fn smooth(self, smoothing: &mut Smoothing, base: &Table, batch: &mut Batch) -> Result<()> {
@@ -124,5 +137,68 @@ impl Compute for Native {
 
     fn up_to_date(self, rows: &mut LookUp, first: usize) -> Result<Table> {
         Ok(rows.rows(first))
+    }
+
+    fn map<'a>(
+        self,
+        features: &'a Features,
+        users: usize,
+        dim: usize,
+        rate: f32,
+        seed: u64,
+    ) -> Result<Projector<'a>> {
+        Ok(Projector::new(features, users, dim, rate, seed))
+    }
+
+    fn apply(self, map: &mut Projector<'_>, batch: &Batch) -> Result<()> {
+        map.forward(batch);
+        Ok(())
+    }
+
+    fn put(self, map: &Projector<'_>, batch: &mut Batch, at: usize) -> Result<()> {
+        map.put(batch, at);
+        Ok(())
+    }
+
+    fn take_out(self, map: &mut Projector<'_>, batch: &mut Batch, at: usize) -> Result<()> {
+        map.take_out(batch, at);
+        Ok(())
+    }
+
+    fn step_map(self, map: &mut Projector<'_>, batch: &Batch) -> Result<()> {
+        map.step(batch);
+        Ok(())
+    }
+
+    fn mapped(self, map: &Projector<'_>) -> Result<Table> {
+        Ok(map.all())
+    }
+
+    fn like(self, beside: &mut Batch, batch: &Batch, map: &Projector<'_>) -> Result<()> {
+        beside.like(batch, |triple| triple[1..].iter().all(|node| map.has(*node)));
+        Ok(())
+    }
+
+    fn add_gradient(self, batch: &mut Batch, beside: &Batch) -> Result<()> {
+        batch.add_gradient(beside);
+        Ok(())
+    }
+
+    fn links(self, users: usize, rows: Csr) -> Result<Directed> {
+        Ok(Directed::new(users, rows))
+    }
+
+    fn near(self, links: &mut Directed, base: &Table, batch: &mut Batch) -> Result<()> {
+        links.forward(base, &batch.nodes, &mut batch.values);
+        Ok(())
+    }
+
+    fn near_back(self, links: &mut Directed, batch: &Batch, gradient: &mut Table) -> Result<()> {
+        links.backward(batch, &batch.gradient, gradient);
+        Ok(())
+    }
+
+    fn near_all(self, links: &Directed, base: &Table) -> Result<Table> {
+        Ok(links.all(base))
     }
 }

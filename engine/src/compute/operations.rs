@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use crate::Result;
-use crate::trainer::{Graph, Table, Triple};
+use crate::trainer::{Features, Graph, Table, Triple};
+use crate::{Csr, Result};
 
 /// A place that computes.
 pub(crate) trait Compute: Copy {
@@ -17,12 +17,18 @@ pub(crate) trait Compute: Copy {
     type Batch;
     /// A sum of losses.
     type Loss;
+    /// The graph of users and items.
+    type Graph: Clone;
     /// A smoothing over the graph of users and items, with what its backward needs.
     type Smoothing;
     /// The moments of all rows of a table.
     type Adam;
     /// Rows that are trained where a batch touches them, with their moments.
     type LookUp;
+    /// A trained map of the features of items, with what it made of a batch.
+    type Map<'a>;
+    /// A directed graph of items with weights.
+    type Links;
 
     /// Rows with these values.
     fn table(self, values: Table) -> Result<Self::Table>;
@@ -67,8 +73,14 @@ pub(crate) trait Compute: Copy {
         gradient: &mut Self::Table,
     ) -> Result<()>;
 
+    /// A graph of users and items.
+    fn graph(self, graph: Graph) -> Result<Self::Graph>;
+
     /// A smoothing by so many layers, one at least, of rows of `dim` numbers.
-    fn smoothing(self, graph: Graph, layers: usize, dim: usize) -> Result<Self::Smoothing>;
+    fn smoothing(self, graph: Self::Graph, layers: usize, dim: usize) -> Result<Self::Smoothing>;
+
+    /// Lets it smooth over another graph of the same nodes from now on; the one before.
+    fn smooth_over(self, smoothing: &mut Self::Smoothing, graph: Self::Graph) -> Self::Graph;
 
     /// Smooths, and gives a batch the rows that it touches.
     fn smooth(
@@ -118,4 +130,60 @@ pub(crate) trait Compute: Copy {
 
     /// The rows from `first` on, up to date.
     fn up_to_date(self, rows: &mut Self::LookUp, first: usize) -> Result<Table>;
+
+    /// A map of the features of items, which are the nodes from `users` on, to `dim` numbers.
+    fn map<'a>(
+        self,
+        features: &'a Features,
+        users: usize,
+        dim: usize,
+        rate: f32,
+        seed: u64,
+    ) -> Result<Self::Map<'a>>;
+
+    /// Maps the items of a batch; the gradient of what comes out is zero.
+    fn apply(self, map: &mut Self::Map<'_>, batch: &Self::Batch) -> Result<()>;
+
+    /// Puts what came out in the place of the numbers from `at` on of those rows of the batch, or of one
+    /// with the same rows, that are items with features.
+    fn put(self, map: &Self::Map<'_>, batch: &mut Self::Batch, at: usize) -> Result<()>;
+
+    /// Takes the gradient of what was put there out of that of the batch.
+    fn take_out(self, map: &mut Self::Map<'_>, batch: &mut Self::Batch, at: usize) -> Result<()>;
+
+    /// A step of Adam of the map that was applied to a batch.
+    fn step_map(self, map: &mut Self::Map<'_>, batch: &Self::Batch) -> Result<()>;
+
+    /// What the map makes of all items.
+    fn mapped(self, map: &Self::Map<'_>) -> Result<Table>;
+
+    /// Takes the rows of a batch that the map was applied to, and those of its triples whose items both
+    /// have features.
+    fn like(self, beside: &mut Self::Batch, batch: &Self::Batch, map: &Self::Map<'_>)
+    -> Result<()>;
+
+    /// Adds the gradient of a batch to that of one with the same rows.
+    fn add_gradient(self, batch: &mut Self::Batch, beside: &Self::Batch) -> Result<()>;
+
+    /// A directed graph of items, which are the nodes from `users` on.
+    fn links(self, users: usize, rows: Csr) -> Result<Self::Links>;
+
+    /// Adds to each item of a batch the weighted sum of the rows that it is linked to.
+    fn near(
+        self,
+        links: &mut Self::Links,
+        base: &Self::Table,
+        batch: &mut Self::Batch,
+    ) -> Result<()>;
+
+    /// Adds the gradient in the rows of all nodes of what [`Compute::near`] added to a batch.
+    fn near_back(
+        self,
+        links: &mut Self::Links,
+        batch: &Self::Batch,
+        gradient: &mut Self::Table,
+    ) -> Result<()>;
+
+    /// What all items are linked to, summed up.
+    fn near_all(self, links: &Self::Links, base: &Self::Table) -> Result<Table>;
 }

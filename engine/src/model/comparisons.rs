@@ -60,7 +60,7 @@ pub(super) struct Comparisons {
     denoise: bool,
     /// The comparisons between two steps.
     size: usize,
-    /// The comparisons of an epoch.
+    /// The comparisons of an epoch, one at least: their losses are divided by it.
     pub(super) number: usize,
     candidates: usize,
     seed: u64,
@@ -75,7 +75,7 @@ impl Comparisons {
             users: data.n_users(),
             denoise: how.denoise,
             size: settings.batch.saturating_mul(how.negatives),
-            number: data.n_pairs() * how.negatives,
+            number: (data.n_pairs() * how.negatives).max(1),
             candidates: 1,
             seed,
         }

@@ -18,18 +18,16 @@ use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, UNLEARN, layers, learning_rate,
-    patience, regularization, validate_every,
+    BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, UNLEARN, layers,
+    learning_rate, patience, regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
 use super::{Algorithm, Embeddings, Model};
-use crate::compute::Native;
+use crate::compute::Compute;
 use crate::item_graph::Near;
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{
-    Adam, Batch, Directed, Features, Graph, Learner, Projector, Pruning, Smoothing, Table, pairwise,
-};
+use crate::trainer::{Features, Graph, Learner, Pruning, Table};
 use crate::{
     Csr, Dataset, EmbeddingMatrix, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work,
 };
@@ -94,8 +92,7 @@ fn fit(
         how: Comparing::new(&checked),
         settings: Settings::new(&checked, seed).continuing(side, data),
     };
-    let learner = |data: &Dataset| Ok(Freedom::new(data, &frozen));
-    let model = frozen.settings.learn(NAME, data, learner, work)?;
+    let model = frozen.settings.learn_there(NAME, data, &frozen, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
@@ -123,115 +120,124 @@ pub(super) fn alike(
 }
 
 /// What both trainings start from.
-struct Frozen {
-    settings: Settings,
-    how: Comparing,
-    layers: usize,
-    keep: f64,
-    weight: f32,
-    alike: Csr,
-    features: Vec<Features>,
+pub(super) struct Frozen {
+    pub(super) settings: Settings,
+    pub(super) how: Comparing,
+    pub(super) layers: usize,
+    pub(super) keep: f64,
+    pub(super) weight: f32,
+    pub(super) alike: Csr,
+    pub(super) features: Vec<Features>,
 }
 
-struct Freedom<'a> {
+impl Everywhere for Frozen {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        Freedom::new(compute, data, self)
+    }
+}
+
+struct Freedom<'a, C: Compute> {
+    compute: C,
     frozen: &'a Frozen,
     comparisons: Comparisons,
     /// E⁰: users, then items.
-    base: Table,
-    adam: Adam,
-    whole: Graph,
+    base: C::Table,
+    adam: C::Adam,
+    whole: C::Graph,
     pruning: Pruning,
-    smoothing: Smoothing,
-    alike: Directed,
-    modalities: Vec<Projector<'a>>,
-    batch: Batch,
-    beside: Batch,
+    smoothing: C::Smoothing,
+    alike: C::Links,
+    modalities: Vec<C::Map<'a>>,
+    batch: C::Batch,
+    beside: C::Batch,
 }
 
-impl<'a> Freedom<'a> {
-    fn new(data: &Dataset, frozen: &'a Frozen) -> Freedom<'a> {
+impl<'a, C: Compute> Freedom<'a, C> {
+    fn new(compute: C, data: &Dataset, frozen: &'a Frozen) -> Result<Freedom<'a, C>> {
         let (settings, users) = (&frozen.settings, data.n_users());
+        let (dim, rate) = (settings.factors, settings.rate);
         let seed = |about| number(settings.seed, about);
-        let whole = Graph::new(&data.by_user, &data.by_item);
-        let base = settings.drawn(users, data.n_items());
-        let project = |(features, at)| {
-            Projector::new(features, users, settings.factors, settings.rate, seed(at))
-        };
-        Freedom {
+        let graph = Graph::new(&data.by_user, &data.by_item);
+        let nodes = graph.nodes();
+        let whole = compute.graph(graph)?;
+        let base = compute.table(settings.drawn(users, data.n_items()))?;
+        let map = |(features, at)| compute.map(features, users, dim, rate, seed(at));
+        Ok(Freedom {
+            compute,
             frozen,
             comparisons: Comparisons::new(data, settings, frozen.how),
-            adam: Adam::new(&base, settings.rate),
+            adam: compute.adam(&base, rate)?,
             pruning: Pruning::new(&data.by_user, &data.by_item, frozen.keep, seed(3)),
-            smoothing: Smoothing::new(whole.clone(), frozen.layers, base.dim()),
+            smoothing: compute.smoothing(whole.clone(), frozen.layers, dim)?,
             whole,
-            alike: Directed::new(users, frozen.alike.clone()),
-            modalities: frozen.features.iter().zip(4..).map(project).collect(),
-            batch: settings.room(base.rows()),
-            beside: settings.room(base.rows()),
+            alike: compute.links(users, frozen.alike.clone())?,
+            modalities: frozen.features.iter().zip(4..).map(map).collect::<Result<_>>()?,
+            batch: compute.batch(nodes, dim)?,
+            beside: compute.batch(nodes, dim)?,
             base,
-        }
+        })
     }
 
     /// Compares the embeddings of the items of the batch.
-    fn compare_content(&mut self) {
-        let (batch, beside) = (&mut self.batch, &mut self.beside);
-        for projector in &mut self.modalities {
-            projector.forward(batch);
-            beside.like(batch, |triple| triple[1..].iter().all(|node| projector.has(*node)));
-            for (at, node) in batch.nodes.iter().enumerate() {
-                let from = if projector.has(*node) { &projector.values } else { &batch.values };
-                beside.values.row_mut(at).copy_from_slice(from.row(at));
-            }
-            pairwise(beside, self.frozen.weight);
-            for (at, node) in batch.nodes.iter().enumerate() {
-                let own = projector.has(*node);
-                let to = if own { &mut projector.gradient } else { &mut batch.gradient };
-                let slopes = to.row_mut(at).iter_mut().zip(beside.gradient.row(at));
-                slopes.for_each(|(to, slope)| *to += slope);
-            }
-            projector.step(batch);
+    fn compare_content(&mut self) -> Result<()> {
+        let (compute, batch, beside) = (self.compute, &mut self.batch, &mut self.beside);
+        for map in &mut self.modalities {
+            compute.apply(map, batch)?;
+            compute.like(beside, batch, map)?;
+            compute.put(map, beside, 0)?;
+            compute.compare(beside, self.frozen.weight, &mut compute.no_loss()?)?;
+            compute.take_out(map, beside, 0)?;
+            compute.add_gradient(batch, beside)?;
+            compute.step_map(map, batch)?;
         }
+        Ok(())
     }
 }
 
-impl Learner for Freedom<'_> {
+impl<C: Compute> Learner for Freedom<'_, C> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
+        let compute = self.compute;
         if self.frozen.keep < 1.0 {
-            self.smoothing.over(self.pruning.graph(epoch));
+            let thin = compute.graph(self.pruning.graph(epoch))?;
+            compute.smooth_over(&mut self.smoothing, thin);
         }
-        let mut loss = 0.0;
+        let mut loss = compute.no_loss()?;
         for part in self.comparisons.epoch(epoch) {
             work.check()?;
-            self.batch.take(&part);
-            self.smoothing.forward(&self.base, &mut self.batch);
-            self.alike.forward(&self.base, &self.batch.nodes, &mut self.batch.values);
-            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
+            compute.take(&mut self.batch, &part)?;
+            compute.smooth(&mut self.smoothing, &self.base, &mut self.batch)?;
+            compute.near(&mut self.alike, &self.base, &mut self.batch)?;
+            self.comparisons.compare(compute, &mut self.batch, &mut loss)?;
             if self.frozen.weight > 0.0 {
-                self.compare_content();
+                self.compare_content()?;
             }
-            let batch = &self.batch;
-            let gradient = self.smoothing.backward(batch);
-            self.alike.backward(batch, &batch.gradient, gradient);
-            let cost = self.frozen.settings.regularization / batch.triples.len() as f32;
-            batch.decay_of(cost, &self.base, gradient);
-            self.adam.all(&mut self.base, gradient);
+            let gradient = compute.smooth_back(&mut self.smoothing, &self.batch)?;
+            compute.near_back(&mut self.alike, &self.batch, gradient)?;
+            let cost = self.frozen.settings.regularization;
+            compute.decay_of(&self.batch, cost, &self.base, gradient)?;
+            compute.step(&mut self.adam, &mut self.base, gradient)?;
         }
-        Ok(loss / self.comparisons.number as f64)
+        Ok(compute.sum(loss)? / self.comparisons.number as f64)
     }
 
     fn state(&mut self) -> Result<Learned> {
-        let thin = self.smoothing.over(self.whole.clone());
-        let (mut factors, sums) = self.smoothing.items(&self.base);
-        self.smoothing.over(thin);
-        let alike = self.alike.all(&self.base);
+        let compute = self.compute;
+        let thin = compute.smooth_over(&mut self.smoothing, self.whole.clone());
+        let (mut factors, sums) = compute.smooth_items(&mut self.smoothing, &self.base)?;
+        compute.smooth_over(&mut self.smoothing, thin);
+        let alike = compute.near_all(&self.alike, &self.base)?;
         let values = factors.data_mut().iter_mut().zip(alike.data());
         values.for_each(|(value, alike)| *value += alike);
         Ok(Learned { factors, sums: Some(sums) })
     }
 
     fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
-        Ok(Some(Cow::Borrowed(&self.base)))
+        self.compute.read(&self.base).map(Some)
     }
 }

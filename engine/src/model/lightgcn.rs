@@ -114,7 +114,7 @@ impl<'a, C: Compute> LightGcn<'a, C> {
             comparisons: Comparisons::new(data, settings, given.how),
             adam: compute.adam(&base, settings.rate)?,
             batch: compute.batch(graph.nodes(), settings.factors)?,
-            smoothing: compute.smoothing(graph, given.layers, settings.factors)?,
+            smoothing: compute.smoothing(compute.graph(graph)?, given.layers, settings.factors)?,
             base,
             settings,
         })

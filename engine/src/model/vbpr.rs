@@ -13,15 +13,15 @@ use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate, patience,
-    regularization, validate_every,
+    BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate,
+    patience, regularization, validate_every,
 };
 use super::modalities::{MODALITIES, trained_on};
 use super::{Algorithm, Embeddings, Model};
-use crate::compute::Native;
+use crate::compute::Compute;
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Batch, Features, Learner, LookUp, Projector, Table};
+use crate::trainer::{Features, Learner, Table};
 use crate::{Dataset, ModelOptions, Result, SideData, Work};
 
 const NAME: &str = "vbpr";
@@ -64,32 +64,51 @@ fn fit(
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let matrices: Vec<_> = modalities.iter().map(|(matrix, _)| *matrix).collect();
     let features = Features::new(&matrices, &data.items);
-    let (settings, how) = (Settings::new(&checked, seed), Comparing::new(&checked));
-    let learner = |data: &Dataset| Ok(Vbpr::new(data, &settings, how, &features));
-    let model = settings.learn(NAME, data, learner, work)?;
+    let given = Given::new(&checked, Settings::new(&checked, seed), features);
+    let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
-struct Vbpr<'a> {
+/// What both trainings start from.
+pub(super) struct Given {
+    settings: Settings,
+    how: Comparing,
+    features: Features,
+}
+
+impl Given {
+    pub(super) fn new(checked: &Checked, settings: Settings, features: Features) -> Given {
+        Given { settings, how: Comparing::new(checked), features }
+    }
+}
+
+impl Everywhere for Given {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        Vbpr::new(compute, data, self)
+    }
+}
+
+struct Vbpr<'a, C: Compute> {
+    compute: C,
     settings: &'a Settings,
     comparisons: Comparisons,
     users: usize,
     /// The items that somebody had.
     had: Vec<bool>,
     /// The p_u, then the [q_i | 0].
-    base: LookUp,
-    batch: Batch,
+    base: C::LookUp,
+    batch: C::Batch,
     /// W.
-    content: Projector<'a>,
+    content: C::Map<'a>,
 }
 
-impl<'a> Vbpr<'a> {
-    fn new(
-        data: &Dataset,
-        settings: &'a Settings,
-        how: Comparing,
-        features: &'a Features,
-    ) -> Vbpr<'a> {
+impl<'a, C: Compute> Vbpr<'a, C> {
+    fn new(compute: C, data: &Dataset, given: &'a Given) -> Result<Vbpr<'a, C>> {
+        let settings = &given.settings;
         let (users, items, half) = (data.n_users(), data.n_items(), settings.factors);
         let (mut base, drawn) =
             (Table::zeros(users + items, 2 * half), settings.drawn(users, items));
@@ -98,65 +117,46 @@ impl<'a> Vbpr<'a> {
         }
         base.draw(0..users, (6.0 / (users + 2 * half) as f32).sqrt(), number(settings.seed, 3));
         let (rate, seed) = (settings.rate, number(settings.seed, 4));
-        Vbpr {
-            settings,
-            comparisons: Comparisons::new(data, settings, how),
+        Ok(Vbpr {
+            compute,
+            comparisons: Comparisons::new(data, settings, given.how),
             users,
             had: (0..items).map(|item| data.by_item.degree(item) > 0).collect(),
-            batch: Batch::new(base.rows(), base.dim()),
-            base: LookUp::new(base, rate),
-            content: Projector::new(features, users, half, rate, seed),
-        }
-    }
-
-    /// Completes the items of the batch by W x_i.
-    fn complete(&mut self) {
-        let (half, batch) = (self.settings.factors, &mut self.batch);
-        self.content.forward(batch);
-        for (at, node) in batch.nodes.iter().enumerate() {
-            if self.content.has(*node) {
-                let to = &mut batch.values.row_mut(at)[half..2 * half];
-                to.copy_from_slice(&self.content.values.row(at)[..half]);
-            }
-        }
-    }
-
-    /// Takes the gradient of the W x_i out of that of the items.
-    fn take_out(&mut self) {
-        let (half, batch) = (self.settings.factors, &mut self.batch);
-        for (at, node) in batch.nodes.iter().enumerate() {
-            if self.content.has(*node) {
-                let from = &mut batch.gradient.row_mut(at)[half..2 * half];
-                self.content.gradient.row_mut(at)[..half].copy_from_slice(from);
-                from.fill(0.0);
-            }
-        }
+            batch: compute.batch(base.rows(), base.dim())?,
+            base: compute.look_up(base, rate)?,
+            content: compute.map(&given.features, users, half, rate, seed)?,
+            settings,
+        })
     }
 }
 
-impl Learner for Vbpr<'_> {
+impl<C: Compute> Learner for Vbpr<'_, C> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let mut loss = 0.0;
+        let (compute, batch, content) = (self.compute, &mut self.batch, &mut self.content);
+        let half = self.settings.factors;
+        let mut loss = compute.no_loss()?;
         for part in self.comparisons.epoch(epoch) {
             work.check()?;
-            self.batch.take(&part);
-            self.base.forward(&mut self.batch);
-            self.complete();
-            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
-            self.batch.decay(self.settings.regularization / self.batch.triples.len() as f32);
-            self.take_out();
-            self.base.step(&self.batch);
-            self.content.step(&self.batch);
+            compute.take(batch, &part)?;
+            compute.look(&mut self.base, batch)?;
+            // The second half of an item is W x_i, and trains W.
+            compute.apply(content, batch)?;
+            compute.put(content, batch, half)?;
+            self.comparisons.compare(compute, batch, &mut loss)?;
+            compute.decay(batch, self.settings.regularization)?;
+            compute.take_out(content, batch, half)?;
+            compute.step_touched(&mut self.base, batch)?;
+            compute.step_map(content, batch)?;
         }
-        Ok(loss / self.comparisons.number as f64)
+        Ok(compute.sum(loss)? / self.comparisons.number as f64)
     }
 
     fn state(&mut self) -> Result<Learned> {
         let half = self.settings.factors;
-        let mut factors = self.base.rows(self.users);
-        let content = self.content.all();
+        let mut factors = self.compute.up_to_date(&mut self.base, self.users)?;
+        let content = self.compute.mapped(&self.content)?;
         for (item, had) in self.had.iter().enumerate() {
             let row = factors.row_mut(item);
             if !had {

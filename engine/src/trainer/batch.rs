@@ -67,7 +67,7 @@ impl Batch {
         self.gradient.part_mut(0..self.nodes.len()).fill(0.0);
     }
 
-    /// Takes the nodes of another batch and those of its triples that are `wanted`, by their nodes.
+    /// Takes the rows of another batch and those of its triples that are `wanted`, by their nodes.
     pub(crate) fn like(&mut self, other: &Batch, wanted: impl Fn(&Triple) -> bool) {
         self.nodes.clone_from(&other.nodes);
         self.triples.clear();
@@ -78,9 +78,17 @@ impl Batch {
                 self.weights.push(*weight);
             }
         }
-        self.values.reach(self.nodes.len());
-        self.gradient.reach(self.nodes.len());
-        self.gradient.part_mut(0..self.nodes.len()).fill(0.0);
+        let (rows, stride) = (self.nodes.len(), self.values.stride());
+        self.values.reach(rows);
+        self.values.part_mut(0..rows).copy_from_slice(&other.values.data()[..rows * stride]);
+        self.gradient.reach(rows);
+        self.gradient.part_mut(0..rows).fill(0.0);
+    }
+
+    /// Adds the gradient of a batch with the same rows.
+    pub(crate) fn add_gradient(&mut self, other: &Batch) {
+        let slopes = self.gradient.part_mut(0..other.nodes.len()).iter_mut();
+        slopes.zip(other.gradient.data()).for_each(|(to, slope)| *to += slope);
     }
 
     /// The place of a node, if the batch touches it.

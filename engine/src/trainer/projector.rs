@@ -49,6 +49,30 @@ impl<'a> Projector<'a> {
         self.map.forward(&self.inputs, rows, &mut self.values);
     }
 
+    /// Puts what came out in the place of the numbers from `start` on of the items of the batch, or of one
+    /// with the same rows, that have a vector.
+    pub(crate) fn put(&self, batch: &mut Batch, start: usize) {
+        let dim = self.values.dim();
+        for (at, node) in batch.nodes.iter().enumerate() {
+            if self.has(*node) {
+                let to = &mut batch.values.row_mut(at)[start..start + dim];
+                to.copy_from_slice(&self.values.row(at)[..dim]);
+            }
+        }
+    }
+
+    /// Takes the gradient of what was put there out of that of the batch.
+    pub(crate) fn take_out(&mut self, batch: &mut Batch, start: usize) {
+        let dim = self.values.dim();
+        for (at, node) in batch.nodes.iter().enumerate() {
+            if self.has(*node) {
+                let from = &mut batch.gradient.row_mut(at)[start..start + dim];
+                self.gradient.row_mut(at)[..dim].copy_from_slice(from);
+                from.fill(0.0);
+            }
+        }
+    }
+
     /// Moves the map along the gradient.
     pub(crate) fn step(&mut self, batch: &Batch) {
         self.map.backward(&self.inputs, batch.nodes.len(), &self.gradient);

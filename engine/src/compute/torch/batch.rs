@@ -6,6 +6,7 @@
 use tch::{Kind, TchError, Tensor};
 
 use super::Torch;
+use super::map::{Map, count};
 use crate::Result;
 use crate::seeded::fraction;
 use crate::trainer::{self, Triple};
@@ -29,8 +30,9 @@ pub(crate) struct Batch {
     pub(super) values: Tensor,
     /// The gradient of the loss in `values`.
     pub(super) gradient: Tensor,
-    /// The number of triples.
+    /// The number of triples; where only some count, how many of them do is there too.
     len: usize,
+    counted: Option<Tensor>,
     /// The length of a row with its padding.
     width: i64,
     /// What items count in [`Batch::weigh`], once they are there.
@@ -50,6 +52,7 @@ impl Batch {
             values: torch.zeros(0, width)?,
             gradient: torch.zeros(0, width)?,
             len: 0,
+            counted: None,
             width,
             item_weights: None,
         })
@@ -148,9 +151,12 @@ impl Batch {
     /// Adds the losses to the sum, and `factor` times the gradient of their mean to the gradient.
     pub(super) fn compare(&mut self, factor: f32, loss: &mut Tensor) -> Done<()> {
         let behind = self.margins()?.f_neg()?;
-        let share = factor / self.len.max(1) as f32;
         let mut losses = behind.f_softplus()?;
-        let mut slopes = behind.f_sigmoid()?.f_mul_scalar(f64::from(-share))?;
+        let mut slopes = behind.f_sigmoid()?;
+        let _ = match &self.counted {
+            Some(counted) => slopes.f_mul_scalar_(f64::from(-factor))?.f_div_(counted)?,
+            None => slopes.f_mul_scalar_(f64::from(-factor / self.len.max(1) as f32))?,
+        };
         if let Some(weights) = &self.weights {
             let _ = losses.f_mul_(weights)?;
             let _ = slopes.f_mul_(weights)?;
@@ -163,6 +169,28 @@ impl Batch {
         let _ = self.gradient.f_index_add_(0, items, &along)?;
         let _ = self.gradient.f_index_add_(0, others, &along.f_neg()?)?;
         Ok(())
+    }
+
+    /// Takes the rows of a batch, and lets those of its triples count whose items both have features.
+    pub(super) fn like(&mut self, other: &Batch, map: &Map<'_>) -> Done<()> {
+        let [users, items, others] = &other.places;
+        let both = map.both(items, others)?;
+        self.places = [users, items, others].map(Tensor::shallow_clone);
+        self.nodes = other.nodes.shallow_clone();
+        self.values = other.values.f_detach_copy()?;
+        self.gradient = other.values.f_zeros_like()?;
+        self.len = other.len;
+        self.counted = Some(count(&both)?);
+        self.weights = Some(match &other.weights {
+            Some(weights) => weights.f_mul(&both)?,
+            None => both,
+        });
+        Ok(())
+    }
+
+    /// Adds the gradient of a batch with the same rows.
+    pub(super) fn add_gradient(&mut self, other: &Batch) -> Done<()> {
+        self.gradient.f_add_(&other.gradient).map(drop)
     }
 
     /// Adds the gradient of the lengths of the values to the gradient.

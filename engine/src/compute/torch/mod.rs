@@ -6,8 +6,11 @@
 
 mod adam;
 mod batch;
+mod links;
 mod look_up;
+mod map;
 mod smoothing;
+mod sparse;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,11 +19,14 @@ use tch::{Cuda, Device, Kind, TchError, Tensor};
 
 use self::adam::Adam;
 use self::batch::Batch;
+use self::links::Links;
 use self::look_up::LookUp;
-use self::smoothing::Smoothing;
+use self::map::Map;
+use self::smoothing::{Graph, Smoothing};
+use self::sparse::Sparse;
 use super::{Compute, Place};
-use crate::trainer::{Graph, Table, Triple};
-use crate::{Error, Result};
+use crate::trainer::{self, Features, Table, Triple};
+use crate::{Csr, Error, Result};
 
 /// A device of libtorch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +117,12 @@ impl Compute for Torch {
     type Batch = Batch;
     /// One number of double precision.
     type Loss = Tensor;
+    type Graph = Graph;
     type Smoothing = Smoothing;
     type Adam = Adam;
     type LookUp = LookUp;
+    type Map<'a> = Map<'a>;
+    type Links = Links;
 
     fn table(self, values: Table) -> Result<Rows> {
         self.rows(&values)
@@ -165,8 +174,16 @@ impl Compute for Torch {
         self.done(batch.decay_of(regularization, &values.values, &mut gradient.values))
     }
 
+    fn graph(self, graph: trainer::Graph) -> Result<Graph> {
+        Graph::new(self, &graph)
+    }
+
     fn smoothing(self, graph: Graph, layers: usize, dim: usize) -> Result<Smoothing> {
-        Smoothing::new(self, &graph, layers, dim)
+        Smoothing::new(self, graph, layers, dim)
+    }
+
+    fn smooth_over(self, smoothing: &mut Smoothing, graph: Graph) -> Graph {
+        smoothing.over(graph)
     }
 
     fn smooth(self, smoothing: &mut Smoothing, base: &Rows, batch: &mut Batch) -> Result<()> {
@@ -209,6 +226,62 @@ impl Compute for Torch {
 
     fn up_to_date(self, rows: &mut LookUp, first: usize) -> Result<Table> {
         rows.up_to_date(self, first)
+    }
+
+    fn map<'a>(
+        self,
+        features: &'a Features,
+        users: usize,
+        dim: usize,
+        rate: f32,
+        seed: u64,
+    ) -> Result<Map<'a>> {
+        Map::new(self, features, users, dim, rate, seed)
+    }
+
+    fn apply(self, map: &mut Map<'_>, batch: &Batch) -> Result<()> {
+        map.apply(self, batch)
+    }
+
+    fn put(self, map: &Map<'_>, batch: &mut Batch, at: usize) -> Result<()> {
+        self.done(map.put(batch, at))
+    }
+
+    fn take_out(self, map: &mut Map<'_>, batch: &mut Batch, at: usize) -> Result<()> {
+        self.done(map.take_out(batch, at))
+    }
+
+    fn step_map(self, map: &mut Map<'_>, _: &Batch) -> Result<()> {
+        self.done(map.step())
+    }
+
+    fn mapped(self, map: &Map<'_>) -> Result<Table> {
+        map.all(self)
+    }
+
+    fn like(self, beside: &mut Batch, batch: &Batch, map: &Map<'_>) -> Result<()> {
+        self.done(beside.like(batch, map))
+    }
+
+    fn add_gradient(self, batch: &mut Batch, beside: &Batch) -> Result<()> {
+        self.done(batch.add_gradient(beside))
+    }
+
+    fn links(self, users: usize, rows: Csr) -> Result<Links> {
+        Links::new(self, users, &rows)
+    }
+
+    fn near(self, links: &mut Links, base: &Rows, batch: &mut Batch) -> Result<()> {
+        links.forward(self, &base.values, batch)
+    }
+
+    fn near_back(self, links: &mut Links, batch: &Batch, gradient: &mut Rows) -> Result<()> {
+        self.done(links.backward(batch, &mut gradient.values))
+    }
+
+    fn near_all(self, links: &Links, base: &Rows) -> Result<Table> {
+        let near = self.done(links.all(&base.values))?;
+        self.receive(&near, base.dim)
     }
 }
 

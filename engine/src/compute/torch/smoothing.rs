@@ -4,56 +4,66 @@
 //! Here the last level is computed of all rows: a product that skips some is not among the sparse ones
 //! of libtorch.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
-use super::{Rows, Torch};
-use crate::trainer::Graph;
-use crate::{Error, Result};
+use super::{Rows, Sparse, Torch};
+use crate::Result;
+use crate::kernels::stride;
+
+/// The normalised graph of users and items.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    /// Â.
+    matrix: Sparse,
+    /// One over the roots of the degrees of the items, below each other, and their first node.
+    scales: Tensor,
+    first: i64,
+    nodes: i64,
+}
+
+impl Clone for Graph {
+    /// The same graph: nothing is copied.
+    fn clone(&self) -> Graph {
+        Graph { matrix: self.matrix.clone(), scales: self.scales.shallow_clone(), ..*self }
+    }
+}
+
+impl Graph {
+    pub(super) fn new(torch: Torch, graph: &crate::trainer::Graph) -> Result<Graph> {
+        let (nodes, items) = (graph.nodes(), graph.items());
+        let entries = graph.starts.windows(2).zip(&graph.scales).flat_map(|(bounds, own)| {
+            let others = &graph.others[bounds[0]..bounds[1]];
+            others.iter().map(move |other| own * graph.scales[*other as usize])
+        });
+        let entries: Vec<f32> = entries.collect();
+        let scales = torch.send(&graph.scales[items.clone()])?;
+        Ok(Graph {
+            matrix: Sparse::new(torch, &graph.starts, &graph.others, &entries, nodes)?,
+            scales: torch.done(scales.f_unsqueeze(1))?,
+            first: items.start as i64,
+            nodes: nodes as i64,
+        })
+    }
+}
 
 /// A smoothing with what its backward needs.
 #[derive(Debug)]
 pub(crate) struct Smoothing {
-    /// Â.
-    graph: Tensor,
-    /// One over the roots of the degrees of the items, and their first node.
-    scales: Tensor,
-    first: i64,
+    graph: Graph,
     layers: usize,
     /// The gradient in E⁰.
     gradient: Rows,
 }
 
 impl Smoothing {
-    pub(super) fn new(torch: Torch, graph: &Graph, layers: usize, dim: usize) -> Result<Smoothing> {
-        let (nodes, items) = (graph.nodes() as i64, graph.items());
-        // The kernels count entries in 32 bits, which halves what they read beside the values.
-        let narrow = |number: &usize| i32::try_from(*number);
-        let starts = graph.starts.iter().map(narrow).collect::<std::result::Result<Vec<_>, _>>();
-        let starts = starts.map_err(|_| Error::DeviceFailed {
-            device: torch.to_string(),
-            what: format!("{} interactions are too many for one sparse matrix", graph.others.len()),
-        })?;
-        let others: Vec<i32> = graph.others.iter().map(|other| *other as i32).collect();
-        let entries = graph.starts.windows(2).zip(&graph.scales).flat_map(|(bounds, own)| {
-            let others = &graph.others[bounds[0]..bounds[1]];
-            others.iter().map(move |other| own * graph.scales[*other as usize])
-        });
-        let (starts, others) = (torch.send(&starts)?, torch.send(&others)?);
-        let entries = torch.send(&entries.collect::<Vec<f32>>())?;
-        let size = [nodes, nodes];
-        let options = (Kind::Float, torch.0);
-        let matrix = Tensor::f_sparse_csr_tensor_crow_col_value_size(
-            &starts, &others, &entries, size, options,
-        );
-        let scales = torch.send(&graph.scales[items.clone()])?;
-        let row = crate::kernels::stride(dim) as i64;
-        Ok(Smoothing {
-            graph: torch.done(matrix)?,
-            scales: torch.done(scales.f_unsqueeze(1))?,
-            first: items.start as i64,
-            layers,
-            gradient: Rows { values: torch.zeros(nodes, row)?, dim },
-        })
+    pub(super) fn new(torch: Torch, graph: Graph, layers: usize, dim: usize) -> Result<Smoothing> {
+        let values = torch.zeros(graph.nodes, stride(dim) as i64)?;
+        Ok(Smoothing { graph, layers, gradient: Rows { values, dim } })
+    }
+
+    /// Smooths over another graph of the same nodes from now on; the one before.
+    pub(super) fn over(&mut self, graph: Graph) -> Graph {
+        std::mem::replace(&mut self.graph, graph)
     }
 
     fn share(&self) -> f64 {
@@ -62,10 +72,10 @@ impl Smoothing {
 
     /// The sum of the levels below the last, and the last.
     fn levels(&self, base: &Tensor) -> std::result::Result<(Tensor, Tensor), TchError> {
-        let (mut sum, mut last) = (base.shallow_clone(), self.graph.f_mm(base)?);
+        let (mut sum, mut last) = (base.shallow_clone(), self.graph.matrix.times(base)?);
         for _ in 1..self.layers {
             sum = sum.f_add(&last)?;
-            last = self.graph.f_mm(&last)?;
+            last = self.graph.matrix.times(&last)?;
         }
         Ok((sum, last))
     }
@@ -93,7 +103,7 @@ impl Smoothing {
         let mut gradient = self.gradient.values.f_zeros_like()?;
         let _ = gradient.f_index_copy_(0, nodes, &slopes)?;
         for _ in 0..self.layers {
-            gradient = self.graph.f_mm(&gradient)?;
+            gradient = self.graph.matrix.times(&gradient)?;
             let _ = gradient.f_index_add_(0, nodes, &slopes)?;
         }
         self.gradient.values = gradient;
@@ -104,11 +114,11 @@ impl Smoothing {
     /// scale.
     pub(super) fn items(&self, base: &Tensor) -> std::result::Result<(Tensor, Tensor), TchError> {
         let (sum, last) = self.levels(base)?;
-        let count = self.scales.size2()?.0;
-        let mut sums = sum.f_narrow(0, self.first, count)?.f_mul_scalar(self.share())?;
-        let last = last.f_narrow(0, self.first, count)?.f_mul_scalar(self.share())?;
+        let Graph { first, nodes, .. } = self.graph;
+        let mut sums = sum.f_narrow(0, first, nodes - first)?.f_mul_scalar(self.share())?;
+        let last = last.f_narrow(0, first, nodes - first)?.f_mul_scalar(self.share())?;
         let smooth = sums.f_add(&last)?;
-        let _ = sums.f_mul_(&self.scales)?;
+        let _ = sums.f_mul_(&self.graph.scales)?;
         Ok((smooth, sums))
     }
 }

@@ -8,7 +8,8 @@ use tch::{Kind, Tensor};
 
 use super::*;
 use crate::compute::Native;
-use crate::{Dataset, Error};
+use crate::trainer::Graph;
+use crate::{Dataset, EmbeddingMatrix, Error};
 
 const DIM: usize = 20;
 const REGULARIZATION: f32 = 0.3;
@@ -25,9 +26,8 @@ fn base() -> Table {
     base
 }
 
-/// The loss of the paper and its gradient in the rows, by autograd, with a dense matrix.
-fn by_autograd(data: &Dataset, layers: usize) -> (f64, Table) {
-    let torch = Torch::on_cpu();
+/// Â, densely.
+fn adjacency(data: &Dataset) -> Tensor {
     let graph = Graph::new(&data.by_user, &data.by_item);
     let n = graph.nodes();
     let mut dense = vec![0f32; n * n];
@@ -36,7 +36,12 @@ fn by_autograd(data: &Dataset, layers: usize) -> (f64, Table) {
             dense[node * n + *other as usize] = graph.scales[node] * graph.scales[*other as usize];
         }
     }
-    let dense = torch.send(&dense).unwrap().reshape([n as i64, n as i64]);
+    Torch::on_cpu().send(&dense).unwrap().reshape([n as i64, n as i64])
+}
+
+/// The loss of the paper and its gradient in the rows, by autograd, with a dense matrix.
+fn by_autograd(data: &Dataset, layers: usize) -> (f64, Table) {
+    let (torch, dense) = (Torch::on_cpu(), adjacency(data));
     let rows = torch.rows(&base()).unwrap().values.set_requires_grad(true);
     let (mut level, mut sum) = (rows.shallow_clone(), rows.shallow_clone());
     for _ in 0..layers {
@@ -66,6 +71,7 @@ fn by_operations<C: Compute>(compute: C, data: &Dataset, layers: usize) -> (f64,
     let mut loss = compute.no_loss().unwrap();
     compute.take(&mut batch, &TRIPLES).unwrap();
     let graph = Graph::new(&data.by_user, &data.by_item);
+    let graph = compute.graph(graph).unwrap();
     let mut smoothing = compute.smoothing(graph, layers, DIM).unwrap();
     compute.smooth(&mut smoothing, &rows, &mut batch).unwrap();
     compute.compare(&mut batch, 1.0, &mut loss).unwrap();
@@ -93,6 +99,96 @@ fn gradients_are_those_of_autograd() {
             assert!(apart(&gradient, &slopes) < 1e-5, "{layers}");
         }
     }
+}
+
+/// Links between the eight items, and vectors of all but one of them.
+fn content(data: &Dataset) -> (Csr, Features) {
+    let row = |item: u32| (0..8u32).filter(move |other| (item * 3 + other * 5) % 4 == 1);
+    let indices: Vec<u32> = (0..8).flat_map(row).collect();
+    let mut indptr = vec![0];
+    (0..8).for_each(|item| indptr.push(indptr[item as usize] + row(item).count()));
+    let entries = (0..indices.len()).map(|at| 0.25 + (at % 5) as f32 / 8.0).collect();
+    let links = Csr::from_parts(8, indptr, indices, entries).unwrap();
+    let mut matrix = EmbeddingMatrix::new("text", 5);
+    for item in (0..8u64).filter(|item| *item != 7) {
+        let vector: Vec<f32> = (0..5).map(|at| ((item * 7 + at * 3) % 11) as f32).collect();
+        matrix.set(ItemId(item), &vector).unwrap();
+    }
+    (links, Features::new(&[&matrix], &data.items))
+}
+
+const WEIGHT: f32 = 0.7;
+
+/// What comparing items by their links, and by what a map makes of their vectors, is in the rows: the
+/// gradient, and what the map makes of all items after a step along its own.
+fn by_content<C: Compute>(compute: C, data: &Dataset) -> (Table, Table) {
+    let (links, features) = content(data);
+    let rows = compute.table(base()).unwrap();
+    let graph = compute.graph(Graph::new(&data.by_user, &data.by_item)).unwrap();
+    let mut smoothing = compute.smoothing(graph, 1, DIM).unwrap();
+    let mut links = compute.links(6, links).unwrap();
+    let mut map = compute.map(&features, 6, DIM, 0.05, 4).unwrap();
+    let [mut batch, mut beside] = [0, 1].map(|_| compute.batch(14, DIM).unwrap());
+    let mut loss = compute.no_loss().unwrap();
+    compute.take(&mut batch, &TRIPLES).unwrap();
+    compute.smooth(&mut smoothing, &rows, &mut batch).unwrap();
+    compute.near(&mut links, &rows, &mut batch).unwrap();
+    compute.compare(&mut batch, 1.0, &mut loss).unwrap();
+    compute.apply(&mut map, &batch).unwrap();
+    compute.like(&mut beside, &batch, &map).unwrap();
+    compute.put(&map, &mut beside, 0).unwrap();
+    compute.compare(&mut beside, WEIGHT, &mut loss).unwrap();
+    compute.take_out(&mut map, &mut beside, 0).unwrap();
+    compute.add_gradient(&mut batch, &beside).unwrap();
+    compute.step_map(&mut map, &batch).unwrap();
+    let gradient = compute.smooth_back(&mut smoothing, &batch).unwrap();
+    compute.near_back(&mut links, &batch, gradient).unwrap();
+    let gradient = compute.read(gradient).unwrap().into_owned();
+    (gradient, compute.mapped(&map).unwrap())
+}
+
+#[test]
+fn gradients_through_links_and_maps_are_those_of_autograd() {
+    let (data, torch) = (data(), Torch::on_cpu());
+    let (links, features) = content(&data);
+    let mut dense = vec![0f32; 14 * 14];
+    for item in 0..8 {
+        let (others, weights) = links.row(item);
+        for (other, weight) in others.iter().zip(weights) {
+            dense[(6 + item) * 14 + 6 + *other as usize] = *weight;
+        }
+    }
+    let dense = torch.send(&dense).unwrap().reshape([14, 14]);
+    let rows = torch.rows(&base()).unwrap().values.set_requires_grad(true);
+    let smooth = (&rows + adjacency(&data).mm(&rows)) / 2.0 + dense.mm(&rows);
+    let map = torch.map(&features, 6, DIM, 0.05, 4).unwrap();
+    let mut mapped = Table::zeros(14, DIM);
+    for (item, row) in torch.mapped(&map).unwrap().data().chunks_exact(mapped.stride()).enumerate()
+    {
+        mapped.row_mut(6 + item).copy_from_slice(row);
+    }
+    let mapped = torch.rows(&mapped).unwrap().values;
+    let loss = |triples: &[Triple], items: &Tensor| {
+        let column = |at: usize| {
+            let nodes: Vec<i64> = triples.iter().map(|triple| i64::from(triple[at])).collect();
+            Tensor::from_slice(&nodes)
+        };
+        let u = smooth.index_select(0, &column(0));
+        let apart = items.index_select(0, &column(1)) - items.index_select(0, &column(2));
+        let margin = (u * apart).sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
+        margin.log_sigmoid().neg().mean(Kind::Float)
+    };
+    // The node of the item without a vector is 13.
+    let both: Vec<Triple> =
+        TRIPLES.into_iter().filter(|[_, item, other]| *item != 13 && *other != 13).collect();
+    assert!(!both.is_empty() && both.len() < TRIPLES.len());
+    (loss(&TRIPLES, &smooth) + loss(&both, &mapped) * f64::from(WEIGHT)).backward();
+    let slopes = torch.receive(&rows.grad(), DIM).unwrap();
+    let (native, torch) = (by_content(Native, &data), by_content(torch, &data));
+    for (gradient, _) in [&native, &torch] {
+        assert!(apart(gradient, &slopes) < 1e-5, "{}", apart(gradient, &slopes));
+    }
+    assert!(apart(&native.1, &torch.1) < 1e-5);
 }
 
 /// The rows that are touched after a step of theirs along the gradient of comparing them.

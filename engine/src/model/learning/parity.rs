@@ -3,10 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::borrow::Cow;
+
 use super::tests::{found, planted, side, small};
 use super::*;
 use crate::compute::Torch;
-use crate::model::{Algorithm, bpr, fit, lightgcn};
+use crate::model::comparisons::Comparing;
+use crate::model::modalities::trained_on;
+use crate::model::{Algorithm, bpr, fit, freedom, lightgcn, vbpr};
+use crate::trainer::Features;
 use crate::{Device, ModelOptions};
 
 /// How far numbers may be apart.
@@ -16,9 +21,9 @@ const NEAR: f64 = 1e-4;
 fn after<L: Learner<State = Learned>>(
     mut learner: L,
     epochs: std::ops::RangeInclusive<usize>,
-) -> (Vec<f64>, Table, Learned) {
+) -> (Vec<f64>, Option<Table>, Learned) {
     let losses = epochs.map(|at| learner.epoch(at, &Work::quiet()).unwrap()).collect();
-    let rows = learner.rows().unwrap().unwrap().into_owned();
+    let rows = learner.rows().unwrap().map(Cow::into_owned);
     (losses, rows, learner.state().unwrap())
 }
 
@@ -44,7 +49,10 @@ fn agree<G: Everywhere>(
     for (native, torch) in native.0.iter().zip(&torch.0) {
         assert!((native - torch).abs() < NEAR, "{}: loss {native}, {torch}", algorithm.name);
     }
-    close("rows", &native.1, &torch.1);
+    assert_eq!(native.1.is_some(), torch.1.is_some());
+    if let (Some(native), Some(torch)) = (&native.1, &torch.1) {
+        close("rows", native, torch);
+    }
     close("factors", &native.2.factors, &torch.2.factors);
     assert_eq!(native.2.sums.is_some(), torch.2.sums.is_some());
     if let (Some(native), Some(torch)) = (&native.2.sums, &torch.2.sums) {
@@ -81,6 +89,43 @@ fn lightgcn_is_the_same_on_both() {
     }
 }
 
+/// Vectors of the items, one of which has none.
+fn features() -> Vec<Features> {
+    let (data, side) = (planted().0, side());
+    vec![Features::new(&[side.modality("text").unwrap().as_ref()], &data.items)]
+}
+
+#[test]
+fn vbpr_is_the_same_on_both() {
+    for options in variants() {
+        agree(&vbpr::ALGORITHM, &options, 1..=1, |checked, settings| {
+            vbpr::Given::new(checked, settings, features().remove(0))
+        });
+    }
+}
+
+#[test]
+fn freedom_is_the_same_on_both() {
+    let (data, side) = (planted().0, side());
+    for options in variants() {
+        for (keep, weight) in [(0.4, 0.5), (1.0, 0.0), (1.0, 0.1)] {
+            agree(&freedom::ALGORITHM, &options, 1..=1, |checked, settings| {
+                let chosen = trained_on("freedom", checked, &data, &side, "").unwrap();
+                let work = Work::quiet();
+                freedom::Frozen {
+                    settings,
+                    how: Comparing::new(checked),
+                    layers: 2,
+                    keep,
+                    weight,
+                    alike: freedom::alike(&chosen, &side, &data, 5, &work).unwrap(),
+                    features: features(),
+                }
+            });
+        }
+    }
+}
+
 #[test]
 fn what_looks_clicked_by_accident_is_passed_over_on_both() {
     // Resampling begins with the fifth epoch.
@@ -93,8 +138,8 @@ fn what_looks_clicked_by_accident_is_passed_over_on_both() {
 fn a_model_of_libtorch_finds_as_much_says_so_and_goes_on() {
     let (data, cases) = planted();
     let work = Work { device: Device::Torch, ..Work::quiet() };
-    for name in ["bpr", "lightgcn"] {
-        let options = small().with("epochs", OptionValue::Int(20));
+    for name in ["bpr", "freedom", "lightgcn", "vbpr"] {
+        let options = small().with("epochs", OptionValue::Int(6));
         let native = fit(name, &data, &side(), &options, 3, &Work::quiet()).unwrap();
         let torch = fit(name, &data, &side(), &options, 3, &work).unwrap();
         assert!(torch.notes().iter().any(|note| note.contains("libtorch on the processor")));

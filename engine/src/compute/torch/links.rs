@@ -1,0 +1,73 @@
+//! A directed graph of items on a device; see [`crate::trainer::Directed`].
+
+use tch::{TchError, Tensor};
+
+use super::{Batch, Sparse, Torch};
+use crate::{Csr, Result};
+
+type Done<T> = std::result::Result<T, TchError>;
+
+/// A graph of items, both ways.
+#[derive(Debug)]
+pub(crate) struct Links {
+    /// Items are the nodes from here on.
+    users: usize,
+    items: i64,
+    /// S and Sᵀ.
+    rows: Sparse,
+    columns: Sparse,
+    /// Where the items are in the batch that was last looked at, and which they are.
+    places: Tensor,
+    own: Tensor,
+}
+
+impl Links {
+    pub(super) fn new(torch: Torch, users: usize, rows: &Csr) -> Result<Links> {
+        let none = || torch.send::<i64>(&[]);
+        Ok(Links {
+            users,
+            items: rows.n_rows() as i64,
+            columns: Sparse::of(torch, &rows.transpose())?,
+            rows: Sparse::of(torch, rows)?,
+            places: none()?,
+            own: none()?,
+        })
+    }
+
+    /// The rows of the items among those of all nodes.
+    fn part(&self, rows: &Tensor) -> Done<Tensor> {
+        rows.f_narrow(0, self.users as i64, self.items)
+    }
+
+    /// Adds the rows of S x that a batch looks at.
+    pub(super) fn forward(&mut self, torch: Torch, base: &Tensor, batch: &mut Batch) -> Result<()> {
+        let (mut places, mut own) = (Vec::new(), Vec::new());
+        for (at, node) in (0i64..).zip(batch.touched()) {
+            if let Some(item) = (*node as usize).checked_sub(self.users) {
+                places.push(at);
+                own.push(item as i64);
+            }
+        }
+        (self.places, self.own) = (torch.send(&places)?, torch.send(&own)?);
+        let near = torch.done(self.all(base))?;
+        let mut add = || -> Done<()> {
+            let near = near.f_index_select(0, &self.own)?;
+            batch.values.f_index_add_(0, &self.places, &near).map(drop)
+        };
+        torch.done(add())
+    }
+
+    /// Adds the gradient in the rows of all nodes of what was added to a batch.
+    pub(super) fn backward(&self, batch: &Batch, gradient: &mut Tensor) -> Done<()> {
+        let mut part = self.part(gradient)?;
+        let mut slopes = part.f_zeros_like()?;
+        let own = batch.gradient.f_index_select(0, &self.places)?;
+        let _ = slopes.f_index_copy_(0, &self.own, &own)?;
+        part.f_add_(&self.columns.times(&slopes)?).map(drop)
+    }
+
+    /// S x.
+    pub(super) fn all(&self, base: &Tensor) -> Done<Tensor> {
+        self.rows.times(&self.part(base)?)
+    }
+}
