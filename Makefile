@@ -58,7 +58,7 @@ torch: setup
 	. "$(TARGET)/torch/env" && $(CARGO) build --release --workspace --features torch --bin tastedb --example quickstart
 	@echo "before running $(TARGET)/release/tastedb: . $(TARGET)/torch/env"
 
-# The engine alone, which is quicker than all and knows nothing of DataFusion.
+# The same selection as `torch`, so that both share one compilation of DataFusion and RocksDB.
 test-torch: setup
 	@sh scripts/torch "$(TARGET)/torch"
-	. "$(TARGET)/torch/env" && $(CARGO) test --release -p tastedb-engine --features torch --lib -- compute:: parity::
+	. "$(TARGET)/torch/env" && $(CARGO) test --release --workspace --features torch --lib -- compute:: parity::
