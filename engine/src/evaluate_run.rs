@@ -180,6 +180,10 @@ fn measure(
     let definition = &subject.definition;
     let catalogue = train::catalogue(engine, snapshot, definition)?;
     let items = catalogue.items();
+    // Of the items of several tables, those are ranked that the held-out ones are among.
+    let place = item_table(snapshot, request.table).and_then(|table| catalogue.place(table));
+    let place = place.ok_or_else(|| Error::WrongTable { model: subject.name.clone() })?;
+    let among = place.mask(items.len());
     let sources = engine.registry().sources(snapshot, definition)?;
     let mut keep = |row: &Interaction| {
         request.split.is_none()
@@ -210,10 +214,6 @@ fn measure(
     let side = SideData { embeddings, hubs, ..side };
     let model = model::on_catalogue(model.as_ref(), items, &side);
     let (cases, groups) = cases(&data, &catalogue, held, request);
-    // Of the items of several tables, those are ranked that the held-out ones are among.
-    let place = item_table(snapshot, request.table).and_then(|table| catalogue.place(table));
-    let place = place.ok_or_else(|| Error::WrongTable { model: subject.name.clone() })?;
-    let among = place.mask(items.len());
     let (side, among) = (Some(&side), among.as_ref());
     let task = Task { items, among, cases: &cases, groups: &groups, side };
     let measured = evaluate::evaluate(&[model.as_ref()], &task, &request.metrics, work)?;
