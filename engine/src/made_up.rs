@@ -32,16 +32,7 @@ impl Tables {
         let people = txn.create_table(people).expect("people");
         let items = txn.create_table(table(name, Role::Item, of_items)).expect("items");
         let mut views = table("views", Role::Interaction, of_views);
-        views.link = Some(LinkSpec {
-            user_table: people,
-            item_table: items,
-            user_column: "user_id".to_owned(),
-            item_column: "item_id".to_owned(),
-            unique: None,
-            on_unknown: OnUnknown::Error,
-            user_position: 0,
-            item_position: 1,
-        });
+        views.link = Some(link(people, items));
         let views = txn.create_table(views).expect("views");
         txn.commit().expect("a commit");
         Tables { people, items, views }
@@ -58,6 +49,20 @@ pub(crate) fn table(name: &str, role: Role, columns: Vec<ColumnSpec>) -> TableSp
         key_position: 0,
         columns,
         link: None,
+    }
+}
+
+/// What makes a table one of interactions of these users with these items.
+pub(crate) fn link(user_table: TableId, item_table: TableId) -> LinkSpec {
+    LinkSpec {
+        user_table,
+        item_table,
+        user_column: "user_id".to_owned(),
+        item_column: "item_id".to_owned(),
+        unique: None,
+        on_unknown: OnUnknown::Error,
+        user_position: 0,
+        item_position: 1,
     }
 }
 

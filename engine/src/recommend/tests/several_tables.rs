@@ -4,9 +4,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tastedb_storage::{
-    ColumnId, ItemId, LinkSpec, OnUnknown, Options, Read, Role, Store, TableId, UserId, WriteTxn,
-};
+use tastedb_storage::{ColumnId, ItemId, Options, Read, Role, Store, TableId, UserId, WriteTxn};
 
 use super::{Context, Request, Response, keys, number};
 use crate::forget::State;
@@ -46,16 +44,7 @@ impl Library {
         let mut txn = engine.store().begin().expect("a transaction");
         let books = txn.create_table(made_up::table("books", Role::Item, text())).expect("books");
         let mut reads = made_up::table("reads", Role::Interaction, Vec::new());
-        reads.link = Some(LinkSpec {
-            user_table: people,
-            item_table: books,
-            user_column: "user_id".to_owned(),
-            item_column: "item_id".to_owned(),
-            unique: None,
-            on_unknown: OnUnknown::Error,
-            user_position: 0,
-            item_position: 1,
-        });
+        reads.link = Some(made_up::link(people, books));
         let reads = txn.create_table(reads).expect("reads");
         txn.commit().expect("a commit");
         let library = Library { engine, people, movies, books, views, reads };
@@ -312,16 +301,7 @@ fn an_evaluation_ranks_the_items_that_the_held_out_ones_are_among() {
     // Whoever watched odd movies is asked whether they find an odd book.
     let held = library.write(|txn| {
         let mut held = made_up::table("held", Role::Interaction, Vec::new());
-        held.link = Some(LinkSpec {
-            user_table: library.people,
-            item_table: library.books,
-            user_column: "user_id".to_owned(),
-            item_column: "item_id".to_owned(),
-            unique: None,
-            on_unknown: OnUnknown::Error,
-            user_position: 0,
-            item_position: 1,
-        });
+        held.link = Some(made_up::link(library.people, library.books));
         let held = txn.create_table(held).expect("a table");
         let id = txn.lookup(library.people, "watcher").expect("a lookup").expect("a user");
         for at in 10..20 {
@@ -342,8 +322,6 @@ fn an_evaluation_ranks_the_items_that_the_held_out_ones_are_among() {
     assert_eq!(told.rows[0].values, [1.0, 0.5], "the ten of twenty books: {told:?}");
     assert!(told.protocol[0].contains("ranking of 20 items"), "{told:?}");
 
-    let other = made_up::table("games", Role::Item, Vec::new());
-    library.write(|txn| txn.create_table(other)).expect("a table");
     library
         .write(|txn| {
             engine.create_model(txn, made_up::model("movies", "ease", ModelOptions::new()))
