@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use tastedb_storage::{ItemId, UserId};
+
 use super::{Device, place, settle};
-use crate::{Error, Progress, Work};
+use crate::model::fit;
+use crate::{Dataset, Error, ModelOptions, Progress, SideData, Work};
 
 /// Keeps what is reported.
 #[derive(Default)]
@@ -40,6 +43,24 @@ fn auto_falls_back_and_says_why() {
     let heard = heard.0.lock().expect("a lock");
     assert_eq!(heard.len(), 1);
     assert!(heard[0].starts_with("device: the processor is used: "), "{heard:?}");
+}
+
+#[test]
+fn a_training_does_not_take_another_device_than_it_is_given() {
+    let pairs = (0..12u64).map(|at| (UserId(at % 4), ItemId(at % 5), 1.0, None));
+    let data = Dataset::build((0..5).map(ItemId).collect(), pairs).expect("data");
+    let (side, options) = (SideData::default(), ModelOptions::new());
+    let fitted = |device| {
+        let work = Work { device, ..Work::quiet() };
+        fit("ease", &data, &side, &options, 0, &work).map(drop)
+    };
+    assert!(matches!(
+        fitted(Device::Torch),
+        Err(Error::NoDevice { .. } | Error::NotOnDevice { .. })
+    ));
+    for device in [Device::Cpu, Device::Auto] {
+        fitted(device).expect("fitted by the processor");
+    }
 }
 
 #[cfg(not(feature = "torch"))]

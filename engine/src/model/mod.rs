@@ -47,6 +47,7 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use tastedb_storage::ItemId;
 
+use crate::compute::settle;
 use crate::index::Path;
 use crate::kernels::stride;
 use crate::similarity::Similarity;
@@ -319,7 +320,8 @@ pub fn check_options(name: &str, options: &ModelOptions) -> Result<()> {
 }
 
 /// Trains a model. The same data, options and seed give the same model, bit for bit, on any number
-/// of threads.
+/// of threads, but for a device other than the processor. Fails where the device is none that the
+/// algorithm can be trained on.
 pub fn fit(
     name: &str,
     data: &Dataset,
@@ -330,6 +332,8 @@ pub fn fit(
 ) -> Result<Box<dyn Model>> {
     let algorithm = algorithm(name)?;
     work.check()?;
+    let device = settle(work.device, algorithm.name, work)?;
+    let work = &Work { device, ..work.clone() };
     work.install(|| (algorithm.fit)(data, side, options, seed, work))
 }
 
