@@ -239,32 +239,28 @@ impl Here<'_> {
     }
 
     fn item(&self, operand: &Operand, request: &mut Request) -> Result<ItemId> {
-        let cell = self.value(operand)?;
-        let of_model = || self.items_of_model().map_err(|error| error.at(operand.span));
-        let tables = match self.table.role {
-            Role::User => {
-                let learned = of_model()?;
-                match learned.is_empty() {
-                    true => self.others().into_iter().map(|(id, _)| id).collect(),
-                    false => learned,
-                }
-            }
-            // What is known here comes first; a model of several tables knows the items of the others.
-            Role::Item | Role::Interaction => {
-                match self.find(&[self.table.id], cell.clone(), "item") {
-                    Ok(_) => vec![self.table.id],
-                    Err(_) => {
-                        let others =
-                            of_model()?.into_iter().filter(|table| *table != self.table.id);
-                        std::iter::once(self.table.id).chain(others).collect()
-                    }
-                }
-            }
-        };
-        let found = self.find(&tables, cell, "item");
+        let found = self.find_item(self.value(operand)?);
         let (_, table, id) = found.map_err(|error| error.at(operand.span))?;
         request.items = Some(table);
         Ok(ItemId(id))
+    }
+
+    /// An item, as [`Here::find`] tells it. What is known in the table itself comes first; a model of several
+    /// tables knows the items of the others.
+    fn find_item(&self, cell: Cell) -> Result<(String, TableId, u64)> {
+        let mut tables = Vec::new();
+        if self.table.role != Role::User {
+            let own = self.find(&[self.table.id], cell.clone(), "item");
+            if own.is_ok() {
+                return own;
+            }
+            tables.push(self.table.id);
+        }
+        tables.extend(self.items_of_model()?.into_iter().filter(|table| *table != self.table.id));
+        if tables.is_empty() {
+            tables.extend(self.others().into_iter().map(|(id, _)| id));
+        }
+        self.find(&tables, cell, "item")
     }
 
     /// The tables of the items that the model knows that is to answer; none where none is.
