@@ -29,6 +29,24 @@ pub(crate) fn stride(n: usize) -> usize {
     n.next_multiple_of(LANES)
 }
 
+/// Runs plain loops compiled for the best instructions that the machine has. The closure has to say
+/// `#[inline(always)]`. (Not [`Arch::dispatch`] with a closure: there one that could be called twice is
+/// called through a function of its own, which is compiled for the least of instructions.)
+#[inline(always)]
+pub(crate) fn vectorised<R>(loops: impl FnMut() -> R) -> R {
+    struct Loops<F>(F);
+
+    impl<R, F: FnMut() -> R> WithSimd for Loops<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    Arch::new().dispatch(Loops(loops))
+}
+
 /// Entries beyond which adding rows is shared by the cores: two megabytes, which take one core
 /// about as long as waking another takes ten times.
 const SHARED: usize = 1 << 19;
@@ -47,7 +65,7 @@ pub(crate) fn add_rows(out: &mut [f32], rows: &[(&[f32], f32)]) {
 
 /// The same for the entries of the rows from `start` on.
 fn add_rows_from(out: &mut [f32], rows: &[(&[f32], f32)], start: usize) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             let mut groups = rows.chunks_exact(8);
@@ -81,7 +99,7 @@ fn add_eight(out: &mut [f32], group: &[(&[f32], f32)], start: usize) {
 
 /// Adds weighted rows to sums in double precision, in the order of the rows.
 pub(crate) fn add_rows_precisely(out: &mut [f64], rows: &[(&[f32], f64)]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             let n = out.len();
@@ -105,7 +123,7 @@ pub(crate) fn add_rows_precisely(out: &mut [f64], rows: &[(&[f32], f64)]) {
 
 /// `out = −z · scale`, entry by entry.
 pub(crate) fn negate_scaled(out: &mut [f32], scale: &[f32]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (value, factor) in out.iter_mut().zip(scale) {
@@ -183,7 +201,7 @@ fn distance_lanes(a: &[f32], b: &[f32]) -> f32 {
 
 /// The inner product of two vectors of the same length.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || dot_lanes(a, b),
     )

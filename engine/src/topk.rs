@@ -6,10 +6,9 @@
 use std::cmp::Ordering;
 
 use fixedbitset::FixedBitSet;
-use pulp::Arch;
 use roaring::RoaringBitmap;
 
-use crate::kernels::any_above;
+use crate::kernels::{any_above, vectorised};
 
 /// Rows in one word of a bit set.
 const WORD: usize = usize::BITS as usize;
@@ -41,7 +40,7 @@ pub fn top_k(scores: &[f32], k: usize, allow: Allow<'_>) -> Vec<Scored> {
     }
     let mut best = Best::new(k, scores.len());
     match allow {
-        Allow::All => Arch::new().dispatch(
+        Allow::All => vectorised(
             #[inline(always)]
             || {
                 for (at, block) in scores.chunks(64).enumerate() {
@@ -53,7 +52,7 @@ pub fn top_k(scores: &[f32], k: usize, allow: Allow<'_>) -> Vec<Scored> {
                 }
             },
         ),
-        Allow::Bits(bits) => Arch::new().dispatch(
+        Allow::Bits(bits) => vectorised(
             #[inline(always)]
             || {
                 for (at, block) in scores.chunks(WORD).enumerate() {

@@ -165,8 +165,8 @@ impl Compute for Native {
         Ok(())
     }
 
-    fn step_map(self, map: &mut Projector<'_>, batch: &Batch) -> Result<()> {
-        map.step(batch);
+    fn step_map(self, map: &mut Projector<'_>) -> Result<()> {
+        map.step();
         Ok(())
     }
 

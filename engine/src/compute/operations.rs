@@ -151,8 +151,8 @@ pub(crate) trait Compute: Copy {
     /// Takes the gradient of what was put there out of that of the batch.
     fn take_out(self, map: &mut Self::Map<'_>, batch: &mut Self::Batch, at: usize) -> Result<()>;
 
-    /// A step of Adam of the map that was applied to a batch.
-    fn step_map(self, map: &mut Self::Map<'_>, batch: &Self::Batch) -> Result<()>;
+    /// A step of Adam of a map that was applied to a batch.
+    fn step_map(self, map: &mut Self::Map<'_>) -> Result<()>;
 
     /// What the map makes of all items.
     fn mapped(self, map: &Self::Map<'_>) -> Result<Table>;

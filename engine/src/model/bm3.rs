@@ -173,14 +173,13 @@ impl<'a> Bm3<'a> {
 
     /// P of the rows, with a gradient of zero.
     fn foretell(&mut self, modality: Option<usize>) {
-        let rows = self.batch.nodes.len();
+        let (values, rows) = match modality {
+            Some(at) => (&self.modalities[at].0.values, self.modalities[at].0.nodes.len()),
+            None => (&self.batch.values, self.batch.nodes.len()),
+        };
         self.foretold.reach(rows);
         self.slopes.reach(rows);
         self.slopes.part_mut(0..rows).fill(0.0);
-        let values = match modality {
-            Some(at) => &self.modalities[at].0.values,
-            None => &self.batch.values,
-        };
         self.predictor.forward(values, rows, &mut self.foretold);
     }
 
@@ -205,22 +204,25 @@ impl<'a> Bm3<'a> {
 
     /// μ · (C(t, i) + C(t, t)) of a modality, and a step of its W.
     fn compare_content(&mut self, at: usize) {
-        let (rows, dropout) = (self.batch.nodes.len(), self.given.dropout);
+        let dropout = self.given.dropout;
         let seed = number(self.given.settings.seed ^ self.steps, 6 + at as u64);
         self.modalities[at].0.forward(&self.batch);
         self.foretell(Some(at));
         let (projector, weight) = &mut self.modalities[at];
-        drop_out(&projector.values, &self.batch.nodes, dropout, seed, &mut self.own_targets);
+        drop_out(&projector.values, &projector.nodes, dropout, seed, &mut self.own_targets);
+        let rows = projector.rows(&self.batch);
         let items = self.batch.triples.iter().map(|[_, item, _]| *item);
-        let has = |item: &u32| projector.has(self.batch.nodes[*item as usize]);
-        let pairs: Vec<(u32, u32)> = items.filter(has).map(|item| (item, item)).collect();
+        let across: Vec<(u32, u32)> =
+            items.filter_map(|item| Some((rows[item as usize]?, item))).collect();
+        let within: Vec<(u32, u32)> = across.iter().map(|(row, _)| (*row, *row)).collect();
         let factor = self.given.weight * *weight;
-        for targets in [&self.targets, &self.own_targets] {
+        for (targets, pairs) in [(&self.targets, across), (&self.own_targets, within)] {
             align(&self.foretold, targets, &pairs, factor, &mut self.slopes);
         }
+        let rows = projector.nodes.len();
         self.predictor.backward(&projector.values, rows, &self.slopes);
         self.predictor.backward_input(rows, &self.slopes, &mut projector.gradient);
-        projector.step(&self.batch);
+        projector.step();
     }
 }
 

@@ -192,7 +192,7 @@ impl<'a, C: Compute> Freedom<'a, C> {
             compute.compare(beside, self.frozen.weight, &mut compute.no_loss()?)?;
             compute.take_out(map, beside, 0)?;
             compute.add_gradient(batch, beside)?;
-            compute.step_map(map, batch)?;
+            compute.step_map(map)?;
         }
         Ok(())
     }

@@ -148,7 +148,7 @@ impl<C: Compute> Learner for Vbpr<'_, C> {
             compute.decay(batch, self.settings.regularization)?;
             compute.take_out(content, batch, half)?;
             compute.step_touched(&mut self.base, batch)?;
-            compute.step_map(content, batch)?;
+            compute.step_map(content)?;
         }
         Ok(compute.sum(loss)? / self.comparisons.number as f64)
     }

@@ -10,11 +10,10 @@
 //! terms by l: products go through X and its transpose 32 columns at a time, so nothing of rows by l, and
 //! nothing of rows by terms, exists. Every entry is summed in the order of its row, by one thread.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::kernels::stride;
+use crate::kernels::{stride, vectorised};
 use crate::linalg::{eigen, inner, inner_bytes, multiply};
 use crate::matrix::Csr;
 use crate::progress::Work;
@@ -130,11 +129,9 @@ fn spread(
     to: usize,
 ) {
     out.par_chunks_mut(ROWS * out_stride).enumerate().for_each(|(block, rows)| {
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             move || {
-                // Taken by value: only a closure that can be called once is inlined for sure.
-                let rows = rows;
                 for (row, out) in (block * ROWS..).zip(rows.chunks_exact_mut(out_stride)) {
                     let mut sums = [0f32; WIDE];
                     let (columns, values) = a.row(row);

@@ -5,10 +5,10 @@
 //! series, so the rows are those of a dense Adam (up to the bias correction, which is taken as it is
 //! early in the pause, and ε) at the cost of the touched ones alone.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{ROWS, Table};
+use crate::kernels::vectorised;
 
 pub(crate) const FIRST: f32 = 0.9;
 pub(crate) const SECOND: f32 = 0.999;
@@ -115,7 +115,7 @@ impl Adam {
         let rows = values.data_mut().par_chunks_mut(ROWS * stride);
         let moments = self.moments.data_mut().par_chunks_mut(ROWS * width);
         rows.zip(moments).enumerate().for_each(|(block, (rows, moments))| {
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 move || {
                     let rows = rows.chunks_exact_mut(stride).zip(moments.chunks_exact_mut(width));

@@ -6,11 +6,11 @@
 //!
 //! A batch looks at few rows of y, so forward computes those alone, and backward skips the rest.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{Batch, ROWS, Table};
 use crate::Csr;
+use crate::kernels::vectorised;
 
 /// A graph of items, both ways.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Directed {
         let stride = out.stride();
         let blocks = out.part_mut(0..batch.len()).par_chunks_mut(ROWS * stride);
         blocks.zip(batch.par_chunks(ROWS)).for_each(|(rows, nodes)| {
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 move || {
                     for (node, row) in nodes.iter().zip(rows.chunks_exact_mut(stride)) {
@@ -55,7 +55,7 @@ impl Directed {
         let nodes = self.users..out.rows();
         let blocks = out.part_mut(nodes).par_chunks_mut(ROWS * stride).enumerate();
         blocks.for_each(|(block, rows)| {
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 move || {
                     for (item, row) in (block * ROWS..).zip(rows.chunks_exact_mut(stride)) {

@@ -53,17 +53,14 @@ impl Features {
         self.has[item]
     }
 
-    /// Copies the rows of the nodes of a batch; those below `users` are people and have none.
+    /// Copies the rows of nodes that are items: those from `users` on.
     pub(crate) fn gather(&self, nodes: &[u32], users: usize, out: &mut Table) {
         out.reach(nodes.len());
         let stride = self.rows.stride();
         let blocks = out.part_mut(0..nodes.len()).par_chunks_mut(ROWS * stride);
         blocks.zip(nodes.par_chunks(ROWS)).for_each(|(out, nodes)| {
             for (to, node) in out.chunks_exact_mut(stride).zip(nodes) {
-                match (*node as usize).checked_sub(users) {
-                    Some(item) => to.copy_from_slice(self.rows.row(item)),
-                    None => to.fill(0.0),
-                }
+                to.copy_from_slice(self.rows.row(*node as usize - users));
             }
         });
     }

@@ -11,11 +11,11 @@
 
 use std::ops::Range;
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{ROWS, Table};
 use crate::Csr;
+use crate::kernels::vectorised;
 
 /// Floats that are summed in registers at a time.
 const WIDE: usize = 64;
@@ -125,11 +125,9 @@ impl Graph {
         let finish = &finish;
         let blocks = y.part_mut(nodes).par_chunks_mut(ROWS * stride).enumerate();
         blocks.for_each(|(block, rows)| {
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 move || {
-                    // Taken by value: only a closure that can be called once is inlined for sure.
-                    let rows = rows;
                     let nodes = first + block * ROWS..;
                     for (node, row) in nodes.zip(rows.chunks_exact_mut(stride)) {
                         self.row(x, node, only, row);

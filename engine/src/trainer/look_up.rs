@@ -1,8 +1,7 @@
 //! Rows of factors of which a batch touches few: looked up, and moved along their gradients.
 
-use pulp::Arch;
-
 use super::{Adam, Batch, Table};
+use crate::kernels::vectorised;
 
 /// Factors that are trained by the rows that are touched.
 #[derive(Clone, Debug)]
@@ -23,14 +22,12 @@ impl LookUp {
 
     /// Copies the rows that a batch touches into it.
     pub(crate) fn forward(&mut self, batch: &mut Batch) {
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             move || {
-                // Taken by value: only a closure that can be called once is inlined for sure.
-                let (own, batch) = (self, batch);
                 for (at, node) in batch.nodes.iter().enumerate() {
-                    let row = own.values.row_mut(*node as usize);
-                    own.adam.catch_up(*node as usize, row);
+                    let row = self.values.row_mut(*node as usize);
+                    self.adam.catch_up(*node as usize, row);
                     batch.values.row_mut(at).copy_from_slice(row);
                 }
             },
@@ -39,14 +36,13 @@ impl LookUp {
 
     /// Moves the rows that a batch touches along their gradients.
     pub(crate) fn step(&mut self, batch: &Batch) {
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             move || {
-                let (own, batch) = (self, batch);
-                let step = own.adam.step();
+                let step = self.adam.step();
                 for (at, node) in batch.nodes.iter().enumerate() {
-                    let row = own.values.row_mut(*node as usize);
-                    own.adam.touch(step, *node as usize, row, batch.gradient.row(at));
+                    let row = self.values.row_mut(*node as usize);
+                    self.adam.touch(step, *node as usize, row, batch.gradient.row(at));
                 }
             },
         );

@@ -4,18 +4,15 @@
 //! L = mean of −ln σ(⟨u, i⟩ − ⟨u, j⟩)
 //! ```
 
-use pulp::Arch;
-
 use super::Batch;
-use crate::kernels::{LANES, dot_lanes};
+use crate::kernels::{LANES, dot_lanes, vectorised};
 
 /// The loss of the batch, summed over its triples, each times its weight. `factor` times the gradient
 /// of its mean is added to the batch's.
 pub(crate) fn pairwise(batch: &mut Batch, factor: f32) -> f64 {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         move || {
-            let batch = batch;
             let (values, gradient) = (&batch.values, &mut batch.gradient);
             let share = factor / batch.triples.len().max(1) as f32;
             let mut loss = 0.0;

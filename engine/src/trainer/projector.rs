@@ -2,14 +2,18 @@
 
 use super::{Batch, Features, Linear, Table};
 
-/// A map of features with what it made of a batch.
+/// A map of features with what it made of a batch. Only the items of a batch that have a vector go
+/// through it.
 #[derive(Debug)]
 pub(crate) struct Projector<'a> {
     features: &'a Features,
     users: usize,
     map: Linear,
+    /// Those items, and where they are in the batch.
+    pub(crate) nodes: Vec<u32>,
+    places: Vec<u32>,
     inputs: Table,
-    /// What came out for the nodes of the last batch; zero for people and items without a vector.
+    /// What came out for each of them.
     pub(crate) values: Table,
     /// The gradient of the loss in `values`.
     pub(crate) gradient: Table,
@@ -28,6 +32,8 @@ impl<'a> Projector<'a> {
             features,
             users,
             map: Linear::drawn(features.dim(), dim, rate, seed),
+            nodes: Vec::new(),
+            places: Vec::new(),
             inputs: Table::zeros(0, features.dim()),
             values: Table::zeros(0, dim),
             gradient: Table::zeros(0, dim),
@@ -39,43 +45,54 @@ impl<'a> Projector<'a> {
         (node as usize).checked_sub(self.users).is_some_and(|item| self.features.has(item))
     }
 
-    /// Projects the nodes of a batch. The gradient is zero then.
+    /// Projects the items of a batch. The gradient is zero then.
     pub(crate) fn forward(&mut self, batch: &Batch) {
-        let rows = batch.nodes.len();
-        self.features.gather(&batch.nodes, self.users, &mut self.inputs);
+        self.nodes.clear();
+        self.places.clear();
+        for (place, node) in (0..).zip(&batch.nodes) {
+            if self.has(*node) {
+                self.nodes.push(*node);
+                self.places.push(place);
+            }
+        }
+        let rows = self.nodes.len();
+        self.features.gather(&self.nodes, self.users, &mut self.inputs);
         self.values.reach(rows);
         self.gradient.reach(rows);
         self.gradient.part_mut(0..rows).fill(0.0);
         self.map.forward(&self.inputs, rows, &mut self.values);
     }
 
+    /// Which row what came out for each node of the batch is.
+    pub(crate) fn rows(&self, batch: &Batch) -> Vec<Option<u32>> {
+        let mut rows = vec![None; batch.nodes.len()];
+        (0..).zip(&self.places).for_each(|(row, place)| rows[*place as usize] = Some(row));
+        rows
+    }
+
     /// Puts what came out in the place of the numbers from `start` on of the items of the batch, or of one
     /// with the same rows, that have a vector.
     pub(crate) fn put(&self, batch: &mut Batch, start: usize) {
         let dim = self.values.dim();
-        for (at, node) in batch.nodes.iter().enumerate() {
-            if self.has(*node) {
-                let to = &mut batch.values.row_mut(at)[start..start + dim];
-                to.copy_from_slice(&self.values.row(at)[..dim]);
-            }
+        for (row, place) in self.places.iter().enumerate() {
+            let to = &mut batch.values.row_mut(*place as usize)[start..start + dim];
+            to.copy_from_slice(&self.values.row(row)[..dim]);
         }
     }
 
     /// Takes the gradient of what was put there out of that of the batch.
     pub(crate) fn take_out(&mut self, batch: &mut Batch, start: usize) {
         let dim = self.values.dim();
-        for (at, node) in batch.nodes.iter().enumerate() {
-            if self.has(*node) {
-                let from = &mut batch.gradient.row_mut(at)[start..start + dim];
-                self.gradient.row_mut(at)[..dim].copy_from_slice(from);
-                from.fill(0.0);
-            }
+        for (row, place) in self.places.iter().enumerate() {
+            let from = &mut batch.gradient.row_mut(*place as usize)[start..start + dim];
+            self.gradient.row_mut(row)[..dim].copy_from_slice(from);
+            from.fill(0.0);
         }
     }
 
     /// Moves the map along the gradient.
-    pub(crate) fn step(&mut self, batch: &Batch) {
-        self.map.backward(&self.inputs, batch.nodes.len(), &self.gradient);
+    pub(crate) fn step(&mut self) {
+        self.map.backward(&self.inputs, self.nodes.len(), &self.gradient);
         self.map.step();
     }
 

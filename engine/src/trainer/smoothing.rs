@@ -9,10 +9,10 @@
 //! zero in all other rows, so the first step back skips them. With L = 2 that is some two thirds of
 //! the work.
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{Batch, Graph, ROWS, Table};
+use crate::kernels::vectorised;
 
 /// A smoothing with what its backward needs.
 #[derive(Debug)]
@@ -73,10 +73,9 @@ impl Smoothing {
         let (nodes, values) = (&batch.nodes, &mut batch.values);
         let blocks = values.part_mut(0..nodes.len()).par_chunks_mut(ROWS * stride);
         blocks.zip(nodes.par_chunks(ROWS)).for_each(|(rows, nodes)| {
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 move || {
-                    let rows = rows;
                     for (node, row) in nodes.iter().zip(rows.chunks_exact_mut(stride)) {
                         own.graph.row(last, *node as usize, None, row);
                         own.complete(base, *node as usize, row);

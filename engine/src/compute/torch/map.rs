@@ -1,7 +1,4 @@
 //! A trained map of the features of items on a device; see [`crate::trainer::Projector`].
-//!
-//! Here only the items of a batch that have features are looked at, where the trainer has rows of zeros
-//! for the others; nothing comes of those.
 
 use tch::{Kind, TchError, Tensor};
 

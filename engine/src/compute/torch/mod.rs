@@ -253,7 +253,7 @@ impl Compute for Torch {
         self.done(map.take_out(batch, at))
     }
 
-    fn step_map(self, map: &mut Map<'_>, _: &Batch) -> Result<()> {
+    fn step_map(self, map: &mut Map<'_>) -> Result<()> {
         self.done(map.step())
     }
 

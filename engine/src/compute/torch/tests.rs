@@ -140,7 +140,7 @@ fn by_content<C: Compute>(compute: C, data: &Dataset) -> (Table, Table) {
     compute.compare(&mut beside, WEIGHT, &mut loss).unwrap();
     compute.take_out(&mut map, &mut beside, 0).unwrap();
     compute.add_gradient(&mut batch, &beside).unwrap();
-    compute.step_map(&mut map, &batch).unwrap();
+    compute.step_map(&mut map).unwrap();
     let gradient = compute.smooth_back(&mut smoothing, &batch).unwrap();
     compute.near_back(&mut links, &batch, gradient).unwrap();
     let gradient = compute.read(gradient).unwrap().into_owned();
