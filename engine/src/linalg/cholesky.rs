@@ -1,6 +1,8 @@
 //! Small symmetric systems: a Cholesky factor in plain loops, for sizes where a call into a library
 //! costs as much as the work.
 
+use crate::kernels::vectorised;
+
 /// The lower factor of a positive definite matrix, row by row.
 #[derive(Clone, Debug)]
 pub(crate) struct Cholesky {
@@ -12,47 +14,69 @@ impl Cholesky {
     /// Factors a full row-major matrix of which only the lower half is read; `None` if it is not
     /// positive definite.
     pub(crate) fn new(n: usize, mut rows: Vec<f64>) -> Option<Cholesky> {
-        for row in 0..n {
-            let (above, own) = rows.split_at_mut(row * n);
-            for column in 0..row {
-                let other = &above[column * n..][..column + 1];
-                let sum = product(&own[..column], &other[..column]);
-                own[column] = (own[column] - sum) / other[column];
-            }
-            let rest = own[row] - product(&own[..row], &own[..row]);
-            // Also false for NaN.
-            if !(rest > 0.0 && rest.is_finite()) {
-                return None;
-            }
-            own[row] = rest.sqrt();
-        }
-        Some(Cholesky { n, rows })
+        let definite = vectorised(
+            #[inline(always)]
+            || {
+                for row in 0..n {
+                    let (above, own) = rows.split_at_mut(row * n);
+                    for column in 0..row {
+                        let other = &above[column * n..][..column + 1];
+                        let sum = product(&own[..column], &other[..column]);
+                        own[column] = (own[column] - sum) / other[column];
+                    }
+                    let rest = own[row] - product(&own[..row], &own[..row]);
+                    // Also false for NaN.
+                    if !(rest > 0.0 && rest.is_finite()) {
+                        return false;
+                    }
+                    own[row] = rest.sqrt();
+                }
+                true
+            },
+        );
+        definite.then_some(Cholesky { n, rows })
     }
 
     /// Replaces a right-hand side by what the lower factor alone makes of it.
     pub(crate) fn solve_half(&self, x: &mut [f64]) {
         let n = self.n;
-        for row in 0..n {
-            let own = &self.rows[row * n..][..row + 1];
-            x[row] = (x[row] - product(&own[..row], &x[..row])) / own[row];
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in 0..n {
+                    let own = &self.rows[row * n..][..row + 1];
+                    x[row] = (x[row] - product(&own[..row], &x[..row])) / own[row];
+                }
+            },
+        );
+    }
+
+    /// Replaces what [`Cholesky::solve_half`] made of a right-hand side by the solution.
+    pub(crate) fn solve_back(&self, x: &mut [f64]) {
+        let n = self.n;
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in (0..n).rev() {
+                    let own = &self.rows[row * n..][..row + 1];
+                    x[row] /= own[row];
+                    let value = x[row];
+                    x[..row].iter_mut().zip(own).for_each(|(x, factor)| *x -= value * factor);
+                }
+            },
+        );
     }
 
     /// Replaces a right-hand side by the solution.
     pub(crate) fn solve(&self, x: &mut [f64]) {
-        let n = self.n;
         self.solve_half(x);
-        for row in (0..n).rev() {
-            let own = &self.rows[row * n..][..row + 1];
-            x[row] /= own[row];
-            let value = x[row];
-            x[..row].iter_mut().zip(own).for_each(|(x, factor)| *x -= value * factor);
-        }
+        self.solve_back(x);
     }
 }
 
-/// Eight partial sums, added up in a fixed tree.
-fn product(a: &[f64], b: &[f64]) -> f64 {
+/// The inner product of two vectors of the same length: eight partial sums, added up in a fixed tree.
+#[inline(always)]
+pub(crate) fn product(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0f64; 8];
     let (a_parts, b_parts) = (a.chunks_exact(8), b.chunks_exact(8));
     let rest: f64 = a_parts.remainder().iter().zip(b_parts.remainder()).map(|(a, b)| a * b).sum();

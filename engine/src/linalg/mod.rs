@@ -13,7 +13,7 @@ mod small;
 mod tall;
 mod update;
 
-pub(crate) use cholesky::Cholesky;
+pub(crate) use cholesky::{Cholesky, product};
 pub(crate) use eigen::eigen;
 pub(crate) use inverse::{InverseError, invert};
 pub(crate) use panels::{Entry, PANEL, Panels, panels_len};

@@ -4,13 +4,8 @@
 //! score = ⟨v, q_i⟩
 //! v = |x|^−½ Σ x_i q_i                own: the sum of the history's factors
 //! v = |x|^−½ Σ x_i s_i                sums: of rows that are there for that
-//! v = (Σ q_i q_iᵀ + A)⁻¹ Σ x_i q_i    ridge: A is one matrix for everybody
-//!     A = a · d/n · QᵀQ + b · tr(QᵀQ)/n · I
+//! v = (Σ q_i q_iᵀ + A)⁻¹ Σ x_i q_i    ridge: A is one matrix for everybody; see [`Ridge`]
 //! ```
-//!
-//! Ridge is the vector whose scores are one for the history and small for everything else, in the
-//! least squares: the half step of implicit ALS (Hu, Koren and Volinsky 2008) on factors that were
-//! learned otherwise.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -21,10 +16,10 @@ use super::continuing::{Beginning, Earlier};
 use super::entries::{merged, sign};
 use super::file::{Array, Sections, Writer, corrupt};
 use super::news::{News, Refreshed};
+use super::ridge::Ridge;
 use super::undoing::{self, Tried};
 use super::{ANEW, ItemVectors, Model, algorithm, learning, refitted, shares};
 use crate::kernels::{dot, dot_rows, stride};
-use crate::linalg::Cholesky;
 use crate::{
     History, LearningCurve, OptionValue, Reason, Result, ScoreInput, Served, SideData, UNSCORED,
     Work,
@@ -36,8 +31,8 @@ pub(super) enum Fold {
     Own,
     /// The same of other rows, one for each item.
     Sums(Array<f32>),
-    /// The solution of a small system: this matrix and the outer products of the history's factors.
-    Ridge(Array<f32>),
+    /// The solution of a small system.
+    Ridge(Ridge),
 }
 
 /// The version of the sections, for every algorithm that saves factors.
@@ -72,19 +67,6 @@ fn row(rows: &[f32], stride: usize, at: u32) -> &[f32] {
 }
 
 impl Fold {
-    /// Ridge with the shares a and b.
-    pub(super) fn ridge(factors: &[f32], dim: usize, [all, diagonal]: [f64; 2]) -> Fold {
-        let mut gram = vec![0f64; dim * dim];
-        for row in factors.chunks_exact(stride(dim)) {
-            add_outer(&mut gram, &row[..dim]);
-        }
-        let n = (factors.len() / stride(dim)).max(1) as f64;
-        let trace: f64 = gram.iter().step_by(dim + 1).sum();
-        gram.iter_mut().for_each(|value| *value *= all * dim as f64 / n);
-        gram.iter_mut().step_by(dim + 1).for_each(|value| *value += diagonal * trace / n);
-        Fold::Ridge(Array::Owned(gram.iter().map(|value| *value as f32).collect()))
-    }
-
     /// The rows that are summed; for ridge, before its system is solved.
     fn rows<'a>(&'a self, factors: &'a [f32]) -> &'a [f32] {
         match self {
@@ -106,32 +88,8 @@ impl Fold {
                 let scale = (x.len().max(1) as f32).sqrt().recip();
                 out.iter_mut().for_each(|sum| *sum *= scale);
             }
-            Fold::Ridge(matrix) => solve(matrix, factors, dim, x, out),
+            Fold::Ridge(ridge) => ridge.solve(factors, x, out),
         }
-    }
-}
-
-/// Replaces `out` by the solution of a history's system; by zero if it has none.
-fn solve(matrix: &[f32], factors: &[f32], dim: usize, x: &[(u32, f32)], out: &mut [f32]) {
-    let mut sums: Vec<f64> = matrix.iter().map(|value| f64::from(*value)).collect();
-    for (item, _) in x {
-        add_outer(&mut sums, &row(factors, stride(dim), *item)[..dim]);
-    }
-    let mut solution: Vec<f64> = out[..dim].iter().map(|value| f64::from(*value)).collect();
-    match Cholesky::new(dim, sums) {
-        Some(system) => system.solve(&mut solution),
-        None => solution.fill(0.0),
-    }
-    out.iter_mut().zip(&solution).for_each(|(to, value)| *to = *value as f32);
-}
-
-/// Adds the lower half of a row's outer product.
-fn add_outer(sums: &mut [f64], row: &[f32]) {
-    let dim = row.len();
-    for (at, factor) in row.iter().enumerate() {
-        let factor = f64::from(*factor);
-        let sums = sums[at * dim..][..at + 1].iter_mut();
-        sums.zip(row).for_each(|(sum, value)| *sum += factor * f64::from(*value));
     }
 }
 
@@ -146,7 +104,7 @@ impl Factors {
         let fold = match *sections.array_of::<u32>("fold", 1)? {
             [OWN] => Fold::Own,
             [SUMS] => Fold::Sums(sections.array_of("sums", numbers)?),
-            [RIDGE] => Fold::Ridge(sections.array_of("ridge", dim * dim)?),
+            [RIDGE] => Fold::Ridge(Ridge::new(dim, sections.array_of("ridge", dim * dim)?)),
             _ => return Err(corrupt("it folds histories in an unknown way")),
         };
         let notes = sections.array::<u8>("notes")?;
@@ -249,9 +207,9 @@ impl Model for Factors {
         let stride = stride(self.dim);
         let target = row(&self.factors, stride, item_row);
         let (rows, mut target) = (self.fold.rows(&self.factors), target.to_vec());
-        if let Fold::Ridge(matrix) = &self.fold {
+        if let Fold::Ridge(ridge) = &self.fold {
             let x = self.history(input.history.entries);
-            solve(matrix, &self.factors, self.dim, &x, &mut target);
+            ridge.solve(&self.factors, &x, &mut target);
         }
         let entries = input.history.entries.iter().enumerate();
         let known =
@@ -326,7 +284,8 @@ impl Model for Factors {
         let beginning = self.beginning.as_ref().map_or(0, Beginning::memory);
         let fold = match &self.fold {
             Fold::Own => 0,
-            Fold::Sums(values) | Fold::Ridge(values) => size_of_val(&**values),
+            Fold::Sums(values) => size_of_val(&**values),
+            Fold::Ridge(ridge) => ridge.memory(),
         };
         (size_of_val(self.items.as_slice()) + size_of_val(&*self.factors) + fold + beginning) as u64
     }
@@ -343,8 +302,8 @@ impl Model for Factors {
                 writer.array("sums", rows);
                 SUMS
             }
-            Fold::Ridge(matrix) => {
-                writer.array("ridge", matrix);
+            Fold::Ridge(ridge) => {
+                writer.array("ridge", ridge.matrix());
                 RIDGE
             }
         };

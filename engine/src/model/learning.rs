@@ -7,6 +7,7 @@ use super::estimate::dataset_bytes;
 use super::factors::{Factors, Fold, MOST_FACTORS};
 use super::file::Array;
 use super::holdout::{Case, holdouts};
+use super::ridge::Ridge;
 use super::undoing::{self, Reach, Shape};
 use super::{Algorithm, Embeddings, Size};
 use crate::Estimate;
@@ -493,7 +494,9 @@ impl Learned {
         let own = |table: &Table| Fold::Sums(Array::Owned(table.data().to_vec()));
         match way {
             Way::Sums => self.sums.as_ref().map_or(Fold::Own, own),
-            Way::Ridge(shares) => Fold::ridge(self.factors.data(), self.factors.dim(), shares),
+            Way::Ridge(shares) => {
+                Fold::Ridge(Ridge::of(self.factors.data(), self.factors.dim(), shares))
+            }
         }
     }
 

@@ -34,6 +34,7 @@ mod news;
 mod ngcf;
 mod on_catalogue;
 mod popular;
+mod ridge;
 mod sums;
 mod touched;
 mod trending;

@@ -475,9 +475,9 @@ fn features_are_centred_rows_and_zero_where_there_are_none() {
     let base = table(14, 4, 2);
     let mut batch = batch(&base);
     let mut projector = Projector::new(&features, 6, 4, 0.1, 1);
+    batch.take(&[[0, 9, 6], [1, 7, 13]]);
     projector.forward(&batch);
     let all = projector.all();
-    assert!(batch.nodes.contains(&9), "an item without a vector is among them");
     for (row, node) in projector.rows(&batch).into_iter().zip(&batch.nodes) {
         assert_eq!(row.is_some(), projector.has(*node), "node {node}");
         if let Some(row) = row {

@@ -8,7 +8,6 @@ use tastedb_storage::{ItemId, UserId};
 
 use super::*;
 use crate::evaluate::{self, Metric, evaluate};
-use crate::kernels::stride;
 use crate::model::{Model, check_options, fit, load};
 use crate::{EmbeddingMatrix, History, ModelOptions, OptionValue, ScoreInput, Served, SideData};
 
@@ -281,47 +280,6 @@ fn options_have_limits() {
             assert!(named, "{name} {option}: {result:?}");
         }
     }
-}
-
-#[test]
-fn ridge_is_the_least_squares_of_a_history() {
-    let (n, dim) = (9, 5);
-    let mut factors = Table::zeros(n, dim);
-    factors.draw(0..n, 1.0, 3);
-    let shares = [0.1, 3.0];
-    let fold = Fold::ridge(factors.data(), dim, shares);
-    let x = [(2u32, 1.0f32), (6, -1.0), (7, 1.0)];
-    let mut vector = vec![0f32; stride(dim)];
-    fold.vector(factors.data(), dim, &x, &mut vector);
-    let wide = |row: usize| -> Vec<f64> {
-        factors.row(row)[..dim].iter().map(|value| f64::from(*value)).collect()
-    };
-    let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-    let v: Vec<f64> = vector[..dim].iter().map(|value| f64::from(*value)).collect();
-    let trace: f64 = (0..n).map(|row| dot(&wide(row), &wide(row))).sum();
-    // The gradient of Σ_x (⟨v, q⟩ − x)² + a d/n Σ ⟨v, q⟩² + b tr/n |v|² is zero.
-    for at in 0..dim {
-        let own: f64 = x
-            .iter()
-            .map(|(row, x)| {
-                let q = wide(*row as usize);
-                (dot(&v, &q) - f64::from(*x)) * q[at]
-            })
-            .sum();
-        let all: f64 = (0..n).map(|row| dot(&v, &wide(row)) * wide(row)[at]).sum();
-        let slope =
-            own + shares[0] * dim as f64 / n as f64 * all + shares[1] * trace / n as f64 * v[at];
-        assert!(slope.abs() < 1e-5, "{at}: {slope}");
-    }
-}
-
-#[test]
-fn factors_of_zero_still_answer() {
-    let factors = Table::zeros(4, 3);
-    let fold = Fold::ridge(factors.data(), 3, [0.1, 1.0]);
-    let mut vector = vec![7f32; stride(3)];
-    fold.vector(factors.data(), 3, &[(1, 1.0)], &mut vector);
-    assert!(vector.iter().all(|value| *value == 0.0));
 }
 
 /// A tenth of the pairs is new, of users who are known and of ten who are not, and two items are.
