@@ -4,7 +4,8 @@ use super::torch;
 use crate::{Error, Result, Work};
 
 /// The algorithms that are written over [`Compute`](super::Compute).
-const EVERYWHERE: [&str; 4] = ["bpr", "freedom", "lightgcn", "vbpr"];
+const EVERYWHERE: [&str; 10] =
+    ["bm3", "bpr", "cm3", "freedom", "lattice", "lightgcn", "lirdrec", "mmhcl", "ngcf", "vbpr"];
 
 /// What a training runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

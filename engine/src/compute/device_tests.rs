@@ -81,5 +81,10 @@ fn libtorch_computes_what_is_written_for_it_and_names_that_for_the_rest() {
     assert!(place(Device::Torch).is_ok());
     let error = settle(Device::Torch, "ease", &Work::quiet()).expect_err("not written for it");
     assert!(matches!(&error, Error::NotOnDevice { algorithm, .. } if algorithm == "ease"));
-    assert!(error.to_string().contains("bpr, freedom, lightgcn, vbpr"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("bm3, bpr, cm3, freedom, lattice, lightgcn, lirdrec, mmhcl, ngcf, vbpr"),
+        "{error}"
+    );
 }

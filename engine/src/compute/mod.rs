@@ -19,6 +19,6 @@ mod torch;
 pub use device::Device;
 pub(crate) use device::{Place, place, settle};
 pub(crate) use native::Native;
-pub(crate) use operations::Compute;
+pub(crate) use operations::{Batches, Compute, Graphs, Losses, Maps, NOWHERE, Parts, Tables};
 #[cfg(all(test, feature = "torch"))]
 pub(crate) use torch::Torch;

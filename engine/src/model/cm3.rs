@@ -6,7 +6,7 @@
 //!   + λ/2 · mean of squares
 //! ```
 //!
-//! Zhou et al. 2025. All vectors are of length one in L but for its last term; the spread is that of [`spread`]. Where s lies
+//! Zhou et al. 2025. All vectors are of length one in L but for its last term; the spread is that of [`spread`](crate::trainer::spread). Where s lies
 //! between two modalities is drawn for each item and step from Beta(α, α), and halfway for what is kept;
 //! more than two are mixed one after the other. The spread is that of some nodes of a batch. People
 //! weigh the views alike. The score is the product of vectors as they are.
@@ -15,25 +15,22 @@ use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::freedom::alike;
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, RETRAIN, Settings, layers, learning_rate, patience,
-    regularization, validate_every,
+    BATCH, EPOCHS, Everywhere, FACTORS, Learned, RETRAIN, Settings, layers, learning_rate,
+    patience, regularization, validate_every,
 };
+use super::mixture::Mixture;
 use super::modalities::{MODALITIES, NEIGHBOURS, trained_on};
 use super::views::{Fusion, Views};
 use super::{Algorithm, Embeddings, Model};
+use crate::compute::{Compute, Parts};
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{
-    Features, Learner, Linear, Table, Triples, align, normalise, normalise_back, slerp, slerp_back,
-    spread,
-};
+use crate::trainer::{Features, Learner, Triples};
 use crate::{Csr, Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
 
 const NAME: &str = "cm3";
 /// The nodes of a batch whose spread is looked at, of each side.
 const ANCHORS: usize = 256;
-/// Draws before the halves are taken.
-const DRAWS: u64 = 64;
 
 pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: NAME,
@@ -94,206 +91,122 @@ fn fit(
         most_alike: checked.real("most_alike") as f32,
         settings: Settings::new(&checked, seed),
     };
-    let learner = |data: &Dataset| Ok(Cm3::new(data, &given));
-    let model = given.settings.learn(NAME, data, learner, work)?;
+    let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
 /// What both trainings start from.
-struct Given {
-    settings: Settings,
-    layers: usize,
-    spread: f32,
-    mixing: f64,
-    most_alike: f32,
-    alike: Csr,
-    features: Vec<Features>,
+pub(super) struct Given {
+    pub(super) settings: Settings,
+    pub(super) layers: usize,
+    pub(super) spread: f32,
+    pub(super) mixing: f64,
+    pub(super) most_alike: f32,
+    pub(super) alike: Csr,
+    pub(super) features: Vec<Features>,
 }
 
-/// The s of all items.
-struct Mixture<'a> {
-    given: &'a Given,
-    maps: Vec<Linear>,
-    /// The P_m x_m/|P_m x_m|, with one over their lengths.
-    units: Vec<Table>,
-    scales: Vec<Vec<f32>>,
-    /// What was mixed after each modality; the last is s.
-    mixed: Vec<Table>,
-    step: Option<u64>,
-}
-
-impl Mixture<'_> {
-    /// The share of what came before, where an item's modality `at` is mixed in.
-    fn share(&self, item: usize, at: usize) -> f32 {
-        let Some(step) = self.step else { return 0.5 };
-        let seed = number(number(self.given.settings.seed ^ step, at as u64), item as u64);
-        // Jöhnk 1964.
-        let power = self.given.mixing.recip();
-        let drawn = |about| {
-            let bits = (number(seed, about) >> 11) as f64;
-            ((bits + 0.5) / (1u64 << 53) as f64).powf(power)
-        };
-        let pairs = (0..DRAWS).map(|at| (drawn(2 * at), drawn(2 * at + 1)));
-        let mut fit = pairs.filter(|(a, b)| a + b <= 1.0 && a + b > 0.0);
-        fit.next().map_or(0.5, |(a, b)| (a / (a + b)) as f32)
-    }
-
-    /// Whether an item has anything in the modalities before one, and in that one.
-    fn has(&self, item: usize, at: usize) -> (bool, bool) {
-        let there = |at: usize| self.scales[at][item] > 0.0;
-        ((0..at).any(there), there(at))
+impl Everywhere for Given {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        Cm3::new(compute, data, self)
     }
 }
 
-impl Fusion for Mixture<'_> {
-    fn forward(&mut self, step: Option<u64>) {
-        self.step = step;
-        self.scales.clear();
-        for ((map, features), unit) in
-            self.maps.iter().zip(&self.given.features).zip(&mut self.units)
-        {
-            let rows = unit.rows();
-            map.forward(features.table(), rows, unit);
-            self.scales.push(normalise(unit, rows));
-        }
-        self.mixed[0].clone_from(&self.units[0]);
-        for at in 1..self.units.len() {
-            let mut own = std::mem::take(&mut self.mixed[at]);
-            for item in 0..own.rows() {
-                let (before, after) = (self.mixed[at - 1].row(item), self.units[at].row(item));
-                match self.has(item, at) {
-                    (true, true) => slerp(before, after, self.share(item, at), own.row_mut(item)),
-                    (false, _) => own.row_mut(item).copy_from_slice(after),
-                    (true, false) => own.row_mut(item).copy_from_slice(before),
-                }
-            }
-            self.mixed[at] = own;
-        }
-    }
-
-    fn values(&self) -> &Table {
-        &self.mixed[self.mixed.len() - 1]
-    }
-
-    fn step(&mut self, gradient: &mut Table) {
-        for at in (0..self.units.len()).rev() {
-            let mut own = Table::zeros(gradient.rows(), gradient.dim());
-            let mut before = own.clone();
-            for item in 0..gradient.rows() {
-                match self.has(item, at) {
-                    (true, true) => slerp_back(
-                        [self.mixed[at - 1].row(item), self.units[at].row(item)],
-                        self.share(item, at),
-                        gradient.row(item),
-                        [before.row_mut(item), own.row_mut(item)],
-                    ),
-                    (false, _) => own.row_mut(item).copy_from_slice(gradient.row(item)),
-                    (true, false) => before.row_mut(item).copy_from_slice(gradient.row(item)),
-                }
-            }
-            normalise_back(&self.units[at], &self.scales[at], &mut own);
-            let features = self.given.features[at].table();
-            self.maps[at].backward(features, features.rows(), &own);
-            self.maps[at].step();
-            *gradient = before;
-        }
-    }
-}
-
-struct Cm3<'a> {
+struct Cm3<'a, C: Compute> {
+    compute: C,
     given: &'a Given,
     triples: Triples,
     users: usize,
-    views: Views<'a, Mixture<'a>>,
+    views: Views<'a, C, Mixture<'a, C>>,
 }
 
-impl<'a> Cm3<'a> {
-    fn new(data: &Dataset, given: &'a Given) -> Cm3<'a> {
+impl<'a, C: Compute> Cm3<'a, C> {
+    fn new(compute: C, data: &Dataset, given: &'a Given) -> Result<Cm3<'a, C>> {
         let settings = &given.settings;
-        let (dim, rate) = (settings.factors, settings.rate);
-        let map = |(features, at): (&Features, u64)| {
-            Linear::drawn(features.dim(), dim, rate, number(settings.seed, 32 + at))
-        };
-        let table = |_: &Features| Table::zeros(data.n_items(), dim);
-        let fusion = Mixture {
-            given,
-            maps: given.features.iter().zip(0..).map(map).collect(),
-            units: given.features.iter().map(table).collect(),
-            scales: Vec::new(),
-            mixed: given.features.iter().map(table).collect(),
-            step: None,
-        };
+        let fusion = Mixture::new(compute, settings, &given.features, given.mixing)?;
         let Given { features, layers, alike, .. } = given;
-        Cm3 {
+        Ok(Cm3 {
+            compute,
             given,
             triples: Triples::new(data, 1, number(settings.seed, 2)),
             users: data.n_users(),
-            views: Views::new(data, settings, features, fusion, *layers, alike),
-        }
+            views: Views::new(compute, data, settings, features, fusion, *layers, alike)?,
+        })
     }
 
-    /// γ/2 times the spread of some places of the batch.
-    fn spread(&mut self, places: &[usize]) -> f64 {
-        let (batch, rows) = (&mut self.views.batch, places.len());
-        let mut unit = Table::zeros(rows, batch.values.dim());
-        let mut near = Table::zeros(rows, self.given.settings.factors);
-        let mut items = false;
-        for (to, at) in places.iter().enumerate() {
-            unit.row_mut(to).copy_from_slice(batch.values.row(*at));
-            if let Some(item) = (batch.nodes[*at] as usize).checked_sub(self.users) {
-                near.row_mut(to).copy_from_slice(self.views.fusion.values().row(item));
-                items = true;
-            }
+    /// γ/2 times the spread of some places of the batch, all of people or all of items.
+    fn spread(&mut self, places: Vec<u32>, are_items: bool, loss: &mut C::Loss) -> Result<()> {
+        let (compute, given) = (self.compute, self.given);
+        let (dim, rows) = (given.settings.factors, places.len());
+        let mut near = compute.zeros(0, dim)?;
+        if are_items {
+            let nodes = &compute.here(&self.views.batch).nodes;
+            let item = |place: &u32| nodes[*place as usize] - self.users as u32;
+            let items = compute.places(places.iter().map(item).collect())?;
+            compute.gather(self.views.fusion.values(), &items, &mut near)?;
         }
-        let scales = normalise(&mut unit, rows);
-        let mut slopes = Table::zeros(rows, unit.dim());
-        let alike = items.then_some((&near, self.given.most_alike));
-        let factor = self.given.spread / 2.0;
-        let loss = spread(&unit, alike, rows, factor, &mut slopes);
-        normalise_back(&unit, &scales, &mut slopes);
-        for (from, at) in places.iter().enumerate() {
-            let to = batch.gradient.row_mut(*at).iter_mut().zip(slopes.row(from));
-            to.for_each(|(to, slope)| *to += slope);
+        let places = compute.places(places)?;
+        let width = (given.features.len() + 1) * dim;
+        let (mut unit, mut slopes) = (compute.zeros(0, width)?, compute.zeros(rows, width)?);
+        let Parts { values, gradient, .. } = compute.parts(&mut self.views.batch);
+        compute.gather(values, &places, &mut unit)?;
+        let scales = compute.normalise(&mut unit)?;
+        let alike = are_items.then_some((&near, given.most_alike));
+        compute.spread(&unit, alike, given.spread / 2.0, &mut slopes, loss)?;
+        compute.normalise_back(&unit, &scales, &mut slopes)?;
+        compute.scatter(gradient, &places, &slopes)
+    }
+
+    /// |e_u − e_i|², and how people and items are spread.
+    fn compare(&mut self) -> Result<C::Loss> {
+        let compute = self.compute;
+        let triples = &compute.here(&self.views.batch).triples;
+        let of = |at: usize| triples.iter().map(move |triple| triple[at]);
+        let (people, others) = (anchors(of(0)), anchors(of(2)));
+        let (users, items) = (of(0).collect(), of(1).collect());
+        let (users, items) = (compute.places(users)?, compute.places(items)?);
+        let (mut loss, mut spread) = (compute.no_loss()?, compute.no_loss()?);
+        let Parts { values, gradient, .. } = compute.parts(&mut self.views.batch);
+        // |a − b|² is 2 − 2 cos, and either end has a gradient.
+        for pairs in [[&users, &items], [&items, &users]] {
+            compute.align([values, values], pairs, 2.0, gradient, &mut loss)?;
         }
-        f64::from(factor) * loss
+        self.spread(people, false, &mut spread)?;
+        self.spread(others, true, &mut spread)?;
+        compute.add_loss(&mut loss, &spread, 1.0)?;
+        Ok(loss)
     }
 }
 
 /// Some of the places, each once.
-fn anchors(places: impl Iterator<Item = u32>) -> Vec<usize> {
+fn anchors(places: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut seen = std::collections::HashSet::new();
-    places.map(|at| at as usize).filter(|at| seen.insert(*at)).take(ANCHORS).collect()
+    places.filter(|at| seen.insert(*at)).take(ANCHORS).collect()
 }
 
-impl Learner for Cm3<'_> {
+impl<C: Compute> Learner for Cm3<'_, C> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let (mut loss, triples) = (0.0, self.triples.epoch(epoch, 1));
+        let (compute, triples) = (self.compute, self.triples.epoch(epoch, 1));
+        let mut loss = compute.no_loss()?;
         for part in triples.chunks(self.given.settings.batch) {
             work.check()?;
-            self.views.batch.take(part);
-            self.views.forward();
-            let batch = &mut self.views.batch;
-            let pairs: Vec<(u32, u32)> = batch.triples.iter().map(|[u, i, _]| (*u, *i)).collect();
-            let back: Vec<(u32, u32)> = pairs.iter().map(|(u, i)| (*i, *u)).collect();
-            let mut own = 0.0;
-            // |a − b|² is 2 − 2 cos, and either end has a gradient.
-            for pairs in [&pairs, &back] {
-                own += align(&batch.values, &batch.values, pairs, 2.0, &mut batch.gradient);
-            }
-            let users = anchors(batch.triples.iter().map(|[user, ..]| *user));
-            let others = anchors(batch.triples.iter().map(|[.., other]| *other));
-            own += self.spread(&users) + self.spread(&others);
-            loss += own * part.len() as f64;
-            let cost = self.given.settings.regularization / part.len() as f32;
-            self.views.batch.decay(cost);
-            self.views.step();
+            compute.take(&mut self.views.batch, part)?;
+            self.views.forward()?;
+            let own = self.compare()?;
+            compute.add_loss(&mut loss, &own, part.len() as f64)?;
+            compute.decay(&mut self.views.batch, self.given.settings.regularization)?;
+            self.views.step()?;
         }
-        Ok(loss / triples.len().max(1) as f64)
+        Ok(compute.sum(loss)? / triples.len().max(1) as f64)
     }
 
     fn state(&mut self) -> Result<Learned> {
-        Ok(self.views.learned())
+        self.views.learned()
     }
 }

@@ -265,11 +265,9 @@ impl Earlier {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Gives weights the numbers that they ended with.
-    pub(super) fn restore(&self, weights: Vec<&mut Table>) {
-        for (own, earlier) in weights.into_iter().zip(&self.weights) {
-            own.clone_from(earlier);
-        }
+    /// The weights that it ended with.
+    pub(super) fn weights(&self) -> &[Table] {
+        &self.weights
     }
 
     /// The rows of the users and items of other data, users first.

@@ -23,7 +23,7 @@ use super::learning::{
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
 use super::{Algorithm, Embeddings, Model};
-use crate::compute::Compute;
+use crate::compute::{Compute, Parts};
 use crate::item_graph::Near;
 use crate::options::Checked;
 use crate::seeded::number;
@@ -212,13 +212,15 @@ impl<C: Compute> Learner for Freedom<'_, C> {
             work.check()?;
             compute.take(&mut self.batch, &part)?;
             compute.smooth(&mut self.smoothing, &self.base, &mut self.batch)?;
-            compute.near(&mut self.alike, &self.base, &mut self.batch)?;
+            let Parts { nodes, values, .. } = compute.parts(&mut self.batch);
+            compute.near(&mut self.alike, &self.base, nodes, values)?;
             self.comparisons.compare(compute, &mut self.batch, &mut loss)?;
             if self.frozen.weight > 0.0 {
                 self.compare_content()?;
             }
             let gradient = compute.smooth_back(&mut self.smoothing, &self.batch)?;
-            compute.near_back(&mut self.alike, &self.batch, gradient)?;
+            let slopes = compute.gradient(&self.batch);
+            compute.near_back(&mut self.alike, &self.batch, slopes, gradient)?;
             let cost = self.frozen.settings.regularization;
             compute.decay_of(&self.batch, cost, &self.base, gradient)?;
             compute.step(&mut self.adam, &mut self.base, gradient)?;

@@ -12,25 +12,26 @@
 //! `lightgcn`, and the w_m are given by `modalities` and do not move. An item without any embedding is
 //! e_i alone. What is kept is the item side, as for `lightgcn`.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
-    regularization, validate_every,
+    BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers,
+    learning_rate, patience, regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, graph, trained_on};
 use super::{Algorithm, Embeddings, Model};
-use crate::compute::Native;
+use crate::compute::{Compute, Parts};
 use crate::options::Checked;
 use crate::seeded::number;
 use crate::trainer::{
-    Adam, Batch, Cosines, Directed, Features, Graph, Learner, Linear, Smoothing, Table,
-    entries_back, laplacian, laplacian_back, normalise, normalise_back,
+    Cosines, Features, Graph, Learner, Table, entries_back, laplacian, laplacian_back, normalise,
 };
-use crate::{Csr, Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
+use crate::{
+    Csr, Dataset, EmbeddingMatrix, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work,
+};
 
 const NAME: &str = "lattice";
 
@@ -75,37 +76,16 @@ fn fit(
 ) -> Result<Box<dyn Model>> {
     let checked = Checked::new(NAME, ALGORITHM.options, options)?;
     within_limit(NAME, data, side, options, &checked)?;
+    let settings = Settings::new(&checked, seed).continuing(side, data);
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
-    let (k, n) = (checked.int("neighbours") as usize, data.n_items());
-    let mut features = Vec::with_capacity(modalities.len());
-    let mut links = Vec::new();
-    for (matrix, weight) in modalities {
-        let own = Features::new(&[matrix], &data.items);
-        let cosines = Cosines::new(own.table().clone(), k, work)?;
-        let normal = laplacian(&graph(n, cosines.links));
-        for (row, (columns, values)) in (0..).zip(normal.rows()) {
-            let entries = columns.iter().zip(values);
-            links.extend(entries.map(|(column, value)| (row, *column, weight * value)));
-        }
-        features.push((own, weight));
-    }
-    let frozen = Frozen {
-        alike: graph(n, links),
-        features,
-        k,
-        layers: checked.int("layers") as usize,
-        share: checked.real("frozen") as f32,
-        how: Comparing::new(&checked),
-        settings: Settings::new(&checked, seed).continuing(side, data),
-    };
-    let learner = |data: &Dataset| Ok(Lattice::new(data, &frozen));
-    let model = frozen.settings.learn(NAME, data, learner, work)?;
+    let frozen = Frozen::new(&checked, settings, &modalities, data, work)?;
+    let model = frozen.settings.learn_there(NAME, data, &frozen, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
 /// What both trainings start from.
-struct Frozen {
+pub(super) struct Frozen {
     settings: Settings,
     how: Comparing,
     layers: usize,
@@ -117,51 +97,100 @@ struct Frozen {
     features: Vec<(Features, f32)>,
 }
 
-/// The part of A that is learned, as it was made.
+impl Frozen {
+    pub(super) fn new(
+        checked: &Checked,
+        settings: Settings,
+        modalities: &[(&EmbeddingMatrix, f32)],
+        data: &Dataset,
+        work: &Work,
+    ) -> Result<Frozen> {
+        let (k, n) = (checked.int("neighbours") as usize, data.n_items());
+        let mut features = Vec::with_capacity(modalities.len());
+        let mut links = Vec::new();
+        for (matrix, weight) in modalities {
+            let own = Features::new(&[*matrix], &data.items);
+            let cosines = Cosines::new(own.table().clone(), k, work)?;
+            let normal = laplacian(&graph(n, cosines.links));
+            for (row, (columns, values)) in (0..).zip(normal.rows()) {
+                let entries = columns.iter().zip(values);
+                links.extend(entries.map(|(column, value)| (row, *column, weight * value)));
+            }
+            features.push((own, *weight));
+        }
+        Ok(Frozen {
+            alike: graph(n, links),
+            features,
+            k,
+            layers: checked.int("layers") as usize,
+            share: checked.real("frozen") as f32,
+            how: Comparing::new(checked),
+            settings,
+        })
+    }
+}
+
+impl Everywhere for Frozen {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        Lattice::new(compute, data, self)
+    }
+}
+
+/// The part of A that is learned, as it was made. Neighbours are looked for, and weights computed, here,
+/// once in an epoch: what a map makes of the items comes back for it, and the gradient goes there.
 struct Made {
     cosines: Vec<Cosines>,
     /// Σ_m w_m S(W_m x).
     sum: Csr,
 }
 
-struct Lattice<'a> {
+struct Lattice<'a, C: Compute> {
+    compute: C,
     frozen: &'a Frozen,
     comparisons: Comparisons,
     users: usize,
     /// E⁰: users, then items.
-    base: Table,
-    adam: Adam,
-    smoothing: Smoothing,
-    /// The W_m.
-    maps: Vec<Linear>,
+    base: C::Table,
+    adam: C::Adam,
+    smoothing: C::Smoothing,
+    /// The W_m, and the x_m.
+    maps: Vec<C::Linear>,
+    features: Vec<C::Lent<'a>>,
     /// A.
-    alike: Directed,
-    batch: Batch,
+    alike: C::Links,
+    batch: C::Batch,
     /// The h_i/|h_i| of a batch.
-    near: Table,
+    near: C::Table,
 }
 
-impl<'a> Lattice<'a> {
-    fn new(data: &Dataset, frozen: &'a Frozen) -> Lattice<'a> {
+impl<'a, C: Compute> Lattice<'a, C> {
+    fn new(compute: C, data: &Dataset, frozen: &'a Frozen) -> Result<Lattice<'a, C>> {
         let (settings, users) = (&frozen.settings, data.n_users());
-        let base = settings.drawn(users, data.n_items());
+        let (dim, rate) = (settings.factors, settings.rate);
         let map = |((features, _), at): (&(Features, f32), u64)| {
-            let seed = number(settings.seed, at);
-            Linear::drawn(features.dim(), settings.factors, settings.rate, seed)
+            compute.linear(features.dim(), dim, rate, number(settings.seed, at))
         };
-        let graph = Graph::new(&data.by_user, &data.by_item);
-        Lattice {
+        let features = frozen.features.iter().map(|(features, _)| compute.lend(features.table()));
+        let graph = compute.graph(Graph::new(&data.by_user, &data.by_item))?;
+        let base = compute.table(settings.drawn(users, data.n_items()))?;
+        Ok(Lattice {
+            compute,
             frozen,
             comparisons: Comparisons::new(data, settings, frozen.how),
             users,
-            adam: Adam::new(&base, settings.rate),
-            smoothing: Smoothing::new(graph, frozen.layers, base.dim()),
-            maps: frozen.features.iter().zip(4..).map(map).collect(),
-            alike: Directed::new(users, frozen.alike.clone()),
-            batch: settings.room(base.rows()),
-            near: Table::zeros(0, base.dim()),
+            adam: compute.adam(&base, rate)?,
+            smoothing: compute.smoothing(graph, frozen.layers, dim)?,
+            maps: frozen.features.iter().zip(4..).map(map).collect::<Result<_>>()?,
+            features: features.collect::<Result<_>>()?,
+            alike: compute.links(users, frozen.alike.clone())?,
+            batch: compute.batch(users + data.n_items(), dim)?,
+            near: compute.zeros(0, dim)?,
             base,
-        }
+        })
     }
 
     /// Makes A anew.
@@ -170,10 +199,11 @@ impl<'a> Lattice<'a> {
         let silent = Work { cancel: work.cancel.clone(), threads: work.threads, ..Work::quiet() };
         let (n, share) = (self.frozen.alike.n_rows(), self.frozen.share);
         let (mut cosines, mut links) = (Vec::new(), Vec::new());
-        for ((features, weight), map) in self.frozen.features.iter().zip(&self.maps) {
-            let mut projected = Table::zeros(n, self.base.dim());
-            map.forward(features.table(), n, &mut projected);
-            let own = Cosines::new(projected, self.frozen.k, &silent)?;
+        let all = self.frozen.features.iter().zip(&self.features).zip(&self.maps);
+        for (((_, weight), features), map) in all {
+            let mut projected = self.compute.zeros(n, self.frozen.settings.factors)?;
+            self.compute.through(map, features.borrow(), &mut projected)?;
+            let own = Cosines::new(self.compute.bring(projected)?, self.frozen.k, &silent)?;
             links.extend(own.links.iter().map(|(a, b, cosine)| (*a, *b, weight * cosine)));
             cosines.push(own);
         }
@@ -185,72 +215,78 @@ impl<'a> Lattice<'a> {
                 all.extend(entries.map(|(column, value)| (row, *column, share * value)));
             }
         }
-        self.alike = Directed::new(self.users, graph(n, all));
+        self.alike = self.compute.links(self.users, graph(n, all))?;
         Ok(Made { cosines, sum })
     }
 
     /// Adds h_i/|h_i| to the vectors of the batch; one over the |h_i|.
-    fn look_around(&mut self) -> Vec<f32> {
-        let rows = self.batch.nodes.len();
-        self.near.reach(rows);
-        self.near.part_mut(0..rows).fill(0.0);
-        self.alike.forward(&self.base, &self.batch.nodes, &mut self.near);
-        let scales = normalise(&mut self.near, rows);
-        let values = self.batch.values.part_mut(0..rows).iter_mut();
-        values.zip(self.near.data()).for_each(|(value, near)| *value += near);
-        scales
+    fn look_around(&mut self) -> Result<C::Numbers> {
+        let compute = self.compute;
+        compute.clear(&mut self.near, compute.here(&self.batch).nodes.len())?;
+        let Parts { nodes, values, .. } = compute.parts(&mut self.batch);
+        compute.near(&mut self.alike, &self.base, nodes, &mut self.near)?;
+        let scales = compute.normalise(&mut self.near)?;
+        compute.add(values, &self.near)?;
+        Ok(scales)
     }
 
     /// A step of the W_m, from the gradient of the h_i.
-    fn learn(&mut self, made: Made, gradient: &Table) {
-        let place = |item| self.batch.place(self.users + item);
-        let mut slopes = entries_back(&made.sum, place, gradient, &self.base, self.users);
+    fn learn(&mut self, made: Made, gradient: &C::Table) -> Result<()> {
+        let compute = self.compute;
+        let (gradient, base) = (compute.read(gradient)?, compute.read(&self.base)?);
+        let here = compute.here(&self.batch);
+        let place = |item| here.place(self.users + item);
+        let mut slopes = entries_back(&made.sum, place, &gradient, &base, self.users);
         slopes.iter_mut().for_each(|slope| *slope *= 1.0 - self.frozen.share);
         let slopes = laplacian_back(&made.sum, &slopes);
-        let all = self.frozen.features.iter().zip(&mut self.maps).zip(&made.cosines);
-        for (((features, weight), map), cosines) in all {
+        let own = self.features.iter().zip(&mut self.maps);
+        for (((_, weight), (features, map)), cosines) in
+            self.frozen.features.iter().zip(own).zip(&made.cosines)
+        {
             let slope = |(row, column, _): &(u32, u32, f32)| {
                 let (columns, _) = made.sum.row(*row as usize);
                 let at = columns.binary_search(column).expect("the sum has each link");
                 weight * slopes[made.sum.range(*row as usize).start + at]
             };
             let own: Vec<f32> = cosines.links.iter().map(slope).collect();
-            let table = features.table();
-            map.backward(table, table.rows(), &cosines.backward(&own));
-            map.step();
+            let back = compute.table(cosines.backward(&own))?;
+            compute.learn(map, features.borrow(), &back)?;
+            compute.step_linear(map)?;
         }
+        Ok(())
     }
 }
 
-impl Learner for Lattice<'_> {
+impl<C: Compute> Learner for Lattice<'_, C> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
+        let compute = self.compute;
         let mut made = if self.frozen.share < 1.0 { Some(self.make(work)?) } else { None };
-        let mut loss = 0.0;
+        let mut loss = compute.no_loss()?;
         for part in self.comparisons.epoch(epoch) {
             work.check()?;
-            self.batch.take(&part);
-            self.smoothing.forward(&self.base, &mut self.batch);
-            let scales = self.look_around();
-            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
-            let triples = self.batch.triples.len() as f32;
-            self.batch.decay(self.frozen.settings.regularization / triples);
-            let mut around = self.batch.gradient.clone();
-            normalise_back(&self.near, &scales, &mut around);
+            compute.take(&mut self.batch, &part)?;
+            compute.smooth(&mut self.smoothing, &self.base, &mut self.batch)?;
+            let scales = self.look_around()?;
+            self.comparisons.compare(compute, &mut self.batch, &mut loss)?;
+            compute.decay(&mut self.batch, self.frozen.settings.regularization)?;
+            let mut around = compute.copy(compute.gradient(&self.batch))?;
+            compute.normalise_back(&self.near, &scales, &mut around)?;
             if let Some(made) = made.take() {
-                self.learn(made, &around);
+                self.learn(made, &around)?;
             }
-            let gradient = self.smoothing.backward(&self.batch);
-            self.alike.backward(&self.batch, &around, gradient);
-            self.adam.all(&mut self.base, gradient);
+            let gradient = compute.smooth_back(&mut self.smoothing, &self.batch)?;
+            compute.near_back(&mut self.alike, &self.batch, &around, gradient)?;
+            compute.step(&mut self.adam, &mut self.base, gradient)?;
         }
-        Ok(loss / self.comparisons.number as f64)
+        Ok(compute.sum(loss)? / self.comparisons.number as f64)
     }
 
     fn state(&mut self) -> Result<Learned> {
-        let (mut factors, sums) = self.smoothing.items(&self.base);
-        let mut near = self.alike.all(&self.base);
+        let compute = self.compute;
+        let (mut factors, sums) = compute.smooth_items(&mut self.smoothing, &self.base)?;
+        let mut near = compute.near_all(&self.alike, &self.base)?;
         let rows = near.rows();
         normalise(&mut near, rows);
         let values = factors.data_mut().iter_mut().zip(near.data());
@@ -259,6 +295,6 @@ impl Learner for Lattice<'_> {
     }
 
     fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
-        Ok(Some(Cow::Borrowed(&self.base)))
+        self.compute.read(&self.base).map(Some)
     }
 }

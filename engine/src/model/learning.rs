@@ -1,6 +1,8 @@
 //! What models that are trained by gradients share: their options, the pairs that are hidden to stop
 //! by, and the second training on all pairs.
 
+use std::borrow::Cow;
+
 use super::continuing::{Beginning, Continued};
 use super::counted::counted;
 use super::estimate::dataset_bytes;
@@ -15,7 +17,7 @@ use crate::compute::{Compute, Native, Place, place};
 use crate::kernels::LANES;
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Batch, Learner, Question, Schedule, Table, epoch, recall, train};
+use crate::trainer::{Learner, Question, Schedule, Table, epoch, recall, train};
 use crate::{
     Dataset, Error, LearningCurve, OptionKind, OptionSpec, OptionValue, Result, SideData, Work,
 };
@@ -264,6 +266,26 @@ pub(super) trait Everywhere {
     ) -> Result<impl Learner<State = Learned> + use<'a, Self, C>>;
 }
 
+/// The values of weights, wherever they are.
+pub(super) fn read<'a, C: Compute>(
+    compute: C,
+    weights: Vec<&'a mut C::Table>,
+) -> Result<Vec<Cow<'a, Table>>> {
+    weights.into_iter().map(|own| compute.read(own)).collect()
+}
+
+/// Gives weights the numbers that they once had.
+pub(super) fn restore<C: Compute>(
+    compute: C,
+    weights: Vec<&mut C::Table>,
+    earlier: &[Table],
+) -> Result<()> {
+    for (own, earlier) in weights.into_iter().zip(earlier) {
+        *own = compute.table(earlier.clone())?;
+    }
+    Ok(())
+}
+
 impl Settings {
     pub(super) fn new(checked: &Checked, seed: u64) -> Settings {
         let int = |name| checked.int(name) as usize;
@@ -322,11 +344,6 @@ impl Settings {
         table.draw(0..users, bound(users), seed);
         table.draw(users..users + items, bound(items), seed);
         table
-    }
-
-    /// Room for the batches of so many nodes.
-    pub(super) fn room(&self, nodes: usize) -> Batch {
-        Batch::new(nodes, self.factors)
     }
 
     fn content(&self) -> u64 {
@@ -423,7 +440,7 @@ impl Settings {
         let Ending { epochs: [epochs, remembered], way, notes, reach } = ending;
         let mut last = learner(data)?;
         if let Some((earlier, _)) = &self.earlier {
-            earlier.restore(last.weights());
+            last.restore(earlier.weights())?;
         }
         for at in 1..=epochs {
             work.step("epochs on all pairs", at as u64 - 1, epochs as u64)?;
@@ -435,7 +452,7 @@ impl Settings {
             Way::Sums => None,
             Way::Ridge(shares) => Some(shares),
         };
-        let weights = last.weights().into_iter().map(|table| table.clone()).collect();
+        let weights = last.weights()?.into_iter().map(Cow::into_owned).collect();
         let rows = last.rows()?;
         let beginning = rows.map(|rows| {
             let mut beginning = Beginning::of(&rows, data, self.factors, weights);

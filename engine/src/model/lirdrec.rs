@@ -10,23 +10,24 @@
 //! as those of a map there and become free, are free from the start and the same for all. An item that
 //! nobody had has its vector like any other.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::freedom::alike;
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
-    regularization, validate_every,
+    self, BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers,
+    learning_rate, patience, regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, trained_on};
-use super::views::{Fusion, Views};
+use super::perceptron::{self, Perceptron};
+use super::views::{self, Fusion, Views};
 use super::{Algorithm, Embeddings, Model};
-use crate::compute::Native;
+use crate::compute::Compute;
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Features, Learner, Perceptron, Table};
+use crate::trainer::{Features, Learner, Table};
 use crate::{Csr, Dataset, ModelOptions, Result, SideData, Work};
 
 const NAME: &str = "lirdrec";
@@ -73,8 +74,8 @@ fn fit(
     let features: Vec<_> =
         matrices.iter().map(|matrix| Features::new(&[*matrix], &data.items)).collect();
     let (all, settings) = (Features::new(&matrices, &data.items), Settings::new(&checked, seed));
-    let together = Perceptron::shapes(all.dim(), settings.factors);
-    let weights = Views::<Together<'_>>::shapes(&features, settings.factors, together);
+    let together = perceptron::shapes(all.dim(), settings.factors);
+    let weights = views::shapes(&features, settings.factors, together);
     let given = Given {
         alike: alike(&modalities, side, data, checked.int("neighbours") as usize, work)?,
         settings: settings.continuing_with(side, data, features.len() + 1, &weights),
@@ -83,92 +84,111 @@ fn fit(
         layers: checked.int("layers") as usize,
         how: Comparing::new(&checked),
     };
-    let learner = |data: &Dataset| Ok(LirdRec::new(data, &given));
-    let model = given.settings.learn(NAME, data, learner, work)?;
+    let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
 /// What both trainings start from.
-struct Given {
-    settings: Settings,
-    how: Comparing,
-    layers: usize,
-    alike: Csr,
-    features: Vec<Features>,
+pub(super) struct Given {
+    pub(super) settings: Settings,
+    pub(super) how: Comparing,
+    pub(super) layers: usize,
+    pub(super) alike: Csr,
+    pub(super) features: Vec<Features>,
     /// The embeddings of all modalities, side by side.
-    all: Features,
+    pub(super) all: Features,
+}
+
+impl Everywhere for Given {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        LirdRec::new(compute, data, self)
+    }
 }
 
 /// What is made of all embeddings together.
-struct Together<'a> {
-    features: &'a Features,
-    map: Perceptron,
+struct Together<'a, C: Compute> {
+    features: C::Lent<'a>,
+    map: Perceptron<C>,
 }
 
-impl Fusion for Together<'_> {
-    fn forward(&mut self, _: Option<u64>) {
-        self.map.forward(self.features.table());
+impl<C: Compute> Fusion<C> for Together<'_, C> {
+    fn forward(&mut self, _: Option<u64>) -> Result<()> {
+        self.map.forward(self.features.borrow())
     }
 
-    fn values(&self) -> &Table {
+    fn values(&self) -> &C::Table {
         &self.map.values
     }
 
-    fn step(&mut self, gradient: &mut Table) {
-        self.map.step(self.features.table(), gradient);
+    fn step(&mut self, gradient: &mut C::Table) -> Result<()> {
+        self.map.step(self.features.borrow(), gradient)
     }
 }
 
-struct LirdRec<'a> {
+struct LirdRec<'a, C: Compute> {
+    compute: C,
     given: &'a Given,
     comparisons: Comparisons,
-    views: Views<'a, Together<'a>>,
+    views: Views<'a, C, Together<'a, C>>,
 }
 
-impl<'a> LirdRec<'a> {
-    fn new(data: &Dataset, given: &'a Given) -> LirdRec<'a> {
+impl<'a, C: Compute> LirdRec<'a, C> {
+    fn new(compute: C, data: &Dataset, given: &'a Given) -> Result<LirdRec<'a, C>> {
         let settings = &given.settings;
-        let (features, seed) = (&given.all, number(settings.seed, 4));
-        let (dim, rate) = (settings.factors, settings.rate);
-        let map = Perceptron::drawn(data.n_items(), features.dim(), dim, rate, seed);
-        let fusion = Together { features, map };
+        let (all, seed) = (&given.all, number(settings.seed, 4));
+        let shape = [all.dim(), settings.factors];
+        let map = Perceptron::drawn(compute, data.n_items(), shape, settings.rate, seed)?;
+        let fusion = Together { features: compute.lend(all.table())?, map };
         let Given { features, layers, alike, .. } = given;
-        LirdRec {
+        Ok(LirdRec {
+            compute,
             given,
             comparisons: Comparisons::new(data, settings, given.how),
-            views: Views::new(data, settings, features, fusion, *layers, alike),
-        }
-    }
-}
-
-impl Learner for LirdRec<'_> {
-    type State = Learned;
-
-    fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let mut loss = 0.0;
-        for part in self.comparisons.epoch(epoch) {
-            work.check()?;
-            self.views.batch.take(&part);
-            self.views.forward();
-            let batch = &mut self.views.batch;
-            self.comparisons.compare(Native, batch, &mut loss)?;
-            batch.decay(self.given.settings.regularization / batch.triples.len() as f32);
-            self.views.step();
-        }
-        Ok(loss / self.comparisons.number as f64)
+            views: Views::new(compute, data, settings, features, fusion, *layers, alike)?,
+        })
     }
 
-    fn state(&mut self) -> Result<Learned> {
-        Ok(self.views.learned())
-    }
-
-    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
-        Ok(Some(Cow::Owned(self.views.rows())))
-    }
-
-    fn weights(&mut self) -> Vec<&mut Table> {
+    fn trained(&mut self) -> Vec<&mut C::Table> {
         let (mut weights, together) = self.views.trained();
         weights.extend(together.map.weights());
         weights
+    }
+}
+
+impl<C: Compute> Learner for LirdRec<'_, C> {
+    type State = Learned;
+
+    fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
+        let compute = self.compute;
+        let mut loss = compute.no_loss()?;
+        for part in self.comparisons.epoch(epoch) {
+            work.check()?;
+            compute.take(&mut self.views.batch, &part)?;
+            self.views.forward()?;
+            self.comparisons.compare(compute, &mut self.views.batch, &mut loss)?;
+            compute.decay(&mut self.views.batch, self.given.settings.regularization)?;
+            self.views.step()?;
+        }
+        Ok(compute.sum(loss)? / self.comparisons.number as f64)
+    }
+
+    fn state(&mut self) -> Result<Learned> {
+        self.views.learned()
+    }
+
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        Ok(Some(Cow::Owned(self.views.rows()?)))
+    }
+
+    fn weights(&mut self) -> Result<Vec<Cow<'_, Table>>> {
+        learning::read(self.compute, self.trained())
+    }
+
+    fn restore(&mut self, earlier: &[Table]) -> Result<()> {
+        learning::restore(self.compute, self.trained(), earlier)
     }
 }

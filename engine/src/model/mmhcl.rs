@@ -9,7 +9,7 @@
 //!   + α_i · NCE(e_i, q_i) + α_u · NCE(e_u, p_u)
 //! ```
 //!
-//! Guo et al. 2025. NCE ([`contrast`]) is among some of the nodes of a batch in place of all nodes, and
+//! Guo et al. 2025. NCE ([`contrast`](crate::trainer::contrast)) is among some of the nodes of a batch in place of all nodes, and
 //! of vectors of length one. What is kept is the item side, as for `lightgcn`: the p_u, like the e⁰_u,
 //! serve to train it and go.
 
@@ -20,19 +20,19 @@ use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
-    regularization, validate_every,
+    BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers,
+    learning_rate, patience, regularization, validate_every,
 };
 use super::modalities::{MODALITIES, NEIGHBOURS, trained_on};
 use super::views::{part_of, put};
 use super::{Algorithm, Embeddings, Model};
-use crate::compute::Native;
+use crate::compute::{Compute, Parts};
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{
-    Adam, Batch, Graph, Hypergraph, Learner, Smoothing, Table, contrast, normalise, normalise_back,
+use crate::trainer::{Graph, Hypergraph, Learner, Table};
+use crate::{
+    Csr, Dataset, EmbeddingMatrix, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work,
 };
-use crate::{Csr, Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
 
 const NAME: &str = "mmhcl";
 /// The nodes of a batch that are contrasted, of each side.
@@ -96,9 +96,31 @@ fn fit(
     within_limit(NAME, data, side, options, &checked)?;
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
-    let (n, k) = (data.n_items() as u32, checked.int("neighbours") as usize);
+    let settings = Settings::new(&checked, seed).continuing_with(side, data, 2, &[]);
+    let given = Given {
+        alike: alike(&modalities, side, data, checked.int("neighbours") as usize, work)?,
+        layers: checked.int("layers") as usize,
+        hops: checked.int("hops") as usize,
+        factors: ["user_contrast", "item_contrast"].map(|name| checked.real(name) as f32),
+        temperature: checked.real("temperature") as f32,
+        how: Comparing::new(&checked),
+        settings,
+    };
+    let model = given.settings.learn_there(NAME, data, &given, work)?;
+    Ok(Box::new(Factors { options: checked.into_list(), ..model }))
+}
+
+/// H.
+pub(super) fn alike(
+    modalities: &[(&EmbeddingMatrix, f32)],
+    side: &SideData,
+    data: &Dataset,
+    k: usize,
+    work: &Work,
+) -> Result<Csr> {
+    let n = data.n_items() as u32;
     let mut links = Vec::new();
-    for (at, (matrix, _)) in (0u32..).zip(&modalities) {
+    for (at, (matrix, _)) in (0u32..).zip(modalities) {
         for near in side.neighbours(matrix.modality(), &data.items, k - 1, work)? {
             let others = near.others.iter().map(|(other, _)| *other);
             let all = others.chain([near.row]);
@@ -107,80 +129,107 @@ fn fit(
     }
     links.sort_unstable_by_key(|(row, column, _)| (*row, *column));
     let columns = n as usize * modalities.len();
-    let given = Given {
-        alike: Csr::from_entries(n as usize, columns, &links).expect("links are sorted and unique"),
-        layers: checked.int("layers") as usize,
-        hops: checked.int("hops") as usize,
-        factors: ["user_contrast", "item_contrast"].map(|name| checked.real(name) as f32),
-        temperature: checked.real("temperature") as f32,
-        how: Comparing::new(&checked),
-        settings: Settings::new(&checked, seed).continuing_with(side, data, 2, &[]),
-    };
-    let learner = |data: &Dataset| Ok(Mmhcl::new(data, &given));
-    let model = given.settings.learn(NAME, data, learner, work)?;
-    Ok(Box::new(Factors { options: checked.into_list(), ..model }))
+    Ok(Csr::from_entries(n as usize, columns, &links).expect("links are sorted and unique"))
 }
 
 /// What both trainings start from.
-struct Given {
-    settings: Settings,
-    how: Comparing,
-    layers: usize,
-    hops: usize,
+pub(super) struct Given {
+    pub(super) settings: Settings,
+    pub(super) how: Comparing,
+    pub(super) layers: usize,
+    pub(super) hops: usize,
     /// α_u and α_i.
-    factors: [f32; 2],
-    temperature: f32,
+    pub(super) factors: [f32; 2],
+    pub(super) temperature: f32,
     /// H.
-    alike: Csr,
+    pub(super) alike: Csr,
+}
+
+impl Everywhere for Given {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        Mmhcl::new(compute, data, self)
+    }
 }
 
 /// One of P and Q.
-struct Beside {
-    base: Table,
-    adam: Adam,
-    graph: Hypergraph,
+struct Beside<C: Compute> {
+    compute: C,
+    rows: usize,
+    base: C::Table,
+    adam: C::Adam,
+    graph: C::Hypergraph,
     /// α.
     factor: f32,
     /// p or q of all.
-    values: Table,
+    values: C::Table,
 }
 
-impl Beside {
-    fn new(base: Table, graph: Hypergraph, factor: f32, rate: f32) -> Beside {
-        Beside { adam: Adam::new(&base, rate), values: base.clone(), base, graph, factor }
+impl<C: Compute> Beside<C> {
+    fn new(
+        compute: C,
+        base: Table,
+        graph: Hypergraph,
+        factor: f32,
+        rate: f32,
+    ) -> Result<Beside<C>> {
+        let (rows, dim) = (base.rows(), base.dim());
+        let base = compute.table(base)?;
+        Ok(Beside {
+            compute,
+            rows,
+            adam: compute.adam(&base, rate)?,
+            values: compute.zeros(rows, dim)?,
+            base,
+            graph: compute.hypergraph(graph)?,
+            factor,
+        })
     }
 
-    fn smooth(&mut self, hops: usize) {
-        self.values = self.graph.forward(&self.base);
+    fn smooth(&mut self, hops: usize) -> Result<()> {
+        self.values = self.compute.meet(&self.graph, &self.base)?;
         for _ in 1..hops {
-            self.values = self.graph.forward(&self.values);
+            self.values = self.compute.meet(&self.graph, &self.values)?;
         }
+        Ok(())
     }
 
     /// A step from the gradient in the values.
-    fn step(&mut self, mut gradient: Table, hops: usize) {
+    fn step(&mut self, mut gradient: C::Table, hops: usize) -> Result<()> {
         for _ in 0..hops {
-            gradient = self.graph.backward(&gradient);
+            gradient = self.compute.meet_back(&self.graph, &gradient)?;
         }
-        self.adam.all(&mut self.base, &gradient);
+        self.compute.step(&mut self.adam, &mut self.base, &gradient)
     }
 }
 
-struct Mmhcl<'a> {
+/// Where the nodes of one side are in a batch, and which of that side they are.
+struct OfSide<C: Compute> {
+    places: C::Places,
+    own: C::Places,
+    /// Some of the places, as many as are contrasted.
+    anchors: Vec<u32>,
+}
+
+struct Mmhcl<'a, C: Compute> {
+    compute: C,
     given: &'a Given,
     comparisons: Comparisons,
     users: usize,
     /// E⁰: users, then items.
-    base: Table,
-    adam: Adam,
-    smoothing: Smoothing,
+    base: C::Table,
+    adam: C::Adam,
+    smoothing: C::Smoothing,
     /// P, then Q.
-    beside: [Beside; 2],
-    batch: Batch,
+    beside: [Beside<C>; 2],
+    batch: C::Batch,
 }
 
-impl<'a> Mmhcl<'a> {
-    fn new(data: &Dataset, given: &'a Given) -> Mmhcl<'a> {
+impl<'a, C: Compute> Mmhcl<'a, C> {
+    fn new(compute: C, data: &Dataset, given: &'a Given) -> Result<Mmhcl<'a, C>> {
         let (settings, users) = (&given.settings, data.n_users());
         let (dim, rate) = (settings.factors, settings.rate);
         let nodes = users + data.n_items();
@@ -195,139 +244,150 @@ impl<'a> Mmhcl<'a> {
                 table
             }
         };
-        let base = match begun {
+        let base = compute.table(match begun {
             Some(begun) => part_of(begun, 0..nodes, 0, dim),
             None => settings.drawn(users, data.n_items()),
-        };
+        })?;
         let [of_users, of_items] = given.factors;
         let sharing = Hypergraph::of_others(&data.by_user);
         let alike = Hypergraph::symmetric(&given.alike);
-        Mmhcl {
+        let graph = compute.graph(Graph::new(&data.by_user, &data.by_item))?;
+        Ok(Mmhcl {
+            compute,
             given,
             comparisons: Comparisons::new(data, settings, given.how),
             users,
-            adam: Adam::new(&base, rate),
-            smoothing: Smoothing::new(Graph::new(&data.by_user, &data.by_item), given.layers, dim),
+            adam: compute.adam(&base, rate)?,
+            smoothing: compute.smoothing(graph, given.layers, dim)?,
             beside: [
-                Beside::new(drawn(0..users, 4), sharing, of_users, rate),
-                Beside::new(drawn(users..nodes, 5), alike, of_items, rate),
+                Beside::new(compute, drawn(0..users, 4), sharing, of_users, rate)?,
+                Beside::new(compute, drawn(users..nodes, 5), alike, of_items, rate)?,
             ],
-            batch: settings.room(base.rows()),
+            batch: compute.batch(nodes, dim)?,
             base,
-        }
+        })
     }
 
-    /// Whether a node is an item, and its row on its side.
-    fn place(&self, node: u32) -> (usize, usize) {
-        match (node as usize).checked_sub(self.users) {
-            Some(item) => (1, item),
-            None => (0, node as usize),
+    /// The nodes of the batch, people and items.
+    fn sides(&self) -> Result<[OfSide<C>; 2]> {
+        let (mut places, mut own) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        for (at, node) in (0..).zip(&self.compute.here(&self.batch).nodes) {
+            let (side, row) = match node.checked_sub(self.users as u32) {
+                Some(item) => (1, item),
+                None => (0, *node),
+            };
+            places[side].push(at);
+            own[side].push(row);
         }
+        let of = |places: Vec<u32>, own| -> Result<OfSide<C>> {
+            let anchors = places.iter().copied().take(ANCHORS).collect();
+            let (places, own) = (self.compute.places(places)?, self.compute.places(own)?);
+            Ok(OfSide { places, own, anchors })
+        };
+        let ([people, items], [own_people, own_items]) = (places, own);
+        Ok([of(people, own_people)?, of(items, own_items)?])
     }
 
     /// The vectors beside those of the batch, of length one, with one over their lengths.
-    fn look_beside(&self) -> (Table, Vec<f32>) {
-        let mut found = Table::zeros(self.batch.nodes.len(), self.base.dim());
-        for (at, node) in self.batch.nodes.iter().enumerate() {
-            let (side, row) = self.place(*node);
-            found.row_mut(at).copy_from_slice(self.beside[side].values.row(row));
+    fn look_beside(&self, sides: &[OfSide<C>]) -> Result<(C::Table, C::Numbers)> {
+        let (compute, nodes) = (self.compute, self.compute.here(&self.batch).nodes.len());
+        let mut found = compute.zeros(nodes, self.given.settings.factors)?;
+        for (beside, side) in self.beside.iter().zip(sides) {
+            compute.carry((&beside.values, &side.own), (&mut found, &side.places))?;
         }
-        let rows = found.rows();
-        let scales = normalise(&mut found, rows);
-        (found, scales)
+        let scales = compute.normalise(&mut found)?;
+        Ok((found, scales))
     }
 
-    /// The contrasts of some of the batch, whose own vectors these are; gradients are added to those of
-    /// both.
-    fn contrast(&self, own: &Table, near: &Table, slopes: &mut Table, near_slopes: &mut Table) {
-        for (side, beside) in self.beside.iter().enumerate() {
-            let nodes = self.batch.nodes.iter().enumerate();
-            let of_side = nodes.filter(|(_, node)| self.place(**node).0 == side);
-            let anchors: Vec<usize> = of_side.map(|(at, _)| at).take(ANCHORS).collect();
-            if beside.factor == 0.0 || anchors.is_empty() {
+    /// The contrasts of some of the batch, whose own vectors these are; gradients are added to that of the
+    /// batch and to the others.
+    fn contrast(
+        &mut self,
+        sides: &mut [OfSide<C>],
+        [own, near]: [&C::Table; 2],
+        near_slopes: &mut C::Table,
+    ) -> Result<()> {
+        let (compute, dim) = (self.compute, self.given.settings.factors);
+        let Parts { gradient, .. } = compute.parts(&mut self.batch);
+        for (beside, side) in self.beside.iter().zip(sides) {
+            let rows = side.anchors.len();
+            if beside.factor == 0.0 || rows == 0 {
                 continue;
             }
-            let rows = anchors.len();
-            let taken = |from: &Table| {
-                let mut table = Table::zeros(rows, from.dim());
-                let each = anchors.iter().enumerate();
-                each.for_each(|(to, at)| table.row_mut(to).copy_from_slice(from.row(*at)));
-                table
-            };
-            let (mut unit, other) = (taken(own), taken(near));
-            let scales = normalise(&mut unit, rows);
-            let zeros = || Table::zeros(rows, own.dim());
-            let (mut back, mut other_back) = (zeros(), zeros());
-            let temperature = self.given.temperature;
-            let both = [&mut back, &mut other_back];
-            contrast([&unit, &other], rows, temperature, beside.factor, both);
-            normalise_back(&unit, &scales, &mut back);
-            for (from, at) in anchors.iter().enumerate() {
-                for (to, back) in [(&mut *slopes, &back), (&mut *near_slopes, &other_back)] {
-                    let to = to.row_mut(*at).iter_mut().zip(back.row(from));
-                    to.for_each(|(to, slope)| *to += slope);
-                }
-            }
+            let anchors = compute.places(std::mem::take(&mut side.anchors))?;
+            let (mut unit, mut other) = (compute.zeros(0, dim)?, compute.zeros(0, dim)?);
+            compute.gather(own, &anchors, &mut unit)?;
+            compute.gather(near, &anchors, &mut other)?;
+            let scales = compute.normalise(&mut unit)?;
+            let (mut back, mut other_back) = (compute.zeros(rows, dim)?, compute.zeros(rows, dim)?);
+            let slopes = [&mut back, &mut other_back];
+            compute.contrast([&unit, &other], self.given.temperature, beside.factor, slopes)?;
+            compute.normalise_back(&unit, &scales, &mut back)?;
+            compute.scatter(gradient, &anchors, &back)?;
+            compute.scatter(near_slopes, &anchors, &other_back)?;
         }
+        Ok(())
+    }
+
+    /// A step of P and Q from the gradient in the vectors beside those of the batch.
+    fn step_beside(&mut self, sides: &[OfSide<C>], slopes: &C::Table) -> Result<()> {
+        let (compute, dim) = (self.compute, self.given.settings.factors);
+        for (beside, side) in self.beside.iter_mut().zip(sides) {
+            let mut gradient = compute.zeros(beside.rows, dim)?;
+            compute.carry((slopes, &side.places), (&mut gradient, &side.own))?;
+            beside.step(gradient, self.given.hops)?;
+        }
+        Ok(())
     }
 }
 
-impl Learner for Mmhcl<'_> {
+impl<C: Compute> Learner for Mmhcl<'_, C> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let (mut loss, hops) = (0.0, self.given.hops);
+        let (compute, hops) = (self.compute, self.given.hops);
+        let mut loss = compute.no_loss()?;
         for part in self.comparisons.epoch(epoch) {
             work.check()?;
-            self.batch.take(&part);
-            self.smoothing.forward(&self.base, &mut self.batch);
-            self.beside.iter_mut().for_each(|beside| beside.smooth(hops));
-            let (near, scales) = self.look_beside();
-            let rows = self.batch.nodes.len();
-            let own = self.batch.values.clone();
-            let values = self.batch.values.part_mut(0..rows).iter_mut();
-            values.zip(near.data()).for_each(|(value, near)| *value += near);
-            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
-            let triples = self.batch.triples.len() as f32;
-            self.batch.decay(self.given.settings.regularization / triples);
-            let mut slopes = std::mem::take(&mut self.batch.gradient);
-            let mut near_slopes = slopes.clone();
-            self.contrast(&own, &near, &mut slopes, &mut near_slopes);
-            normalise_back(&near, &scales, &mut near_slopes);
-            let mut gradients = [0, 1]
-                .map(|side: usize| Table::zeros(self.beside[side].base.rows(), self.base.dim()));
-            for (at, node) in self.batch.nodes.iter().enumerate() {
-                let (side, row) = self.place(*node);
-                gradients[side].row_mut(row).copy_from_slice(near_slopes.row(at));
-            }
-            for (beside, gradient) in self.beside.iter_mut().zip(gradients) {
-                beside.step(gradient, hops);
-            }
-            self.batch.gradient = slopes;
-            let gradient = self.smoothing.backward(&self.batch);
-            self.adam.all(&mut self.base, gradient);
+            compute.take(&mut self.batch, &part)?;
+            compute.smooth(&mut self.smoothing, &self.base, &mut self.batch)?;
+            self.beside.iter_mut().try_for_each(|beside| beside.smooth(hops))?;
+            let mut sides = self.sides()?;
+            let (near, scales) = self.look_beside(&sides)?;
+            let Parts { values, .. } = compute.parts(&mut self.batch);
+            let own = compute.copy(values)?;
+            compute.add(values, &near)?;
+            self.comparisons.compare(compute, &mut self.batch, &mut loss)?;
+            compute.decay(&mut self.batch, self.given.settings.regularization)?;
+            let mut near_slopes = compute.copy(compute.gradient(&self.batch))?;
+            self.contrast(&mut sides, [&own, &near], &mut near_slopes)?;
+            compute.normalise_back(&near, &scales, &mut near_slopes)?;
+            self.step_beside(&sides, &near_slopes)?;
+            let gradient = compute.smooth_back(&mut self.smoothing, &self.batch)?;
+            compute.step(&mut self.adam, &mut self.base, gradient)?;
         }
-        Ok(loss / self.comparisons.number as f64)
+        Ok(compute.sum(loss)? / self.comparisons.number as f64)
     }
 
     fn state(&mut self) -> Result<Learned> {
-        let (mut factors, sums) = self.smoothing.items(&self.base);
+        let compute = self.compute;
+        let (mut factors, sums) = compute.smooth_items(&mut self.smoothing, &self.base)?;
         let [_, alike] = &mut self.beside;
-        alike.smooth(self.given.hops);
-        let mut near = alike.values.clone();
-        let rows = near.rows();
-        normalise(&mut near, rows);
+        alike.smooth(self.given.hops)?;
+        let mut near = compute.copy(&alike.values)?;
+        compute.normalise(&mut near)?;
+        let near = compute.bring(near)?;
         let values = factors.data_mut().iter_mut().zip(near.data());
         values.for_each(|(value, near)| *value += near);
         Ok(Learned { factors, sums: Some(sums) })
     }
 
     fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
-        let (nodes, dim) = (self.base.rows(), self.base.dim());
-        let mut rows = Table::zeros(nodes, 2 * dim);
-        put(&mut rows, 0, 0, dim, &self.base);
+        let base = self.compute.read(&self.base)?;
+        let mut rows = Table::zeros(base.rows(), 2 * base.dim());
+        put(&mut rows, 0, 0, base.dim(), &base);
         for (first, beside) in [0, self.users].into_iter().zip(&self.beside) {
-            put(&mut rows, first, 1, dim, &beside.base);
+            put(&mut rows, first, 1, base.dim(), &*self.compute.read(&beside.base)?);
         }
         Ok(Some(Cow::Owned(rows)))
     }

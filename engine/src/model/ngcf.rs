@@ -16,14 +16,14 @@ use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers, learning_rate, patience,
-    regularization, validate_every,
+    self, BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, layers,
+    learning_rate, patience, regularization, validate_every,
 };
 use super::{Algorithm, Embeddings, Model};
-use crate::compute::Native;
+use crate::compute::{Compute, Parts};
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Adam, Batch, Graph, Interaction, Learner, Table, normalise, normalise_back};
+use crate::trainer::{Graph, Interaction, Learner, Table};
 use crate::{Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
 
 const NAME: &str = "ngcf";
@@ -69,161 +69,181 @@ fn fit(
     within_limit(NAME, data, side, options, &checked)?;
     let (settings, layers) = (Settings::new(&checked, seed), checked.int("layers") as usize);
     let weights = Interaction::shapes(settings.factors).repeat(layers);
-    let given = Given {
-        settings: settings.continuing_with(side, data, 1, &weights),
-        how: Comparing::new(&checked),
-        layers,
-        dropout: checked.real("dropout") as f32,
-    };
-    let learner = |data: &Dataset| Ok(Ngcf::new(data, &given));
-    let model = given.settings.learn(NAME, data, learner, work)?;
+    let given = Given::new(&checked, settings.continuing_with(side, data, 1, &weights));
+    let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
 
 /// What both trainings start from.
-struct Given {
+pub(super) struct Given {
     settings: Settings,
     how: Comparing,
     layers: usize,
     dropout: f32,
 }
 
-struct Ngcf<'a> {
+impl Given {
+    pub(super) fn new(checked: &Checked, settings: Settings) -> Given {
+        Given {
+            settings,
+            how: Comparing::new(checked),
+            layers: checked.int("layers") as usize,
+            dropout: checked.real("dropout") as f32,
+        }
+    }
+}
+
+impl Everywhere for Given {
+    fn learner<'a, C: Compute>(
+        &'a self,
+        compute: C,
+        data: &Dataset,
+    ) -> Result<impl Learner<State = Learned> + use<'a, C>> {
+        Ngcf::new(compute, data, self)
+    }
+}
+
+struct Ngcf<'a, C: Compute> {
+    compute: C,
     given: &'a Given,
     comparisons: Comparisons,
-    graph: Graph,
+    users: usize,
+    nodes: usize,
+    graph: C::Graph,
     /// E⁰: users, then items.
-    base: Table,
-    adam: Adam,
-    layers: Vec<Interaction>,
+    base: C::Table,
+    adam: C::Adam,
+    layers: Vec<C::Interaction>,
     /// E¹ … E^L.
-    levels: Vec<Table>,
-    batch: Batch,
-    /// The rows of a level that a batch looks at.
-    part: Table,
+    levels: Vec<C::Table>,
+    batch: C::Batch,
+    /// The rows of a level that a batch looks at, and the gradient in them.
+    part: C::Table,
+    slopes: C::Table,
     /// What backward computes, from the one into the other.
-    gradient: Table,
-    next: Table,
+    gradient: C::Table,
+    next: C::Table,
     steps: u64,
 }
 
-impl<'a> Ngcf<'a> {
-    fn new(data: &Dataset, given: &'a Given) -> Ngcf<'a> {
+impl<'a, C: Compute> Ngcf<'a, C> {
+    fn new(compute: C, data: &Dataset, given: &'a Given) -> Result<Ngcf<'a, C>> {
         let settings = &given.settings;
         let (dim, rate) = (settings.factors, settings.rate);
         let graph = Graph::new(&data.by_user, &data.by_item);
-        let base = settings.drawn(data.n_users(), data.n_items());
         let nodes = graph.nodes();
-        let layer = |at| Interaction::drawn(nodes, dim, rate, number(settings.seed, 4 + at));
-        let table = || Table::zeros(nodes, dim);
-        Ngcf {
+        let base = compute.table(settings.drawn(data.n_users(), data.n_items()))?;
+        let layer = |at| compute.interaction(nodes, dim, rate, number(settings.seed, 4 + at));
+        let table = || compute.zeros(nodes, dim);
+        Ok(Ngcf {
+            compute,
             given,
             comparisons: Comparisons::new(data, settings, given.how),
-            adam: Adam::new(&base, rate),
-            layers: (0..given.layers as u64).map(layer).collect(),
-            levels: (0..given.layers).map(|_| table()).collect(),
-            batch: Batch::new(nodes, (given.layers + 1) * dim),
-            part: Table::zeros(0, dim),
-            gradient: table(),
-            next: table(),
-            graph,
+            users: data.n_users(),
+            nodes,
+            adam: compute.adam(&base, rate)?,
+            layers: (0..given.layers as u64).map(layer).collect::<Result<_>>()?,
+            levels: (0..given.layers).map(|_| table()).collect::<Result<_>>()?,
+            batch: compute.batch(nodes, (given.layers + 1) * dim)?,
+            part: compute.zeros(0, dim)?,
+            slopes: compute.zeros(0, dim)?,
+            gradient: table()?,
+            next: table()?,
+            graph: compute.graph(graph)?,
             base,
             steps: 0,
-        }
+        })
     }
 
-    fn propagate(&mut self, dropout: f32) {
+    fn propagate(&mut self, dropout: f32) -> Result<()> {
         let seed = number(self.given.settings.seed ^ self.steps, 3);
         for (at, layer) in self.layers.iter_mut().enumerate() {
             let (before, after) = self.levels.split_at_mut(at);
             let from = before.last().unwrap_or(&self.base);
-            layer.forward(&self.graph, from, dropout, number(seed, at as u64), &mut after[0]);
+            let drawn = (dropout, number(seed, at as u64));
+            self.compute.interact(layer, &self.graph, from, drawn, &mut after[0])?;
         }
+        Ok(())
     }
 
     /// The rows of e that the batch looks at; one over the lengths of their levels.
-    fn look(&mut self) -> Vec<Vec<f32>> {
-        let (dim, batch) = (self.base.dim(), &mut self.batch);
-        let rows = batch.nodes.len();
+    fn look(&mut self) -> Result<Vec<C::Numbers>> {
+        let (compute, dim) = (self.compute, self.given.settings.factors);
+        let Parts { nodes, values, .. } = compute.parts(&mut self.batch);
         let mut scales = Vec::with_capacity(self.levels.len());
         for (at, level) in std::iter::once(&self.base).chain(&self.levels).enumerate() {
-            self.part.reach(rows);
-            for (to, node) in batch.nodes.iter().enumerate() {
-                self.part.row_mut(to).copy_from_slice(level.row(*node as usize));
-            }
+            compute.gather(level, nodes, &mut self.part)?;
             if at > 0 {
-                scales.push(normalise(&mut self.part, rows));
+                scales.push(compute.normalise(&mut self.part)?);
             }
-            for row in 0..rows {
-                let to = &mut batch.values.row_mut(row)[at * dim..][..dim];
-                to.copy_from_slice(&self.part.row(row)[..dim]);
-            }
+            compute.paste(&self.part, values, 0, at * dim)?;
         }
-        scales
+        Ok(scales)
     }
 
     /// Adds the gradient that the batch holds in one level to that of all nodes.
-    fn gather(&mut self, at: usize, scales: &[Vec<f32>]) {
-        let (dim, rows) = (self.base.dim(), self.batch.nodes.len());
-        let mut slopes = Table::zeros(rows, dim);
-        for row in 0..rows {
-            let from = &self.batch.gradient.row(row)[at * dim..][..dim];
-            slopes.row_mut(row)[..dim].copy_from_slice(from);
-        }
+    fn gather(&mut self, at: usize, scales: &[C::Numbers]) -> Result<()> {
+        let (compute, dim) = (self.compute, self.given.settings.factors);
+        let rows = 0..compute.here(&self.batch).nodes.len();
+        let Parts { nodes, values, gradient } = compute.parts(&mut self.batch);
+        compute.cut(gradient, rows.clone(), at * dim, &mut self.slopes)?;
         if at > 0 {
-            for row in 0..rows {
-                let from = &self.batch.values.row(row)[at * dim..][..dim];
-                self.part.row_mut(row)[..dim].copy_from_slice(from);
-            }
-            normalise_back(&self.part, &scales[at - 1], &mut slopes);
+            compute.cut(values, rows, at * dim, &mut self.part)?;
+            compute.normalise_back(&self.part, &scales[at - 1], &mut self.slopes)?;
         }
-        for (row, node) in self.batch.nodes.iter().enumerate() {
-            let to = self.gradient.row_mut(*node as usize).iter_mut();
-            to.zip(slopes.row(row)).for_each(|(to, slope)| *to += slope);
-        }
+        compute.scatter(&mut self.gradient, nodes, &self.slopes)
     }
 
     /// A step from the gradient that the batch holds.
-    fn learn(&mut self, scales: &[Vec<f32>]) {
-        self.gradient.data_mut().fill(0.0);
+    fn learn(&mut self, scales: &[C::Numbers]) -> Result<()> {
+        let compute = self.compute;
+        compute.clear(&mut self.gradient, self.nodes)?;
         for at in (0..self.layers.len()).rev() {
-            self.gather(at + 1, scales);
-            self.next.data_mut().fill(0.0);
+            self.gather(at + 1, scales)?;
+            compute.clear(&mut self.next, self.nodes)?;
+            let (layer, graph) = (&mut self.layers[at], &self.graph);
             let x = if at > 0 { &self.levels[at - 1] } else { &self.base };
-            self.layers[at].backward(&self.graph, x, &mut self.gradient, &mut self.next);
+            compute.interact_back(layer, graph, x, &mut self.gradient, &mut self.next)?;
             std::mem::swap(&mut self.gradient, &mut self.next);
-            self.layers[at].step();
         }
-        self.gather(0, scales);
-        self.adam.all(&mut self.base, &self.gradient);
+        self.gather(0, scales)?;
+        compute.step(&mut self.adam, &mut self.base, &self.gradient)
+    }
+
+    fn trained(&mut self) -> Vec<&mut C::Table> {
+        let compute = self.compute;
+        self.layers.iter_mut().flat_map(|layer| compute.weights_of_interaction(layer)).collect()
     }
 }
 
-impl Learner for Ngcf<'_> {
+impl<C: Compute> Learner for Ngcf<'_, C> {
     type State = Learned;
 
     fn epoch(&mut self, epoch: usize, work: &Work) -> Result<f64> {
-        let mut loss = 0.0;
+        let compute = self.compute;
+        let mut loss = compute.no_loss()?;
         for part in self.comparisons.epoch(epoch) {
             work.check()?;
             self.steps += 1;
-            self.batch.take(&part);
-            self.propagate(self.given.dropout);
-            let scales = self.look();
-            self.comparisons.compare(Native, &mut self.batch, &mut loss)?;
-            self.batch.decay(self.given.settings.regularization / self.batch.triples.len() as f32);
-            self.learn(&scales);
+            compute.take(&mut self.batch, &part)?;
+            self.propagate(self.given.dropout)?;
+            let scales = self.look()?;
+            self.comparisons.compare(compute, &mut self.batch, &mut loss)?;
+            compute.decay(&mut self.batch, self.given.settings.regularization)?;
+            self.learn(&scales)?;
         }
-        Ok(loss / self.comparisons.number as f64)
+        Ok(compute.sum(loss)? / self.comparisons.number as f64)
     }
 
     fn state(&mut self) -> Result<Learned> {
-        self.propagate(0.0);
-        let (items, dim) = (self.graph.items(), self.base.dim());
-        let mut factors = Table::zeros(items.len(), (self.levels.len() + 1) * dim);
+        self.propagate(0.0)?;
+        let (users, dim) = (self.users, self.given.settings.factors);
+        let mut factors = Table::zeros(0, (self.levels.len() + 1) * dim);
         for (at, level) in std::iter::once(&self.base).chain(&self.levels).enumerate() {
-            for (item, node) in items.clone().enumerate() {
-                let row = &level.row(node)[..dim];
+            let level = self.compute.read(level)?;
+            factors.fit(level.rows() - users);
+            for item in 0..factors.rows() {
+                let row = &level.row(users + item)[..dim];
                 let square: f32 = row.iter().map(|value| value * value).sum();
                 let plain = at == 0 || square == 0.0;
                 let scale = if plain { 1.0 } else { square.sqrt().recip() };
@@ -235,10 +255,14 @@ impl Learner for Ngcf<'_> {
     }
 
     fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
-        Ok(Some(Cow::Borrowed(&self.base)))
+        self.compute.read(&self.base).map(Some)
     }
 
-    fn weights(&mut self) -> Vec<&mut Table> {
-        self.layers.iter_mut().flat_map(Interaction::weights).collect()
+    fn weights(&mut self) -> Result<Vec<Cow<'_, Table>>> {
+        learning::read(self.compute, self.trained())
+    }
+
+    fn restore(&mut self, earlier: &[Table]) -> Result<()> {
+        learning::restore(self.compute, self.trained(), earlier)
     }
 }

@@ -11,221 +11,199 @@
 //! their own; nobody keeps those, so everybody has the same here. The hidden layer of a map is as wide
 //! as what comes out.
 
+use std::borrow::Borrow;
+
 use super::learning::{Learned, Settings};
+use super::perceptron::{self, Perceptron};
+use crate::compute::{Compute, Parts};
 use crate::seeded::number;
-use crate::trainer::{
-    Adam, Batch, Directed, Features, Graph, Perceptron, Smoothing, Table, normalise, normalise_back,
-};
-use crate::{Csr, Dataset};
+use crate::trainer::{Features, Graph, Table};
+use crate::{Csr, Dataset, Result};
 
 /// What makes the last view of all items.
-pub(super) trait Fusion {
+pub(super) trait Fusion<C: Compute> {
     /// The view of all items, of length one or zero.
-    fn forward(&mut self, step: Option<u64>);
-    fn values(&self) -> &Table;
-    /// A step from the gradient in the view.
-    fn step(&mut self, gradient: &mut Table);
+    fn forward(&mut self, step: Option<u64>) -> Result<()>;
+    fn values(&self) -> &C::Table;
+    /// A step from the gradient in the view, which is used up.
+    fn step(&mut self, gradient: &mut C::Table) -> Result<()>;
 }
 
 /// People and items in views.
-pub(super) struct Views<'a, F> {
-    features: &'a [Features],
-    maps: Vec<Perceptron>,
+pub(super) struct Views<'a, C: Compute, F> {
+    compute: C,
+    features: Vec<C::Lent<'a>>,
+    maps: Vec<Perceptron<C>>,
     pub(super) fusion: F,
     users: usize,
+    items: usize,
     dim: usize,
-    /// The free vectors of people, all views side by side.
-    free: Table,
-    adam: Adam,
-    /// θ, one row.
-    theta: Table,
-    theta_adam: Adam,
+    /// The free vectors of people, all views side by side, and the gradient in them.
+    free: C::Table,
+    free_slopes: C::Table,
+    adam: C::Adam,
+    /// w.
+    weights: C::Shares,
     /// E⁰, and one over the lengths of the free vectors by view.
-    base: Table,
-    scales: Vec<Vec<f32>>,
-    smoothing: Smoothing,
-    alike: Directed,
-    pub(super) batch: Batch,
+    base: C::Table,
+    scales: Vec<C::Numbers>,
+    /// A view of people or of items, and the gradient in it.
+    part: C::Table,
+    slopes: C::Table,
+    smoothing: C::Smoothing,
+    alike: C::Links,
+    pub(super) batch: C::Batch,
     steps: u64,
 }
 
-impl<'a, F: Fusion> Views<'a, F> {
+impl<'a, C: Compute, F: Fusion<C>> Views<'a, C, F> {
     pub(super) fn new(
+        compute: C,
         data: &Dataset,
         settings: &Settings,
         features: &'a [Features],
         fusion: F,
         layers: usize,
         alike: &Csr,
-    ) -> Views<'a, F> {
+    ) -> Result<Views<'a, C, F>> {
         let (users, items, dim) = (data.n_users(), data.n_items(), settings.factors);
         let (rate, views) = (settings.rate, features.len() + 1);
         let seed = |about| number(settings.seed, about);
-        let map =
-            |(own, at): (&Features, u64)| Perceptron::drawn(items, own.dim(), dim, rate, seed(at));
+        let map = |(own, at): (&Features, u64)| {
+            Perceptron::drawn(compute, items, [own.dim(), dim], rate, seed(at))
+        };
         let mut free = Table::zeros(users, views * dim);
         match settings.begun(users + items) {
             Some(begun) => free.data_mut().copy_from_slice(&begun.data()[..users * begun.stride()]),
             None => free.draw(0..users, (6.0 / (users + views * dim) as f32).sqrt(), seed(3)),
         }
-        let (base, theta) = (Table::zeros(users + items, views * dim), Table::zeros(1, views));
-        Views {
-            maps: features.iter().zip(16..).map(map).collect(),
-            features,
+        let free = compute.table(free)?;
+        let graph = compute.graph(Graph::new(&data.by_user, &data.by_item))?;
+        let lent = features.iter().map(|own| compute.lend(own.table()));
+        Ok(Views {
+            compute,
+            maps: features.iter().zip(16..).map(map).collect::<Result<_>>()?,
+            features: lent.collect::<Result<_>>()?,
             fusion,
             users,
+            items,
             dim,
-            adam: Adam::new(&free, rate),
+            adam: compute.adam(&free, rate)?,
+            free_slopes: compute.zeros(users, views * dim)?,
             free,
-            theta_adam: Adam::new(&theta, rate),
-            theta,
+            weights: compute.shares(views, rate)?,
+            base: compute.zeros(users + items, views * dim)?,
             scales: Vec::new(),
-            smoothing: Smoothing::new(Graph::new(&data.by_user, &data.by_item), layers, base.dim()),
-            alike: Directed::new(users, alike.clone()),
-            batch: Batch::new(base.rows(), base.dim()),
-            base,
+            part: compute.zeros(0, dim)?,
+            slopes: compute.zeros(0, dim)?,
+            smoothing: compute.smoothing(graph, layers, views * dim)?,
+            alike: compute.links(users, alike.clone())?,
+            batch: compute.batch(users + items, views * dim)?,
             steps: 0,
-        }
-    }
-
-    /// The shapes of the weights of these views, those of the last one at the end.
-    pub(super) fn shapes(
-        features: &[Features],
-        dim: usize,
-        fusion: impl IntoIterator<Item = [usize; 2]>,
-    ) -> Vec<[usize; 2]> {
-        let maps = features.iter().flat_map(|own| Perceptron::shapes(own.dim(), dim));
-        [[1, features.len() + 1]].into_iter().chain(maps).chain(fusion).collect()
+        })
     }
 
     /// θ and the weights of what makes the views, beside what makes the last one.
-    pub(super) fn trained(&mut self) -> (Vec<&mut Table>, &mut F) {
+    pub(super) fn trained(&mut self) -> (Vec<&mut C::Table>, &mut F) {
         let maps = self.maps.iter_mut().flat_map(Perceptron::weights);
-        ([&mut self.theta].into_iter().chain(maps).collect(), &mut self.fusion)
+        let theta = self.compute.theta(&mut self.weights);
+        ([theta].into_iter().chain(maps).collect(), &mut self.fusion)
     }
 
     /// The free vectors of people, and the views of the items.
-    pub(super) fn rows(&mut self) -> Table {
-        self.make(None);
-        let mut rows = self.base.clone();
-        rows.part_mut(0..self.users).copy_from_slice(self.free.data());
-        rows
+    pub(super) fn rows(&mut self) -> Result<Table> {
+        self.make(None)?;
+        let mut rows = self.compute.read(&self.base)?.into_owned();
+        let free = self.compute.read(&self.free)?;
+        rows.part_mut(0..self.users).copy_from_slice(free.data());
+        Ok(rows)
     }
 
     fn views(&self) -> usize {
         self.maps.len() + 1
     }
 
-    /// w.
-    fn weights(&self) -> Vec<f32> {
-        let of = &self.theta.row(0)[..self.views()];
-        let most = of.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let parts: Vec<f32> = of.iter().map(|value| (value - most).exp()).collect();
-        let sum: f32 = parts.iter().sum();
-        parts.iter().map(|part| part * parts.len() as f32 / sum).collect()
-    }
-
     /// Makes E⁰.
-    fn make(&mut self, step: Option<u64>) {
-        let (dim, users) = (self.dim, self.users);
-        for (map, features) in self.maps.iter_mut().zip(self.features) {
-            map.forward(features.table());
+    fn make(&mut self, step: Option<u64>) -> Result<()> {
+        let (compute, dim, users) = (self.compute, self.dim, self.users);
+        for (map, features) in self.maps.iter_mut().zip(&self.features) {
+            map.forward(features.borrow())?;
         }
-        self.fusion.forward(step);
+        self.fusion.forward(step)?;
         self.scales.clear();
         for view in 0..self.views() {
-            let mut own = part(&self.free, view, dim);
-            let rows = own.rows();
-            self.scales.push(normalise(&mut own, rows));
-            put(&mut self.base, 0, view, dim, &own);
+            compute.cut(&self.free, 0..users, view * dim, &mut self.part)?;
+            self.scales.push(compute.normalise(&mut self.part)?);
+            compute.paste(&self.part, &mut self.base, 0, view * dim)?;
             let values = self.maps.get(view).map_or(self.fusion.values(), |map| &map.values);
-            put(&mut self.base, users, view, dim, values);
+            compute.paste(values, &mut self.base, users, view * dim)?;
         }
+        Ok(())
     }
 
     /// The vectors of the batch.
-    pub(super) fn forward(&mut self) {
+    pub(super) fn forward(&mut self) -> Result<()> {
+        let compute = self.compute;
         self.steps += 1;
-        self.make(Some(self.steps));
-        self.smoothing.forward(&self.base, &mut self.batch);
-        self.alike.forward(&self.base, &self.batch.nodes, &mut self.batch.values);
-        let weights = self.weights();
-        for (at, node) in self.batch.nodes.iter().enumerate() {
-            if (*node as usize) < self.users {
-                let views = self.batch.values.row_mut(at)[..weights.len() * self.dim]
-                    .chunks_exact_mut(self.dim);
-                for (view, weight) in views.zip(&weights) {
-                    view.iter_mut().for_each(|value| *value *= weight);
-                }
-            }
-        }
+        self.make(Some(self.steps))?;
+        compute.smooth(&mut self.smoothing, &self.base, &mut self.batch)?;
+        let Parts { nodes, values, .. } = compute.parts(&mut self.batch);
+        compute.near(&mut self.alike, &self.base, nodes, values)?;
+        compute.share(&self.weights, &mut self.batch, self.users)
     }
 
     /// A step of everything from the gradient in the batch, the cost of long free vectors included.
-    pub(super) fn step(&mut self) {
-        let (dim, views, users) = (self.dim, self.views(), self.users);
-        let weights = self.weights();
-        let mut by_view = vec![0f32; views];
-        for (at, node) in self.batch.nodes.iter().enumerate() {
-            if (*node as usize) < users {
-                let (values, gradient) = (&self.batch.values, &mut self.batch.gradient);
-                let slopes = gradient.row_mut(at)[..views * dim].chunks_exact_mut(dim);
-                let own = values.row(at)[..views * dim].chunks_exact(dim);
-                for (view, (slopes, own)) in slopes.zip(own).enumerate() {
-                    let along: f32 = slopes.iter().zip(own).map(|(a, b)| a * b).sum();
-                    by_view[view] += along;
-                    slopes.iter_mut().for_each(|slope| *slope *= weights[view]);
-                }
-            }
-        }
-        // ∂ ln w_v / ∂θ_k = δ_vk − w_k / B.
-        let all: f32 = by_view.iter().sum();
-        let mut slopes = Table::zeros(1, views);
-        for (view, slope) in slopes.row_mut(0)[..views].iter_mut().enumerate() {
-            *slope = by_view[view] - all * weights[view] / views as f32;
-        }
-        self.theta_adam.all(&mut self.theta, &slopes);
-        let gradient = self.smoothing.backward(&self.batch);
-        self.alike.backward(&self.batch, &self.batch.gradient, gradient);
-        let (of_users, of_items) = split(gradient, users);
-        let mut free = Table::zeros(users, views * dim);
+    pub(super) fn step(&mut self) -> Result<()> {
+        let (compute, dim, views, users) = (self.compute, self.dim, self.views(), self.users);
+        let nodes = users + self.items;
+        compute.share_back(&mut self.weights, &mut self.batch, users)?;
+        let gradient = compute.smooth_back(&mut self.smoothing, &self.batch)?;
+        let slopes = compute.gradient(&self.batch);
+        compute.near_back(&mut self.alike, &self.batch, slopes, gradient)?;
         for view in 0..views {
-            let (unit, mut slopes) =
-                (part_of(&self.base, 0..users, view, dim), part(&of_users, view, dim));
-            normalise_back(&unit, &self.scales[view], &mut slopes);
-            put(&mut free, 0, view, dim, &slopes);
-            let mut slopes = part(&of_items, view, dim);
+            compute.cut(&self.base, 0..users, view * dim, &mut self.part)?;
+            compute.cut(gradient, 0..users, view * dim, &mut self.slopes)?;
+            compute.normalise_back(&self.part, &self.scales[view], &mut self.slopes)?;
+            compute.paste(&self.slopes, &mut self.free_slopes, 0, view * dim)?;
+            compute.cut(gradient, users..nodes, view * dim, &mut self.slopes)?;
             match self.maps.get_mut(view) {
-                Some(map) => map.step(self.features[view].table(), &mut slopes),
-                None => self.fusion.step(&mut slopes),
+                Some(map) => map.step(self.features[view].borrow(), &mut self.slopes)?,
+                None => self.fusion.step(&mut self.slopes)?,
             }
         }
-        self.adam.all(&mut self.free, &free);
+        compute.step(&mut self.adam, &mut self.free, &self.free_slopes)
     }
 
     /// What is kept.
-    pub(super) fn learned(&mut self) -> Learned {
-        self.make(None);
-        let (mut factors, mut sums) = self.smoothing.items(&self.base);
-        let alike = self.alike.all(&self.base);
+    pub(super) fn learned(&mut self) -> Result<Learned> {
+        self.make(None)?;
+        let compute = self.compute;
+        let (mut factors, mut sums) = compute.smooth_items(&mut self.smoothing, &self.base)?;
+        let alike = compute.near_all(&self.alike, &self.base)?;
         let values = factors.data_mut().iter_mut().zip(alike.data());
         values.for_each(|(value, alike)| *value += alike);
-        let weights = self.weights();
+        let weights = compute.shared(&self.weights)?;
         for row in 0..sums.rows() {
             let views = sums.row_mut(row)[..weights.len() * self.dim].chunks_exact_mut(self.dim);
             for (view, weight) in views.zip(&weights) {
                 view.iter_mut().for_each(|value| *value *= weight);
             }
         }
-        Learned { factors, sums: Some(sums) }
+        Ok(Learned { factors, sums: Some(sums) })
     }
 }
 
-/// One view of all rows.
-fn part(table: &Table, view: usize, dim: usize) -> Table {
-    part_of(table, 0..table.rows(), view, dim)
+/// The shapes of the weights of such views, those of the last one at the end.
+pub(super) fn shapes(
+    features: &[Features],
+    dim: usize,
+    fusion: impl IntoIterator<Item = [usize; 2]>,
+) -> Vec<[usize; 2]> {
+    let maps = features.iter().flat_map(|own| perceptron::shapes(own.dim(), dim));
+    [[1, features.len() + 1]].into_iter().chain(maps).chain(fusion).collect()
 }
 
+/// One view of some rows.
 pub(super) fn part_of(
     table: &Table,
     rows: std::ops::Range<usize>,
@@ -245,15 +223,4 @@ pub(super) fn put(table: &mut Table, first: usize, view: usize, dim: usize, valu
         let to = &mut table.row_mut(first + row)[view * dim..][..dim];
         to.copy_from_slice(&values.row(row)[..dim]);
     }
-}
-
-/// The rows of people, and those of items.
-fn split(table: &Table, users: usize) -> (Table, Table) {
-    let mut parts =
-        [Table::zeros(users, table.dim()), Table::zeros(table.rows() - users, table.dim())];
-    let at = users * table.stride();
-    parts[0].data_mut().copy_from_slice(&table.data()[..at]);
-    parts[1].data_mut().copy_from_slice(&table.data()[at..]);
-    let [of_users, of_items] = parts;
-    (of_users, of_items)
 }

@@ -62,8 +62,8 @@ impl Batch {
         }
         self.weights.clear();
         self.weights.resize(triples.len(), 1.0);
-        self.values.reach(self.nodes.len());
-        self.gradient.reach(self.nodes.len());
+        self.values.fit(self.nodes.len());
+        self.gradient.fit(self.nodes.len());
         self.gradient.part_mut(0..self.nodes.len()).fill(0.0);
     }
 
@@ -79,9 +79,9 @@ impl Batch {
             }
         }
         let (rows, stride) = (self.nodes.len(), self.values.stride());
-        self.values.reach(rows);
+        self.values.fit(rows);
         self.values.part_mut(0..rows).copy_from_slice(&other.values.data()[..rows * stride]);
-        self.gradient.reach(rows);
+        self.gradient.fit(rows);
         self.gradient.part_mut(0..rows).fill(0.0);
     }
 

@@ -55,7 +55,7 @@ impl Features {
 
     /// Copies the rows of nodes that are items: those from `users` on.
     pub(crate) fn gather(&self, nodes: &[u32], users: usize, out: &mut Table) {
-        out.reach(nodes.len());
+        out.fit(nodes.len());
         let stride = self.rows.stride();
         let blocks = out.part_mut(0..nodes.len()).par_chunks_mut(ROWS * stride);
         blocks.zip(nodes.par_chunks(ROWS)).for_each(|(out, nodes)| {

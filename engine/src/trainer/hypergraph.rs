@@ -17,11 +17,11 @@ use crate::Csr;
 #[derive(Clone, Debug)]
 pub(crate) struct Hypergraph {
     /// The edges of each node, and the nodes of each edge.
-    nodes: Csr,
-    edges: Csr,
+    pub(crate) nodes: Csr,
+    pub(crate) edges: Csr,
     /// A, B and Z.
-    scales: [Vec<f32>; 2],
-    own: Vec<f32>,
+    pub(crate) scales: [Vec<f32>; 2],
+    pub(crate) own: Vec<f32>,
 }
 
 impl Hypergraph {

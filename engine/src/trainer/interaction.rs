@@ -8,11 +8,11 @@
 
 use rayon::prelude::*;
 
-use super::{Graph, Linear, ROWS, Table};
+use super::{Dropout, Graph, Linear, ROWS, Table};
 use crate::seeded::number;
 
 /// The slope of f below zero.
-const LEAK: f32 = 0.2;
+pub(crate) const LEAK: f32 = 0.2;
 
 /// The maps of a layer with what its backward needs.
 #[derive(Debug)]
@@ -68,8 +68,7 @@ impl Interaction {
         let [first, second] = &self.maps;
         first.forward(&self.inputs[0], rows, y);
         second.forward(&self.inputs[1], rows, &mut self.other);
-        let (stride, grown) = (y.stride(), (1.0 - rate).recip());
-        let limit = (rate * 65536.0) as u64;
+        let (stride, dropout) = (y.stride(), Dropout::new(rate));
         let blocks = y.data_mut().par_chunks_mut(ROWS * stride);
         let slopes = self.slopes.data_mut().par_chunks_mut(ROWS * stride);
         let other = self.other.data().par_chunks(ROWS * stride);
@@ -77,12 +76,10 @@ impl Interaction {
             let seed = number(seed, block as u64);
             let parts = y.chunks_exact_mut(4).zip(slopes.chunks_exact_mut(4));
             for (part, ((y, slopes), other)) in (0..).zip(parts.zip(other.chunks_exact(4))) {
-                let drawn = if limit > 0 { number(seed, part) } else { 0 };
+                let factors = dropout.factors(seed, part);
                 for lane in 0..4 {
-                    let kept = (drawn >> (16 * lane)) & 0xffff >= limit;
                     let value = y[lane] + other[lane];
-                    let slope = if value > 0.0 { grown } else { LEAK * grown };
-                    slopes[lane] = if kept { slope } else { 0.0 };
+                    slopes[lane] = if value > 0.0 { factors[lane] } else { LEAK * factors[lane] };
                     y[lane] = slopes[lane] * value;
                 }
             }
@@ -125,4 +122,17 @@ impl Interaction {
     pub(crate) fn step(&mut self) {
         self.maps.iter_mut().for_each(Linear::step);
     }
+}
+
+/// What the numbers of all rows of a layer are multiplied by as they are dropped out.
+#[cfg(feature = "torch")]
+pub(crate) fn dropped_of_layer(rows: usize, stride: usize, rate: f32, seed: u64) -> Vec<f32> {
+    let (dropout, mut factors) = (Dropout::new(rate), vec![0f32; rows * stride]);
+    factors.par_chunks_mut(ROWS * stride).enumerate().for_each(|(block, factors)| {
+        let seed = number(seed, block as u64);
+        for (part, to) in (0..).zip(factors.chunks_exact_mut(4)) {
+            to.copy_from_slice(&dropout.factors(seed, part));
+        }
+    });
+    factors
 }

@@ -57,8 +57,8 @@ impl<'a> Projector<'a> {
         }
         let rows = self.nodes.len();
         self.features.gather(&self.nodes, self.users, &mut self.inputs);
-        self.values.reach(rows);
-        self.gradient.reach(rows);
+        self.values.fit(rows);
+        self.gradient.fit(rows);
         self.gradient.part_mut(0..rows).fill(0.0);
         self.map.forward(&self.inputs, rows, &mut self.values);
     }

@@ -23,8 +23,13 @@ pub(crate) trait Learner {
     }
 
     /// What is trained and belongs to no row, each in its place.
-    fn weights(&mut self) -> Vec<&mut Table> {
-        Vec::new()
+    fn weights(&mut self) -> Result<Vec<Cow<'_, Table>>> {
+        Ok(Vec::new())
+    }
+
+    /// Gives these the numbers that an earlier training ended with.
+    fn restore(&mut self, _earlier: &[Table]) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::kernels::dot;
 use crate::linalg::{add_combinations, products};
 
 /// Below this sine two vectors are mixed on the straight line.
-const STRAIGHT: f32 = 1e-3;
+pub(crate) const STRAIGHT: f32 = 1e-3;
 
 /// The weights of a and b, and their slopes by the cosine.
 fn weights(cosine: f32, p: f32) -> [f32; 4] {

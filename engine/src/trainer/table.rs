@@ -16,12 +16,9 @@ impl Table {
         Table { dim, lines: vec![Line::default(); rows * stride(dim) / LANES] }
     }
 
-    /// Adds rows of zeros until there are so many.
-    pub(crate) fn reach(&mut self, rows: usize) {
-        let lines = rows * self.stride() / LANES;
-        if self.lines.len() < lines {
-            self.lines.resize(lines, Line::default());
-        }
+    /// Has so many rows from now on: the first ones as they were, and zeros beyond. The memory stays.
+    pub(crate) fn fit(&mut self, rows: usize) {
+        self.lines.resize(rows * self.stride() / LANES, Line::default());
     }
 
     /// Sets some rows to numbers drawn evenly from −bound to bound.

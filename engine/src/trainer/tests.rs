@@ -391,16 +391,16 @@ fn a_graph_of_cosines_has_the_gradient_of_what_is_made_of_it() {
 #[test]
 fn rows_are_aligned_along_the_gradient() {
     let (base, targets) = (table(5, 6, 40), table(4, 6, 41));
-    let pairs = [(0, 3), (2, 1), (0, 0), (4, 3)];
+    let pairs: [&[u32]; 2] = [&[0, 2, 0, 4], &[3, 1, 0, 3]];
     let mut gradient = Table::zeros(5, 6);
-    let loss = align(&base, &targets, &pairs, 0.5, &mut gradient);
+    let loss = align([&base, &targets], pairs, 0.5, &mut gradient);
     assert!(loss > 0.0 && loss < 2.0);
     check(&base, &gradient, |base| {
-        0.5 * align(base, &targets, &pairs, 0.5, &mut Table::zeros(5, 6))
+        0.5 * align([base, &targets], pairs, 0.5, &mut Table::zeros(5, 6))
     });
     let zero = Table::zeros(5, 6);
-    assert_eq!(align(&zero, &targets, &pairs, 0.5, &mut gradient), 1.0);
-    assert!(align(&base, &base, &[(1, 1), (3, 3)], 1.0, &mut gradient).abs() < 1e-6);
+    assert_eq!(align([&zero, &targets], pairs, 0.5, &mut gradient), 1.0);
+    assert!(align([&base, &base], [&[1, 3], &[1, 3]], 1.0, &mut gradient).abs() < 1e-6);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Steps of Adam on a device: the sums of [`crate::trainer::Adam`], a tensor at a time.
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
+use super::Done;
 use crate::trainer::{EPSILON, FIRST, SECOND, Step, Steps};
 
 /// The moments of all rows of a table and the steps so far.
@@ -13,14 +14,14 @@ pub(crate) struct Adam {
 }
 
 impl Adam {
-    pub(super) fn new(values: &Tensor, rate: f32) -> Result<Adam, TchError> {
+    pub(super) fn new(values: &Tensor, rate: f32) -> Done<Adam> {
         let (mean, square) = (values.f_zeros_like()?, values.f_zeros_like()?);
         // Only the number of the step counts: every row takes part in every one.
         Ok(Adam { steps: Steps::new(0, rate), mean, square })
     }
 
     /// A step of all rows.
-    pub(super) fn all(&mut self, values: &mut Tensor, gradient: &Tensor) -> Result<(), TchError> {
+    pub(super) fn all(&mut self, values: &mut Tensor, gradient: &Tensor) -> Done<()> {
         let step = self.steps.next();
         apply(step, values, &mut self.mean, &mut self.square, gradient)
     }
@@ -33,7 +34,7 @@ pub(super) fn apply(
     mean: &mut Tensor,
     square: &mut Tensor,
     gradient: &Tensor,
-) -> Result<(), TchError> {
+) -> Done<()> {
     let _ = mean.f_mul_scalar_(number(FIRST))?;
     let _ = mean.f_add_(&gradient.f_mul_scalar(number(1.0 - FIRST))?)?;
     let _ = square.f_mul_scalar_(number(SECOND))?;

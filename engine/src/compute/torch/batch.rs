@@ -3,15 +3,18 @@
 //! Which nodes these are is found out here, and their places go there in one piece; from then on all
 //! happens there.
 
-use tch::{Kind, TchError, Tensor};
+use std::borrow::Cow;
 
-use super::Torch;
+use tch::{Kind, Tensor};
+
+use super::look_up::LookUp;
 use super::map::{Map, count};
+use super::{Done, Places, Rows, Torch};
 use crate::Result;
+use crate::compute::{Batches, Parts, Tables};
+use crate::kernels::stride;
 use crate::seeded::fraction;
-use crate::trainer::{self, Triple};
-
-type Done<T> = std::result::Result<T, TchError>;
+use crate::trainer::{self, Table, Triple};
 
 /// The touched rows of a batch with what is computed for them.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub(crate) struct Batch {
     /// Finds the nodes; it holds no rows.
     here: trainer::Batch,
     /// The nodes, in the order in which they first occur.
-    pub(super) nodes: Tensor,
+    pub(super) nodes: Places,
     /// Users, items and others as places among the nodes.
     places: [Tensor; 3],
     /// How much each triple counts, where that is not 1.
@@ -27,33 +30,29 @@ pub(crate) struct Batch {
     /// How often each node occurs, below each other.
     counts: Tensor,
     /// The values of the nodes.
-    pub(super) values: Tensor,
+    pub(super) values: Rows,
     /// The gradient of the loss in `values`.
-    pub(super) gradient: Tensor,
+    pub(super) gradient: Rows,
     /// The number of triples; where only some count, how many of them do is there too.
     len: usize,
     counted: Option<Tensor>,
-    /// The length of a row with its padding.
-    width: i64,
     /// What items count in [`Batch::weigh`], once they are there.
     item_weights: Option<Tensor>,
 }
 
 impl Batch {
     pub(super) fn new(torch: Torch, nodes: usize, dim: usize) -> Result<Batch> {
-        let width = crate::kernels::stride(dim) as i64;
         let none = || torch.send::<i64>(&[]);
         Ok(Batch {
             here: trainer::Batch::new(nodes, 0),
-            nodes: none()?,
+            nodes: Places::known(Vec::new(), none()?),
             places: [none()?, none()?, none()?],
             weights: None,
-            counts: torch.zeros(0, 1)?,
-            values: torch.zeros(0, width)?,
-            gradient: torch.zeros(0, width)?,
+            counts: torch.blank(0, 1)?,
+            values: torch.zeros(0, dim)?,
+            gradient: torch.zeros(0, dim)?,
             len: 0,
             counted: None,
-            width,
             item_weights: None,
         })
     }
@@ -72,13 +71,15 @@ impl Batch {
         let sent = torch.send(&numbers.map(i64::from).collect::<Vec<_>>())?;
         let (nodes, len) = (here.nodes.len() as i64, triples.len() as i64);
         let part = |from, count| torch.done(sent.f_narrow(0, from, count));
-        self.nodes = part(0, nodes)?;
+        self.nodes = Places::known(here.nodes.clone(), part(0, nodes)?);
         self.places = [part(nodes, len)?, part(nodes + len, len)?, part(nodes + 2 * len, len)?];
         self.len = triples.len();
         self.weights = None;
         let counts = torch.send(&here.counts)?;
         self.counts = torch.done(counts.f_unsqueeze(1))?;
-        self.gradient = torch.zeros(nodes, self.width)?;
+        let width = stride(self.gradient.dim) as i64;
+        self.values.tensor = torch.blank(nodes, width)?;
+        self.gradient.tensor = torch.blank(nodes, width)?;
         Ok(())
     }
 
@@ -113,7 +114,7 @@ impl Batch {
             *places = grouped.f_gather(1, &chosen, false)?.f_reshape([-1])?;
         }
         let all = Tensor::f_cat(&self.places, 0)?;
-        let nodes = self.nodes.size1()?;
+        let nodes = self.here.nodes.len() as i64;
         let counts = all.f_bincount::<&Tensor>(None, nodes)?;
         self.counts = counts.f_to_dtype(Kind::Float, false, false)?.f_unsqueeze(1)?;
         Ok(())
@@ -126,7 +127,7 @@ impl Batch {
             None => torch.send(weights)?,
         };
         let of = || -> Done<Tensor> {
-            let items = self.nodes.f_index_select(0, &self.places[1])?;
+            let items = self.nodes.there.f_index_select(0, &self.places[1])?;
             weights.f_index_select(0, &items.f_sub_scalar(first as i64)?)
         };
         self.weights = Some(torch.done(of())?);
@@ -144,7 +145,7 @@ impl Batch {
 
     fn rows(&self) -> Done<[Tensor; 3]> {
         let [users, items, others] = &self.places;
-        let row = |places: &Tensor| self.values.f_index_select(0, places);
+        let row = |places: &Tensor| self.values.tensor.f_index_select(0, places);
         Ok([row(users)?, row(items)?, row(others)?])
     }
 
@@ -165,9 +166,9 @@ impl Batch {
         let ([u, i, j], slopes) = (self.rows()?, slopes.f_unsqueeze(1)?);
         let [users, items, others] = &self.places;
         let along = slopes.f_mul(&u)?;
-        let _ = self.gradient.f_index_add_(0, users, &i.f_sub(&j)?.f_mul_(&slopes)?)?;
-        let _ = self.gradient.f_index_add_(0, items, &along)?;
-        let _ = self.gradient.f_index_add_(0, others, &along.f_neg()?)?;
+        let _ = self.gradient.tensor.f_index_add_(0, users, &i.f_sub(&j)?.f_mul_(&slopes)?)?;
+        let _ = self.gradient.tensor.f_index_add_(0, items, &along)?;
+        let _ = self.gradient.tensor.f_index_add_(0, others, &along.f_neg()?)?;
         Ok(())
     }
 
@@ -176,9 +177,8 @@ impl Batch {
         let [users, items, others] = &other.places;
         let both = map.both(items, others)?;
         self.places = [users, items, others].map(Tensor::shallow_clone);
-        self.nodes = other.nodes.shallow_clone();
-        self.values = other.values.f_detach_copy()?;
-        self.gradient = other.values.f_zeros_like()?;
+        self.values.tensor = other.values.tensor.f_detach_copy()?;
+        self.gradient.tensor = other.values.tensor.f_zeros_like()?;
         self.len = other.len;
         self.counted = Some(count(&both)?);
         self.weights = Some(match &other.weights {
@@ -190,13 +190,13 @@ impl Batch {
 
     /// Adds the gradient of a batch with the same rows.
     pub(super) fn add_gradient(&mut self, other: &Batch) -> Done<()> {
-        self.gradient.f_add_(&other.gradient).map(drop)
+        self.gradient.tensor.f_add_(&other.gradient.tensor).map(drop)
     }
 
     /// Adds the gradient of the lengths of the values to the gradient.
     pub(super) fn decay(&mut self, regularization: f32) -> Done<()> {
-        let slopes = self.values.f_mul(&self.costs(regularization)?)?;
-        let _ = self.gradient.f_add_(&slopes)?;
+        let slopes = self.values.tensor.f_mul(&self.costs(regularization)?)?;
+        let _ = self.gradient.tensor.f_add_(&slopes)?;
         Ok(())
     }
 
@@ -210,14 +210,86 @@ impl Batch {
         if regularization == 0.0 {
             return Ok(());
         }
-        let rows = values.f_index_select(0, &self.nodes)?;
+        let rows = values.f_index_select(0, &self.nodes.there)?;
         let slopes = rows.f_mul(&self.costs(regularization)?)?;
-        let _ = gradient.f_index_add_(0, &self.nodes, &slopes)?;
+        let _ = gradient.f_index_add_(0, &self.nodes.there, &slopes)?;
         Ok(())
     }
 
     /// What each node costs, as often as it occurs.
     fn costs(&self, regularization: f32) -> Done<Tensor> {
         self.counts.f_mul_scalar(f64::from(regularization / self.len as f32))
+    }
+}
+
+impl Batches for Torch {
+    type Batch = Batch;
+    type LookUp = LookUp;
+
+    fn batch(self, nodes: usize, dim: usize) -> Result<Batch> {
+        Batch::new(self, nodes, dim)
+    }
+
+    fn take(self, batch: &mut Batch, triples: &[Triple]) -> Result<()> {
+        batch.take(self, triples)
+    }
+
+    fn here(self, batch: &Batch) -> &trainer::Batch {
+        &batch.here
+    }
+
+    fn parts(self, batch: &mut Batch) -> Parts<'_, Torch> {
+        let Batch { nodes, values, gradient, .. } = batch;
+        Parts { nodes, values, gradient }
+    }
+
+    fn gradient(self, batch: &Batch) -> &Rows {
+        &batch.gradient
+    }
+
+    fn choose(self, batch: &mut Batch, group: usize, heat: f32, seed: u64) -> Result<()> {
+        batch.choose(self, group, heat, seed)
+    }
+
+    fn weigh(self, batch: &mut Batch, weights: &[f32], first: usize) -> Result<()> {
+        batch.weigh(self, weights, first)
+    }
+
+    fn decay(self, batch: &mut Batch, regularization: f32) -> Result<()> {
+        self.done(batch.decay(regularization))
+    }
+
+    fn decay_of(
+        self,
+        batch: &Batch,
+        regularization: f32,
+        values: &Rows,
+        gradient: &mut Rows,
+    ) -> Result<()> {
+        self.done(batch.decay_of(regularization, &values.tensor, &mut gradient.tensor))
+    }
+
+    fn add_gradient(self, batch: &mut Batch, beside: &Batch) -> Result<()> {
+        self.done(batch.add_gradient(beside))
+    }
+
+    fn look_up(self, values: Table, rate: f32) -> Result<LookUp> {
+        LookUp::new(self, &values, rate)
+    }
+
+    fn look(self, rows: &mut LookUp, batch: &mut Batch) -> Result<()> {
+        rows.forward(self, batch)
+    }
+
+    fn step_touched(self, rows: &mut LookUp, batch: &Batch) -> Result<()> {
+        self.done(rows.step(batch))
+    }
+
+    fn left(self, rows: &LookUp) -> Result<Cow<'_, Table>> {
+        self.read(rows.values())
+    }
+
+    fn up_to_date(self, rows: &mut LookUp, first: usize) -> Result<Table> {
+        rows.up_to_date(self, first)
     }
 }

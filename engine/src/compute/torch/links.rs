@@ -1,11 +1,9 @@
 //! A directed graph of items on a device; see [`crate::trainer::Directed`].
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
-use super::{Batch, Sparse, Torch};
+use super::{Done, Places, Rows, Sparse, Torch};
 use crate::{Csr, Result};
-
-type Done<T> = std::result::Result<T, TchError>;
 
 /// A graph of items, both ways.
 #[derive(Debug)]
@@ -16,7 +14,7 @@ pub(crate) struct Links {
     /// S and Sᵀ.
     rows: Sparse,
     columns: Sparse,
-    /// Where the items are in the batch that was last looked at, and which they are.
+    /// Where the items are among the nodes that were last looked at, and which they are.
     places: Tensor,
     own: Tensor,
 }
@@ -39,10 +37,16 @@ impl Links {
         rows.f_narrow(0, self.users as i64, self.items)
     }
 
-    /// Adds the rows of S x that a batch looks at.
-    pub(super) fn forward(&mut self, torch: Torch, base: &Tensor, batch: &mut Batch) -> Result<()> {
+    /// Adds the rows of S x of some nodes.
+    pub(super) fn forward(
+        &mut self,
+        torch: Torch,
+        base: &Tensor,
+        nodes: &Places,
+        out: &mut Rows,
+    ) -> Result<()> {
         let (mut places, mut own) = (Vec::new(), Vec::new());
-        for (at, node) in (0i64..).zip(batch.touched()) {
+        for (at, node) in (0i64..).zip(&nodes.here) {
             if let Some(item) = (*node as usize).checked_sub(self.users) {
                 places.push(at);
                 own.push(item as i64);
@@ -52,16 +56,16 @@ impl Links {
         let near = torch.done(self.all(base))?;
         let mut add = || -> Done<()> {
             let near = near.f_index_select(0, &self.own)?;
-            batch.values.f_index_add_(0, &self.places, &near).map(drop)
+            out.tensor.f_index_add_(0, &self.places, &near).map(drop)
         };
         torch.done(add())
     }
 
-    /// Adds the gradient in the rows of all nodes of what was added to a batch.
-    pub(super) fn backward(&self, batch: &Batch, gradient: &mut Tensor) -> Done<()> {
+    /// Adds the gradient in the rows of all nodes, from that in the rows that were added.
+    pub(super) fn backward(&self, rows: &Tensor, gradient: &mut Tensor) -> Done<()> {
         let mut part = self.part(gradient)?;
         let mut slopes = part.f_zeros_like()?;
-        let own = batch.gradient.f_index_select(0, &self.places)?;
+        let own = rows.f_index_select(0, &self.places)?;
         let _ = slopes.f_index_copy_(0, &self.own, &own)?;
         part.f_add_(&self.columns.times(&slopes)?).map(drop)
     }

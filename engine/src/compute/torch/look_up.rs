@@ -3,10 +3,10 @@
 //! Which steps a row has missed is known here, what they come to is computed here, and the rows make up
 //! for them there.
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
 use super::adam::{apply, number};
-use super::{Batch, Rows, Torch};
+use super::{Batch, Done, Rows, Torch};
 use crate::Result;
 use crate::trainer::{EPSILON, Missed, Steps, Table};
 
@@ -22,7 +22,7 @@ pub(crate) struct LookUp {
 impl LookUp {
     pub(super) fn new(torch: Torch, values: &Table, rate: f32) -> Result<LookUp> {
         let rows = torch.rows(values)?;
-        let moment = || torch.done(rows.values.f_zeros_like());
+        let moment = || torch.done(rows.tensor.f_zeros_like());
         let (mean, square) = (moment()?, moment()?);
         Ok(LookUp { steps: Steps::new(values.rows(), rate), rows, mean, square })
     }
@@ -35,29 +35,29 @@ impl LookUp {
     /// Copies the rows that a batch touches into it.
     pub(super) fn forward(&mut self, torch: Torch, batch: &mut Batch) -> Result<()> {
         let nodes = batch.touched().iter().map(|node| *node as usize);
-        self.catch_up(torch, nodes, &batch.nodes)?;
-        batch.values = torch.done(self.rows.values.f_index_select(0, &batch.nodes))?;
+        self.catch_up(torch, nodes, &batch.nodes.there)?;
+        batch.values.tensor = torch.done(self.rows.tensor.f_index_select(0, &batch.nodes.there))?;
         Ok(())
     }
 
     /// Moves the rows that a batch touches along their gradients.
-    pub(super) fn step(&mut self, batch: &Batch) -> std::result::Result<(), TchError> {
+    pub(super) fn step(&mut self, batch: &Batch) -> Done<()> {
         let step = self.steps.next();
         batch.touched().iter().for_each(|node| self.steps.touch(*node as usize));
-        let nodes = &batch.nodes;
-        let mut values = self.rows.values.f_index_select(0, nodes)?;
+        let nodes = &batch.nodes.there;
+        let mut values = self.rows.tensor.f_index_select(0, nodes)?;
         let mut mean = self.mean.f_index_select(0, nodes)?;
         let mut square = self.square.f_index_select(0, nodes)?;
-        apply(step, &mut values, &mut mean, &mut square, &batch.gradient)?;
+        apply(step, &mut values, &mut mean, &mut square, &batch.gradient.tensor)?;
         self.put(nodes, [&values, &mean, &square])
     }
 
     /// The rows from `first` on, up to date.
     pub(super) fn up_to_date(&mut self, torch: Torch, first: usize) -> Result<Table> {
-        let count = torch.done(self.rows.values.size2())?.0 as usize;
+        let count = torch.done(self.rows.tensor.size2())?.0 as usize;
         let all: Vec<i64> = (first as i64..count as i64).collect();
         self.catch_up(torch, first..count, &torch.send(&all)?)?;
-        let own = self.rows.values.f_narrow(0, first as i64, all.len() as i64);
+        let own = self.rows.tensor.f_narrow(0, first as i64, all.len() as i64);
         torch.receive(&torch.done(own)?, self.rows.dim)
     }
 
@@ -85,10 +85,10 @@ impl LookUp {
         torch.done(self.make_up(nodes, &factors))
     }
 
-    fn make_up(&mut self, nodes: &Tensor, factors: &Tensor) -> std::result::Result<(), TchError> {
+    fn make_up(&mut self, nodes: &Tensor, factors: &Tensor) -> Done<()> {
         let factors = factors.f_reshape([-1, 4])?;
         let column = |at: i64| factors.f_narrow(1, at, 1);
-        let mut values = self.rows.values.f_index_select(0, nodes)?;
+        let mut values = self.rows.tensor.f_index_select(0, nodes)?;
         let mut mean = self.mean.f_index_select(0, nodes)?;
         let mut square = self.square.f_index_select(0, nodes)?;
         let mut over = square.f_sqrt()?;
@@ -100,8 +100,8 @@ impl LookUp {
         self.put(nodes, [&values, &mean, &square])
     }
 
-    fn put(&mut self, nodes: &Tensor, rows: [&Tensor; 3]) -> std::result::Result<(), TchError> {
-        let own = [&mut self.rows.values, &mut self.mean, &mut self.square];
+    fn put(&mut self, nodes: &Tensor, rows: [&Tensor; 3]) -> Done<()> {
+        let own = [&mut self.rows.tensor, &mut self.mean, &mut self.square];
         for (own, rows) in own.into_iter().zip(rows) {
             let _ = own.f_index_copy_(0, nodes, rows)?;
         }

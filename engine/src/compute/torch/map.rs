@@ -1,14 +1,12 @@
 //! A trained map of the features of items on a device; see [`crate::trainer::Projector`].
 
-use tch::{Kind, TchError, Tensor};
+use tch::{Kind, Tensor};
 
 use super::adam::Adam;
-use super::{Batch, Torch};
+use super::{Batch, Done, Torch};
 use crate::Result;
 use crate::kernels::stride;
 use crate::trainer::{Features, Linear, Table};
-
-type Done<T> = std::result::Result<T, TchError>;
 
 /// A map with what it made of a batch.
 #[derive(Debug)]
@@ -40,16 +38,16 @@ impl<'a> Map<'a> {
         seed: u64,
     ) -> Result<Map<'a>> {
         let mut drawn = Linear::drawn(features.dim(), dim, rate, seed);
-        let weights = torch.rows(drawn.weights())?.values;
+        let weights = torch.rows(drawn.weights())?.tensor;
         // Copied, so that Adam moves rows of its own.
         let weights = torch.done(weights.f_narrow(0, 0, dim as i64))?;
         let weights = torch.done(weights.f_detach_copy())?;
-        let none = || torch.zeros(0, 1);
+        let none = || torch.blank(0, 1);
         Ok(Map {
             features,
             users,
             dim,
-            rows: torch.rows(features.table())?.values,
+            rows: torch.rows(features.table())?.tensor,
             adam: torch.done(Adam::new(&weights, rate))?,
             weights,
             places: none()?,
@@ -91,13 +89,13 @@ impl<'a> Map<'a> {
 
     /// Puts what came out in the place of the numbers from `at` on.
     pub(super) fn put(&self, batch: &mut Batch, at: usize) -> Done<()> {
-        let mut part = self.part(&batch.values, at)?;
+        let mut part = self.part(&batch.values.tensor, at)?;
         part.f_index_copy_(0, &self.places, &self.values).map(drop)
     }
 
     /// Takes the gradient of what was put there out of that of the batch.
     pub(super) fn take_out(&mut self, batch: &mut Batch, at: usize) -> Done<()> {
-        let mut part = self.part(&batch.gradient, at)?;
+        let mut part = self.part(&batch.gradient.tensor, at)?;
         self.gradient = part.f_index_select(0, &self.places)?;
         part.f_index_fill_(0, &self.places, 0.0).map(drop)
     }
@@ -111,7 +109,7 @@ impl<'a> Map<'a> {
     /// All items, mapped.
     pub(super) fn all(&self, torch: Torch) -> Result<Table> {
         let count = self.features.table().rows() as i64;
-        let rows = torch.zeros(count, stride(self.dim) as i64)?;
+        let rows = torch.blank(count, stride(self.dim) as i64)?;
         let fill = || -> Done<()> {
             let values = self.rows.f_mm(&self.weights.f_tr()?)?;
             self.part(&rows, 0)?.f_copy_(&values)

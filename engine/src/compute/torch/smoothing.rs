@@ -4,9 +4,9 @@
 //! Here the last level is computed of all rows: a product that skips some is not among the sparse ones
 //! of libtorch.
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
-use super::{Rows, Sparse, Torch};
+use super::{Done, Rows, Sparse, Torch};
 use crate::Result;
 use crate::kernels::stride;
 
@@ -14,7 +14,7 @@ use crate::kernels::stride;
 #[derive(Debug)]
 pub(crate) struct Graph {
     /// Â.
-    matrix: Sparse,
+    pub(super) matrix: Sparse,
     /// One over the roots of the degrees of the items, below each other, and their first node.
     scales: Tensor,
     first: i64,
@@ -57,8 +57,8 @@ pub(crate) struct Smoothing {
 
 impl Smoothing {
     pub(super) fn new(torch: Torch, graph: Graph, layers: usize, dim: usize) -> Result<Smoothing> {
-        let values = torch.zeros(graph.nodes, stride(dim) as i64)?;
-        Ok(Smoothing { graph, layers, gradient: Rows { values, dim } })
+        let tensor = torch.blank(graph.nodes, stride(dim) as i64)?;
+        Ok(Smoothing { graph, layers, gradient: Rows { tensor, dim } })
     }
 
     /// Smooths over another graph of the same nodes from now on; the one before.
@@ -71,7 +71,7 @@ impl Smoothing {
     }
 
     /// The sum of the levels below the last, and the last.
-    fn levels(&self, base: &Tensor) -> std::result::Result<(Tensor, Tensor), TchError> {
+    fn levels(&self, base: &Tensor) -> Done<(Tensor, Tensor)> {
         let (mut sum, mut last) = (base.shallow_clone(), self.graph.matrix.times(base)?);
         for _ in 1..self.layers {
             sum = sum.f_add(&last)?;
@@ -81,11 +81,7 @@ impl Smoothing {
     }
 
     /// The rows of E of some nodes.
-    pub(super) fn forward(
-        &self,
-        base: &Tensor,
-        nodes: &Tensor,
-    ) -> std::result::Result<Tensor, TchError> {
+    pub(super) fn forward(&self, base: &Tensor, nodes: &Tensor) -> Done<Tensor> {
         let (sum, last) = self.levels(base)?;
         let mut rows = sum.f_index_select(0, nodes)?;
         let _ = rows.f_add_(&last.f_index_select(0, nodes)?)?;
@@ -94,25 +90,21 @@ impl Smoothing {
     }
 
     /// The gradient in E⁰ of that of some rows of E.
-    pub(super) fn backward(
-        &mut self,
-        nodes: &Tensor,
-        slopes: &Tensor,
-    ) -> std::result::Result<&mut Rows, TchError> {
+    pub(super) fn backward(&mut self, nodes: &Tensor, slopes: &Tensor) -> Done<&mut Rows> {
         let slopes = slopes.f_mul_scalar(self.share())?;
-        let mut gradient = self.gradient.values.f_zeros_like()?;
+        let mut gradient = self.gradient.tensor.f_zeros_like()?;
         let _ = gradient.f_index_copy_(0, nodes, &slopes)?;
         for _ in 0..self.layers {
             gradient = self.graph.matrix.times(&gradient)?;
             let _ = gradient.f_index_add_(0, nodes, &slopes)?;
         }
-        self.gradient.values = gradient;
+        self.gradient.tensor = gradient;
         Ok(&mut self.gradient)
     }
 
     /// The rows of E of all items, and for each item the sum of its levels below the last, times its
     /// scale.
-    pub(super) fn items(&self, base: &Tensor) -> std::result::Result<(Tensor, Tensor), TchError> {
+    pub(super) fn items(&self, base: &Tensor) -> Done<(Tensor, Tensor)> {
         let (sum, last) = self.levels(base)?;
         let Graph { first, nodes, .. } = self.graph;
         let mut sums = sum.f_narrow(0, first, nodes - first)?.f_mul_scalar(self.share())?;

@@ -1,8 +1,8 @@
 //! A matrix of compressed rows on a device.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{Kind, Tensor};
 
-use super::Torch;
+use super::{Done, Torch};
 use crate::{Csr, Error, Result};
 
 /// A sparse matrix.
@@ -51,7 +51,7 @@ impl Sparse {
     }
 
     /// The product with dense rows.
-    pub(super) fn times(&self, rows: &Tensor) -> std::result::Result<Tensor, TchError> {
+    pub(super) fn times(&self, rows: &Tensor) -> Done<Tensor> {
         self.0.f_mm(rows)
     }
 }
