@@ -3,13 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod layers;
+mod losses;
+mod maps;
+
 use tastedb_storage::{ItemId, UserId};
 use tch::{Kind, Tensor};
 
 use super::*;
-use crate::compute::Native;
-use crate::trainer::Graph;
-use crate::{Dataset, EmbeddingMatrix, Error};
+use crate::compute::{Batches, Losses, Maps, Native, Parts};
+use crate::trainer::{Features, Graph, Table, Triple};
+use crate::{Csr, Dataset, EmbeddingMatrix, Error};
 
 const DIM: usize = 20;
 const REGULARIZATION: f32 = 0.3;
@@ -42,7 +46,7 @@ fn adjacency(data: &Dataset) -> Tensor {
 /// The loss of the paper and its gradient in the rows, by autograd, with a dense matrix.
 fn by_autograd(data: &Dataset, layers: usize) -> (f64, Table) {
     let (torch, dense) = (Torch::on_cpu(), adjacency(data));
-    let rows = torch.rows(&base()).unwrap().values.set_requires_grad(true);
+    let rows = torch.rows(&base()).unwrap().tensor.set_requires_grad(true);
     let (mut level, mut sum) = (rows.shallow_clone(), rows.shallow_clone());
     for _ in 0..layers {
         level = dense.mm(&level);
@@ -79,6 +83,34 @@ fn by_operations<C: Compute>(compute: C, data: &Dataset, layers: usize) -> (f64,
     compute.decay_of(&batch, REGULARIZATION, &rows, gradient).unwrap();
     let gradient = compute.read(gradient).unwrap().into_owned();
     (compute.sum(loss).unwrap() / TRIPLES.len() as f64, gradient)
+}
+
+fn drawn(rows: usize, dim: usize, seed: u64) -> Table {
+    let mut table = Table::zeros(rows, dim);
+    table.draw(0..rows, 1.0, seed);
+    table
+}
+
+/// Numbers that want a gradient.
+fn wanted(table: &Table) -> Tensor {
+    Torch::on_cpu().rows(table).unwrap().tensor.set_requires_grad(true)
+}
+
+/// The gradient that autograd found in them.
+fn slopes(of: &Tensor, dim: usize) -> Table {
+    Torch::on_cpu().receive(&of.grad(), dim).unwrap()
+}
+
+/// The gradients of both places are those of autograd, which are not all small.
+fn agree(what: &str, expected: &[Table], places: [&[Table]; 2]) {
+    for place in places {
+        assert_eq!(place.len(), expected.len(), "{what}");
+        for (at, (own, expected)) in place.iter().zip(expected).enumerate() {
+            assert!(expected.data().iter().any(|slope| slope.abs() > 1e-3), "{what} {at}");
+            let far = apart(own, expected);
+            assert!(far < 1e-5, "{what} {at}: {far}");
+        }
+    }
 }
 
 fn apart(a: &Table, b: &Table) -> f32 {
@@ -132,7 +164,8 @@ fn by_content<C: Compute>(compute: C, data: &Dataset) -> (Table, Table) {
     let mut loss = compute.no_loss().unwrap();
     compute.take(&mut batch, &TRIPLES).unwrap();
     compute.smooth(&mut smoothing, &rows, &mut batch).unwrap();
-    compute.near(&mut links, &rows, &mut batch).unwrap();
+    let Parts { nodes, values, .. } = compute.parts(&mut batch);
+    compute.near(&mut links, &rows, nodes, values).unwrap();
     compute.compare(&mut batch, 1.0, &mut loss).unwrap();
     compute.apply(&mut map, &batch).unwrap();
     compute.like(&mut beside, &batch, &map).unwrap();
@@ -142,7 +175,8 @@ fn by_content<C: Compute>(compute: C, data: &Dataset) -> (Table, Table) {
     compute.add_gradient(&mut batch, &beside).unwrap();
     compute.step_map(&mut map).unwrap();
     let gradient = compute.smooth_back(&mut smoothing, &batch).unwrap();
-    compute.near_back(&mut links, &batch, gradient).unwrap();
+    let slopes = compute.gradient(&batch);
+    compute.near_back(&mut links, &batch, slopes, gradient).unwrap();
     let gradient = compute.read(gradient).unwrap().into_owned();
     (gradient, compute.mapped(&map).unwrap())
 }
@@ -159,7 +193,7 @@ fn gradients_through_links_and_maps_are_those_of_autograd() {
         }
     }
     let dense = torch.send(&dense).unwrap().reshape([14, 14]);
-    let rows = torch.rows(&base()).unwrap().values.set_requires_grad(true);
+    let rows = torch.rows(&base()).unwrap().tensor.set_requires_grad(true);
     let smooth = (&rows + adjacency(&data).mm(&rows)) / 2.0 + dense.mm(&rows);
     let map = torch.map(&features, 6, DIM, 0.05, 4).unwrap();
     let mut mapped = Table::zeros(14, DIM);
@@ -167,7 +201,7 @@ fn gradients_through_links_and_maps_are_those_of_autograd() {
     {
         mapped.row_mut(6 + item).copy_from_slice(row);
     }
-    let mapped = torch.rows(&mapped).unwrap().values;
+    let mapped = torch.rows(&mapped).unwrap().tensor;
     let loss = |triples: &[Triple], items: &Tensor| {
         let column = |at: usize| {
             let nodes: Vec<i64> = triples.iter().map(|triple| i64::from(triple[at])).collect();
@@ -220,7 +254,7 @@ fn rows_that_missed_steps_make_up_for_them_alike() {
 
 #[test]
 fn a_device_without_memory_is_an_error() {
-    let error = Torch::on_cpu().zeros(1 << 40, 1 << 10).unwrap_err();
+    let error = Torch::on_cpu().blank(1 << 40, 1 << 10).unwrap_err();
     let Error::DeviceFailed { device, what } = &error else { panic!("{error}") };
     assert_eq!(device, "the processor");
     assert!(what.starts_with("out of memory: "), "{what}");
@@ -232,7 +266,7 @@ fn a_call_that_makes_no_sense_is_an_error() {
     let torch = Torch::on_cpu();
     let rows = torch.rows(&base()).unwrap();
     let places = torch.send(&[14i64]).unwrap();
-    let error = torch.done(rows.values.f_index_select(0, &places)).unwrap_err();
+    let error = torch.done(rows.tensor.f_index_select(0, &places)).unwrap_err();
     assert!(matches!(error, Error::DeviceFailed { .. }), "{error}");
 }
 
