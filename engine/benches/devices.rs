@@ -20,6 +20,9 @@ use tastedb_engine::{Device, ModelOptions, OptionValue, Progress, Work};
 /// The epochs that are measured; the first is left out, in which libraries and caches warm up.
 const EPOCHS: usize = 6;
 
+const ALGORITHMS: [&str; 10] =
+    ["bpr", "lightgcn", "ngcf", "vbpr", "freedom", "lattice", "bm3", "mmhcl", "lirdrec", "cm3"];
+
 /// When epochs begin and end.
 #[derive(Default)]
 struct Clock(Mutex<Vec<Instant>>);
@@ -50,7 +53,7 @@ fn main() {
         .with("retrain", OptionValue::Text("no".to_owned()));
     let metrics = [Metric::Recall(20)];
     println!("{dataset}, {} pairs: seconds of an epoch", split.train.n_pairs());
-    for algorithm in ["bpr", "lightgcn", "vbpr", "freedom"] {
+    for algorithm in ALGORITHMS {
         for device in &devices {
             let clock = Arc::new(Clock::default());
             let progress = Arc::clone(&clock) as Arc<dyn Progress>;
