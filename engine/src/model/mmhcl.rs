@@ -280,9 +280,11 @@ impl<'a, C: Compute> Mmhcl<'a, C> {
             own[side].push(row);
         }
         let of = |places: Vec<u32>, own| -> Result<OfSide<C>> {
-            let anchors = places.iter().copied().take(ANCHORS).collect();
-            let (places, own) = (self.compute.places(places)?, self.compute.places(own)?);
-            Ok(OfSide { places, own, anchors })
+            Ok(OfSide {
+                anchors: places.iter().copied().take(ANCHORS).collect(),
+                places: self.compute.places(places)?,
+                own: self.compute.places(own)?,
+            })
         };
         let ([people, items], [own_people, own_items]) = (places, own);
         Ok([of(people, own_people)?, of(items, own_items)?])
@@ -303,7 +305,7 @@ impl<'a, C: Compute> Mmhcl<'a, C> {
     /// batch and to the others.
     fn contrast(
         &mut self,
-        sides: &mut [OfSide<C>],
+        sides: &[OfSide<C>],
         [own, near]: [&C::Table; 2],
         near_slopes: &mut C::Table,
     ) -> Result<()> {
@@ -314,7 +316,7 @@ impl<'a, C: Compute> Mmhcl<'a, C> {
             if beside.factor == 0.0 || rows == 0 {
                 continue;
             }
-            let anchors = compute.places(std::mem::take(&mut side.anchors))?;
+            let anchors = compute.places(side.anchors.clone())?;
             let (mut unit, mut other) = (compute.zeros(0, dim)?, compute.zeros(0, dim)?);
             compute.gather(own, &anchors, &mut unit)?;
             compute.gather(near, &anchors, &mut other)?;
@@ -352,7 +354,7 @@ impl<C: Compute> Learner for Mmhcl<'_, C> {
             compute.take(&mut self.batch, &part)?;
             compute.smooth(&mut self.smoothing, &self.base, &mut self.batch)?;
             self.beside.iter_mut().try_for_each(|beside| beside.smooth(hops))?;
-            let mut sides = self.sides()?;
+            let sides = self.sides()?;
             let (near, scales) = self.look_beside(&sides)?;
             let Parts { values, .. } = compute.parts(&mut self.batch);
             let own = compute.copy(values)?;
@@ -360,7 +362,7 @@ impl<C: Compute> Learner for Mmhcl<'_, C> {
             self.comparisons.compare(compute, &mut self.batch, &mut loss)?;
             compute.decay(&mut self.batch, self.given.settings.regularization)?;
             let mut near_slopes = compute.copy(compute.gradient(&self.batch))?;
-            self.contrast(&mut sides, [&own, &near], &mut near_slopes)?;
+            self.contrast(&sides, [&own, &near], &mut near_slopes)?;
             compute.normalise_back(&near, &scales, &mut near_slopes)?;
             self.step_beside(&sides, &near_slopes)?;
             let gradient = compute.smooth_back(&mut self.smoothing, &self.batch)?;

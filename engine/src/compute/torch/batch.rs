@@ -177,6 +177,7 @@ impl Batch {
         let [users, items, others] = &other.places;
         let both = map.both(items, others)?;
         self.places = [users, items, others].map(Tensor::shallow_clone);
+        self.nodes = Places::known(other.nodes.here.clone(), other.nodes.there.shallow_clone());
         self.values.tensor = other.values.tensor.f_detach_copy()?;
         self.gradient.tensor = other.values.tensor.f_zeros_like()?;
         self.len = other.len;

@@ -61,7 +61,7 @@ impl Rows {
         Rows { tensor, dim: self.dim }
     }
 
-    /// Their own part of some rows from a column on.
+    /// As many numbers of other rows as these have, from a column on.
     fn part(&self, rows: &Tensor, row: i64, count: i64, column: usize) -> Done<Tensor> {
         rows.f_narrow(0, row, count)?.f_narrow(1, column as i64, self.dim as i64)
     }
