@@ -10,11 +10,11 @@ pub(crate) struct Projector<'a> {
     users: usize,
     map: Linear,
     /// Those items, and where they are in the batch.
-    pub(crate) nodes: Vec<u32>,
+    nodes: Vec<u32>,
     places: Vec<u32>,
     inputs: Table,
     /// What came out for each of them.
-    pub(crate) values: Table,
+    values: Table,
     /// The gradient of the loss in `values`.
     pub(crate) gradient: Table,
 }
@@ -61,13 +61,6 @@ impl<'a> Projector<'a> {
         self.gradient.fit(rows);
         self.gradient.part_mut(0..rows).fill(0.0);
         self.map.forward(&self.inputs, rows, &mut self.values);
-    }
-
-    /// Which row what came out for each node of the batch is.
-    pub(crate) fn rows(&self, batch: &Batch) -> Vec<Option<u32>> {
-        let mut rows = vec![None; batch.nodes.len()];
-        (0..).zip(&self.places).for_each(|(row, place)| rows[*place as usize] = Some(row));
-        rows
     }
 
     /// Puts what came out in the place of the numbers from `start` on of the items of the batch, or of one
