@@ -11,19 +11,25 @@
 
 mod neighbours;
 
+use std::borrow::Borrow;
+
 use rayon::prelude::*;
 use tastedb_storage::ItemId;
 
 pub(crate) use self::neighbours::{Neighbours, Stored};
 
-use crate::kernels::{LANES, Line, dot};
-use crate::linalg::products;
+use crate::compute::{Native, Place, Scoring, place};
+use crate::kernels::dot;
+use crate::linalg::{BLOCK, products, products_of};
 use crate::matrix::Csr;
 use crate::topk::{Allow, Scored, top_k};
+use crate::trainer::Table;
 use crate::{EmbeddingMatrix, Result, Work};
 
-/// Rows that are compared with all others at a time, by one thread.
-const BLOCK: usize = 128;
+/// Products that are there at a time, if rows are that few: a quarter of a gigabyte.
+const PRODUCTS: usize = 1 << 26;
+/// Rows beyond the nearest that a place is asked for, since their products are rounded.
+const SPARE: usize = 16;
 
 /// A neighbour graph over the rows of a list of items.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +49,7 @@ impl ItemGraph {
         work: &Work,
     ) -> Result<ItemGraph> {
         let (rows, centred) = centred(matrix, items);
-        let near = nearest(bytemuck::cast_slice(&centred), matrix.stride(), rows.len(), k, work)?;
+        let near = nearest(&centred, k, work)?;
         let weights = normalised(symmetric(&near, &rows, items.len()));
         Ok(ItemGraph { modality: matrix.modality().to_owned(), weights })
     }
@@ -66,7 +72,7 @@ pub(crate) fn neighbours(
     work: &Work,
 ) -> Result<Vec<Near>> {
     let (rows, centred) = centred(matrix, items);
-    let near = nearest(bytemuck::cast_slice(&centred), matrix.stride(), rows.len(), k, work)?;
+    let near = nearest(&centred, k, work)?;
     Ok(named(&rows, &near))
 }
 
@@ -81,7 +87,7 @@ fn named(rows: &[u32], near: &[Vec<Scored>]) -> Vec<Near> {
 
 /// The item rows that have an embedding, and these embeddings with their mean taken off, of length
 /// one or zero.
-pub(crate) fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Vec<Line>) {
+pub(crate) fn centred(matrix: &EmbeddingMatrix, items: &[ItemId]) -> (Vec<u32>, Table) {
     let (rows, places) = shared(matrix, items);
     let mean = mean(matrix, &places);
     (rows, off_mean(matrix, &places, &mean))
@@ -117,11 +123,10 @@ fn mean(matrix: &EmbeddingMatrix, places: &[usize]) -> Vec<f64> {
 }
 
 /// Embeddings with a mean taken off, of length one or zero.
-fn off_mean(matrix: &EmbeddingMatrix, places: &[usize], mean: &[f64]) -> Vec<Line> {
+fn off_mean(matrix: &EmbeddingMatrix, places: &[usize], mean: &[f64]) -> Table {
     let stride = matrix.stride();
-    let mut all = vec![Line::default(); places.len() * stride / LANES];
-    let to: &mut [f32] = bytemuck::cast_slice_mut(&mut all);
-    to.par_chunks_mut(stride.max(1)).zip(places).for_each(|(to, place)| {
+    let mut all = Table::zeros(places.len(), matrix.dim());
+    all.data_mut().par_chunks_mut(stride.max(1)).zip(places).for_each(|(to, place)| {
         let own = matrix.padded(*place);
         let square: f64 =
             own.iter().zip(mean).map(|(value, mean)| (f64::from(*value) - mean).powi(2)).sum();
@@ -137,51 +142,66 @@ fn off_mean(matrix: &EmbeddingMatrix, places: &[usize], mean: &[f64]) -> Vec<Lin
 }
 
 /// The `k` nearest of each row but itself, of positive cosine, nearest first. Rows are of length one
-/// or zero.
-pub(crate) fn nearest(
-    all: &[f32],
-    stride: usize,
-    n: usize,
+/// or zero. They are the same wherever products are computed.
+pub(crate) fn nearest(rows: &Table, k: usize, work: &Work) -> Result<Vec<Vec<Scored>>> {
+    match place(work.device)? {
+        Place::Native => nearest_by(Native, rows, k, work),
+        #[cfg(feature = "torch")]
+        Place::Torch(torch) => nearest_by(torch, rows, k, work),
+    }
+}
+
+/// A place tells who comes into question by its products; the cosines of those are computed here, the
+/// same whoever asks, since products are rounded by the shapes of their matrices.
+fn nearest_by(
+    compute: impl Scoring,
+    rows: &Table,
     k: usize,
     work: &Work,
 ) -> Result<Vec<Vec<Scored>>> {
-    let rows: Vec<u32> = (0..n as u32).collect();
-    nearest_of(&rows, all, stride, work, |row, cosines| best(all, stride, row, cosines, k))
+    let n = rows.rows();
+    if k == 0 {
+        return Ok(vec![Vec::new(); n]);
+    }
+    let there = compute.lend(rows)?;
+    let group = (PRODUCTS / n.max(1)).max(rayon::current_num_threads() * 2 * BLOCK);
+    let mut found = Vec::with_capacity(n);
+    for first in (0..n).step_by(group) {
+        work.step("neighbours", first as u64, n as u64)?;
+        let own = first..n.min(first + group);
+        let likely = compute.nearest(there.borrow(), own.clone(), k + SPARE)?;
+        let each = own.into_par_iter().zip(likely);
+        found.par_extend(each.map(|(row, likely)| chosen(rows, row as u32, &likely, k)));
+    }
+    work.step("neighbours", n as u64, n as u64)?;
+    Ok(found)
+}
+
+/// The nearest of a row among those that are likely; among all, where more than these may be.
+fn chosen(rows: &Table, row: u32, likely: &[Scored], k: usize) -> Vec<Scored> {
+    let least = least(likely.get(k - 1), rows.stride());
+    let all = likely.len() < k + SPARE || likely.last().is_some_and(|last| last.score < least);
+    if all {
+        let others = likely.iter().filter(|other| other.score >= least).map(|other| other.row);
+        return by_cosine(rows.data(), rows.stride(), row, others, k);
+    }
+    let mut products_of_row = vec![0f32; rows.rows()];
+    products(rows.data(), rows.row(row as usize), rows.stride(), &mut products_of_row);
+    best(rows.data(), rows.stride(), row, &mut products_of_row, k)
 }
 
 /// Calls `each` for some rows, with their products with all rows, up to rounding; what it returns.
 fn nearest_of<T: Send>(
     rows: &[u32],
-    all: &[f32],
-    stride: usize,
+    all: &Table,
     work: &Work,
     each: impl Fn(u32, &mut [f32]) -> T + Sync,
 ) -> Result<Vec<T>> {
-    let n = all.len() / stride.max(1);
     let group = rayon::current_num_threads().max(1) * 2 * BLOCK;
     let mut found = Vec::with_capacity(rows.len());
-    for (at, rows_of_group) in rows.chunks(group).enumerate() {
+    for (at, of_group) in rows.chunks(group).enumerate() {
         work.step("neighbours", (at * group) as u64, rows.len() as u64)?;
-        let blocks: Vec<Vec<T>> = rows_of_group
-            .par_chunks(BLOCK)
-            .with_max_len(1)
-            .map_init(
-                || (Vec::new(), Vec::new()),
-                |(own, cosines): &mut (Vec<Line>, Vec<f32>), rows| {
-                    own.resize(rows.len() * stride / LANES, Line::default());
-                    let to: &mut [f32] = bytemuck::cast_slice_mut(own);
-                    for (to, row) in to.chunks_exact_mut(stride.max(1)).zip(rows) {
-                        to.copy_from_slice(&all[*row as usize * stride..][..stride]);
-                    }
-                    cosines.resize(rows.len() * n, 0.0);
-                    products(all, bytemuck::cast_slice(own), stride, cosines);
-                    let each = &each;
-                    let both = rows.iter().zip(cosines.chunks_exact_mut(n.max(1)));
-                    both.map(|(row, cosines)| each(*row, cosines)).collect()
-                },
-            )
-            .collect();
-        found.extend(blocks.into_iter().flatten());
+        found.extend(products_of(of_group, all.data(), all.stride(), &each));
     }
     work.step("neighbours", rows.len() as u64, rows.len() as u64)?;
     Ok(found)
@@ -192,20 +212,33 @@ fn rounding(stride: usize) -> f32 {
     stride as f32 * f32::EPSILON
 }
 
-/// The `k` nearest of a row by cosine, nearest first, the lower row first of equals. A large product
-/// rounds by the shape of its matrices; so it tells who comes into question, and the cosine itself is
-/// computed for those, the same whoever asks.
+/// The least product of those that may be among the nearest, if the last of them has this one.
+fn least(last: Option<&Scored>, stride: usize) -> f32 {
+    let last = last.map_or(f32::NEG_INFINITY, |last| last.score);
+    (last - 2.0 * rounding(stride)).max(-rounding(stride))
+}
+
+/// The `k` nearest of a row by cosine, nearest first, the lower row first of equals, from its products
+/// with all rows.
 fn best(all: &[f32], stride: usize, row: u32, products: &mut [f32], k: usize) -> Vec<Scored> {
     products[row as usize] = f32::NAN;
     let first = top_k(products, k, Allow::All);
-    let last = first.last().filter(|_| first.len() == k).map_or(f32::NEG_INFINITY, |it| it.score);
-    let least = (last - 2.0 * rounding(stride)).max(-rounding(stride));
+    let least = least(first.last().filter(|_| first.len() == k), stride);
+    let others = products.iter().zip(0u32..).filter(|(product, _)| **product >= least);
+    by_cosine(all, stride, row, others.map(|(_, other)| other), k)
+}
+
+/// The `k` nearest of a row among others.
+fn by_cosine(
+    all: &[f32],
+    stride: usize,
+    row: u32,
+    others: impl Iterator<Item = u32>,
+    k: usize,
+) -> Vec<Scored> {
     let of = |row: u32| &all[row as usize * stride..][..stride];
-    let mut near: Vec<Scored> = products
-        .iter()
-        .zip(0u32..)
-        .filter(|(product, _)| **product >= least)
-        .map(|(_, other)| Scored { row: other, score: dot(of(row), of(other)) })
+    let mut near: Vec<Scored> = others
+        .map(|other| Scored { row: other, score: dot(of(row), of(other)) })
         .filter(|near| near.score > 0.0)
         .collect();
     near.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));

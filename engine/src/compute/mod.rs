@@ -19,6 +19,8 @@ mod torch;
 pub use device::Device;
 pub(crate) use device::{Place, place, settle};
 pub(crate) use native::Native;
-pub(crate) use operations::{Batches, Compute, Graphs, Losses, Maps, NOWHERE, Parts, Tables};
+pub(crate) use operations::{
+    Batches, Compute, Graphs, Losses, Maps, NOWHERE, Parts, Scoring, Tables,
+};
 #[cfg(all(test, feature = "torch"))]
 pub(crate) use torch::Torch;

@@ -6,6 +6,7 @@ mod batches;
 mod graphs;
 mod losses;
 mod maps;
+mod scoring;
 mod tables;
 
 use super::Compute;

@@ -8,13 +8,15 @@ mod batches;
 mod graphs;
 mod losses;
 mod maps;
+mod scoring;
 mod tables;
 
 pub(crate) use batches::{Batches, Parts};
 pub(crate) use graphs::Graphs;
 pub(crate) use losses::Losses;
 pub(crate) use maps::Maps;
+pub(crate) use scoring::Scoring;
 pub(crate) use tables::{NOWHERE, Tables};
 
 /// A place that computes.
-pub(crate) trait Compute: Graphs + Maps + Losses {}
+pub(crate) trait Compute: Graphs + Maps + Losses + Scoring {}

@@ -82,12 +82,12 @@ impl Neighbours {
         mean: Vec<f64>,
         work: &Work,
     ) -> Result<Neighbours> {
-        let lines = off_mean(matrix, &places(matrix), &mean);
+        let rows = off_mean(matrix, &places(matrix), &mean);
         Ok(Neighbours {
             modality: matrix.modality().to_owned(),
             k,
             built,
-            near: nearest(bytemuck::cast_slice(&lines), matrix.stride(), matrix.len(), k, work)?,
+            near: nearest(&rows, k, work)?,
             ids: matrix.ids().to_vec(),
             prints: prints(matrix),
             mean,
@@ -130,27 +130,26 @@ impl Neighbours {
         if rows.len() * SHARE > matrix.len() {
             return again();
         }
-        let lines = off_mean(matrix, &places(matrix), &self.mean);
-        let (all, stride): (&[f32], usize) = (bytemuck::cast_slice(&lines), matrix.stride());
+        let table = off_mean(matrix, &places(matrix), &self.mean);
+        let (all, stride) = (table.data(), table.stride());
         let of = |row: u32| &all[row as usize * stride..][..stride];
         let (kept, wholly, new) = (&near, &whole, &fresh);
         type Found = (Vec<Scored>, Vec<(u32, f32)>);
-        let found: Vec<Found> =
-            nearest_of(&rows, bytemuck::cast_slice(&lines), stride, work, |row, products| {
-                // The rows that this one may now be near to, where it was not there before.
-                let mut near_to = Vec::new();
-                if new[row as usize] {
-                    for (other, product) in (0u32..).zip(products.iter()) {
-                        let list = &kept[other as usize];
-                        let last = if list.len() < self.k { 0.0 } else { list[self.k - 1].score };
-                        let may = !wholly[other as usize] && *product >= last - rounding(stride);
-                        if may {
-                            near_to.push((other, dot(of(other), of(row))));
-                        }
+        let found: Vec<Found> = nearest_of(&rows, &table, work, |row, products| {
+            // The rows that this one may now be near to, where it was not there before.
+            let mut near_to = Vec::new();
+            if new[row as usize] {
+                for (other, product) in (0u32..).zip(products.iter()) {
+                    let list = &kept[other as usize];
+                    let last = if list.len() < self.k { 0.0 } else { list[self.k - 1].score };
+                    let may = !wholly[other as usize] && *product >= last - rounding(stride);
+                    if may {
+                        near_to.push((other, dot(of(other), of(row))));
                     }
                 }
-                (best(all, stride, row, products, self.k), near_to)
-            })?;
+            }
+            (best(all, stride, row, products, self.k), near_to)
+        })?;
         for (row, (list, near_to)) in rows.into_iter().zip(found) {
             near[row as usize] = list;
             for (other, score) in near_to {

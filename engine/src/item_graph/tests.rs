@@ -91,3 +91,17 @@ fn items_outside_of_the_list_are_left_out() {
     let nothing = ItemGraph::build(&EmbeddingMatrix::new("x", 4), &items, 4, &Work::quiet());
     assert!(nothing.unwrap().weights.is_empty());
 }
+
+#[test]
+fn more_equals_than_are_looked_at_are_still_told_apart_by_their_rows() {
+    let mut rows = Table::zeros(90, 4);
+    for row in 0..90 {
+        rows.row_mut(row)[0] = 1.0;
+    }
+    let near = nearest(&rows, 3, &Work::quiet()).unwrap();
+    for (row, near) in (0u32..).zip(near) {
+        let expected: Vec<u32> = (0..90).filter(|other| *other != row).take(3).collect();
+        assert_eq!(near.iter().map(|near| near.row).collect::<Vec<_>>(), expected);
+    }
+    assert!(nearest(&rows, 0, &Work::quiet()).unwrap().iter().all(Vec::is_empty));
+}

@@ -17,7 +17,7 @@ pub(crate) use cholesky::{Cholesky, product};
 pub(crate) use eigen::eigen;
 pub(crate) use inverse::{InverseError, invert};
 pub(crate) use panels::{Entry, PANEL, Panels, panels_len};
-pub(crate) use products::{add_combinations, add_outer_products, products};
+pub(crate) use products::{BLOCK, add_combinations, add_outer_products, products, products_of};
 pub(crate) use small::{add_gram, factor, solve};
 pub(crate) use tall::{inner, inner_bytes, multiply};
 pub(crate) use update::{Sparse, Turn, leave_out, update_inverse};

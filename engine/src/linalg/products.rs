@@ -5,6 +5,10 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
+use crate::kernels::{LANES, Line};
+
+/// Rows that are compared with all others at a time, by one thread.
+pub(crate) const BLOCK: usize = 128;
 /// Rows of a sum of outer products that one thread computes at a time.
 const OUTER: usize = 16;
 
@@ -16,6 +20,37 @@ pub(crate) fn products(all: &[f32], block: &[f32], stride: usize, out: &mut [f32
     let block = MatRef::from_column_major_slice(block, stride, width);
     let out = MatMut::from_column_major_slice_mut(out, n, width);
     matmul(out, Accum::Replace, all, block, 1.0, Par::Seq);
+}
+
+/// Calls `each` for some rows with their inner products with all rows, on all threads; what it returns.
+/// Rows hold `stride` floats.
+pub(crate) fn products_of<T: Send>(
+    rows: &[u32],
+    all: &[f32],
+    stride: usize,
+    each: impl Fn(u32, &mut [f32]) -> T + Sync,
+) -> Vec<T> {
+    let n = all.len() / stride.max(1);
+    let blocks: Vec<Vec<T>> = rows
+        .par_chunks(BLOCK)
+        .with_max_len(1)
+        .map_init(
+            || (Vec::new(), Vec::new()),
+            |(own, found): &mut (Vec<Line>, Vec<f32>), rows| {
+                own.resize(rows.len() * stride / LANES, Line::default());
+                let to: &mut [f32] = bytemuck::cast_slice_mut(own);
+                for (to, row) in to.chunks_exact_mut(stride.max(1)).zip(rows) {
+                    to.copy_from_slice(&all[*row as usize * stride..][..stride]);
+                }
+                found.resize(rows.len() * n, 0.0);
+                products(all, bytemuck::cast_slice(own), stride, found);
+                let each = &each;
+                let both = rows.iter().zip(found.chunks_exact_mut(n.max(1)));
+                both.map(|(row, products)| each(*row, products)).collect()
+            },
+        )
+        .collect();
+    blocks.into_iter().flatten().collect()
 }
 
 /// Adds to each row of `out` the rows of `matrix`, weighed by the row of `weights` in the same place:

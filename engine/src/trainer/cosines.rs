@@ -28,9 +28,9 @@ pub(crate) struct Cosines {
 impl Cosines {
     /// The cosines of each row with itself and the `k − 1` others that are nearest.
     pub(crate) fn new(mut rows: Table, k: usize, work: &Work) -> Result<Cosines> {
-        let (n, stride) = (rows.rows(), rows.stride());
+        let n = rows.rows();
         let scales = normalise(&mut rows, n);
-        let near = nearest(rows.data(), stride, n, k - 1, work)?;
+        let near = nearest(&rows, k - 1, work)?;
         let mut links = Vec::with_capacity(n * k);
         for (row, near) in (0..).zip(near) {
             if scales[row as usize] > 0.0 {

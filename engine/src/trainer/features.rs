@@ -9,7 +9,6 @@ use tastedb_storage::ItemId;
 use super::{ROWS, Table};
 use crate::EmbeddingMatrix;
 use crate::item_graph::centred;
-use crate::kernels::LANES;
 
 /// One row for each item.
 #[derive(Clone, Debug)]
@@ -25,12 +24,10 @@ impl Features {
         let (mut rows, mut has) = (Table::zeros(items.len(), width), vec![false; items.len()]);
         let mut start = 0;
         for matrix in modalities {
-            let (own, lines) = centred(matrix, items);
-            let vectors = lines.chunks_exact((matrix.stride() / LANES).max(1));
-            for (row, vector) in own.into_iter().zip(vectors) {
-                let vector: &[f32] = bytemuck::cast_slice(vector);
+            let (own, vectors) = centred(matrix, items);
+            for (at, row) in own.into_iter().enumerate() {
                 let to = &mut rows.row_mut(row as usize)[start..start + matrix.dim()];
-                to.copy_from_slice(&vector[..to.len()]);
+                to.copy_from_slice(&vectors.row(at)[..matrix.dim()]);
                 has[row as usize] = true;
             }
             start += matrix.dim();

@@ -15,6 +15,7 @@ mod look_up;
 mod losses;
 mod map;
 mod maps;
+mod scoring;
 mod shares;
 mod smoothing;
 mod sparse;

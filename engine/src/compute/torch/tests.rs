@@ -6,6 +6,7 @@
 mod layers;
 mod losses;
 mod maps;
+mod scoring;
 
 use tastedb_storage::{ItemId, UserId};
 use tch::{Kind, Tensor};
