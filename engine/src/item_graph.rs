@@ -31,6 +31,11 @@ const PRODUCTS: usize = 1 << 26;
 /// Rows beyond the nearest that a place is asked for, since their products are rounded.
 const SPARE: usize = 16;
 
+/// The bytes of the products of so many rows that are there at a time on a device.
+pub(crate) fn products_bytes(rows: u64) -> u64 {
+    4 * rows.saturating_mul(rows).min(PRODUCTS as u64)
+}
+
 /// A neighbour graph over the rows of a list of items.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ItemGraph {

@@ -55,6 +55,8 @@ pub struct TrainPlan {
     pub items: u64,
     /// Interactions that count.
     pub interactions: u64,
+    /// What it would be trained on.
+    pub device: Device,
     /// Estimated cost.
     pub estimate: Estimate,
 }
@@ -66,7 +68,7 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
     let snapshot = engine.snapshot();
     let definition = engine.model(&snapshot, &request.model)?;
     let options = overlaid(&definition.options, &request.options);
-    settle(request.device, &definition.algorithm, &Work::quiet())?;
+    let device = settle(request.device, &definition.algorithm, &Work::quiet())?;
     let sources = engine.registry().sources(&snapshot, &definition)?;
     let items = catalogue(engine, &snapshot, &definition)?.items().len() as u64;
     let mut users = HashSet::new();
@@ -90,6 +92,7 @@ pub(crate) fn plan(engine: &Engine, request: &TrainRequest) -> Result<TrainPlan>
         users,
         items,
         interactions,
+        device,
         estimate,
     })
 }

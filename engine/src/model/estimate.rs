@@ -45,6 +45,9 @@ pub struct Estimate {
     pub model_bytes: u64,
     /// The time on the given number of threads, in seconds.
     pub seconds: f64,
+    /// The memory of a device that trains it, at the peak, in bytes, without what the device keeps for
+    /// itself; `None` where no device can.
+    pub device_bytes: Option<u64>,
 }
 
 /// How much there is to learn from.
@@ -90,7 +93,8 @@ pub fn estimate(
     let estimate = match algorithm.name {
         "ease" => {
             let (bytes, model_bytes, seconds) = ease::estimate(&checked, n_items);
-            Estimate { bytes, model_bytes, seconds: (co_occurrences * 2e-9 + seconds) / threads }
+            let seconds = (co_occurrences * 2e-9 + seconds) / threads;
+            Estimate { bytes, model_bytes, seconds, device_bytes: None }
         }
         "graph_filter" => {
             let counts = graph_filter::count_bytes(n_items, co_occurrences as u64);
@@ -116,6 +120,7 @@ pub fn estimate(
                 bytes: 2 * counts + ease_bytes + ials_bytes,
                 model_bytes: counts + ease_bytes / 2 + ials_bytes / 2,
                 seconds: (choice + co_occurrences * 4e-9) / threads,
+                device_bytes: None,
             }
         }
         "ials" => {
@@ -135,6 +140,7 @@ pub fn estimate(
                     },
                 model_bytes: ials::model_bytes(n_items, factors),
                 seconds: (choice + checked.int("iterations") as f64 * iteration) / threads,
+                device_bytes: None,
             }
         }
         name if learning::NAMES.contains(&name) => {
@@ -147,9 +153,15 @@ pub fn estimate(
                 bytes: 12 * n_pairs + 24 * n_items + 2 * 8 * kept,
                 model_bytes: 8 * kept + 16 * n_items,
                 seconds: co_occurrences * 3e-9 / threads,
+                device_bytes: None,
             }
         }
-        _ => Estimate { bytes: 16 * n_items, model_bytes: 12 * n_items, seconds: pairs * 2e-9 },
+        _ => Estimate {
+            bytes: 16 * n_items,
+            model_bytes: 12 * n_items,
+            seconds: pairs * 2e-9,
+            device_bytes: None,
+        },
     };
     Ok(estimate)
 }

@@ -140,8 +140,8 @@ impl Everywhere for Frozen {
     }
 }
 
-/// The part of A that is learned, as it was made. Neighbours are looked for, and weights computed, here,
-/// once in an epoch: what a map makes of the items comes back for it, and the gradient goes there.
+/// The part of A that is learned, as it was made. Its weights are computed here, once in an epoch: what a
+/// map makes of the items comes back for it, and the gradient goes there.
 struct Made {
     cosines: Vec<Cosines>,
     /// Σ_m w_m S(W_m x).
@@ -196,7 +196,7 @@ impl<'a, C: Compute> Lattice<'a, C> {
     /// Makes A anew.
     fn make(&mut self, work: &Work) -> Result<Made> {
         // The neighbours of each epoch are a part of it and are not told of.
-        let silent = Work { cancel: work.cancel.clone(), threads: work.threads, ..Work::quiet() };
+        let silent = Work { progress: Work::quiet().progress, ..work.clone() };
         let (n, share) = (self.frozen.alike.n_rows(), self.frozen.share);
         let (mut cosines, mut links) = (Vec::new(), Vec::new());
         let all = self.frozen.features.iter().zip(&self.features).zip(&self.maps);

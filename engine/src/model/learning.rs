@@ -14,6 +14,7 @@ use super::undoing::{self, Reach, Shape};
 use super::{Algorithm, Embeddings, Size};
 use crate::Estimate;
 use crate::compute::{Compute, Native, Place, place};
+use crate::item_graph::products_bytes;
 use crate::kernels::LANES;
 use crate::options::Checked;
 use crate::seeded::number;
@@ -211,7 +212,7 @@ pub(super) fn estimate(checked: &Checked, effort: Effort, size: &Size, threads: 
         + 0.6 * WAYS.len() as f64
         + 2.0;
     let ranked = validations * users.min(5e3) * n_items as f64 * dim as f64 / 23e9;
-    let solved = users.min(ASKED as f64) * (dim as f64).powi(3) * 3.3e-10;
+    let solved = users.min(ASKED as f64) * (dim as f64).powi(2) * 3e-9;
     // The pairs that count and what is left of them; the scores of those who are asked about.
     let pairs_twice = 2 * dataset_bytes(n_users, n_items, n_pairs);
     let scores = 4 * 16 * n_items * threads as u64;
@@ -221,7 +222,19 @@ pub(super) fn estimate(checked: &Checked, effort: Effort, size: &Size, threads: 
         true => embeddings.saturating_mul(24).saturating_add(512 * n_items * threads as u64),
         false => 0,
     };
+    // On a device the same tables and what steps of Adam compute of one; the graph, twice where it is
+    // thinned; the embeddings, and the products that neighbours are looked for by; what is computed of a
+    // batch.
+    let graph = layers.map_or(0, |_| 32 * n_pairs);
+    let alike = if looks_at_embeddings { 8 * embeddings + products_bytes(n_items) } else { 0 };
+    let batch = 30 * 3 * (checked.int("batch") * negatives) as u64 * row;
+    let device_bytes = (tables + 2)
+        .saturating_mul(rows)
+        .saturating_add(graph)
+        .saturating_add(alike)
+        .saturating_add(batch.min(30 * rows));
     Estimate {
+        device_bytes: Some(device_bytes),
         bytes: tables.saturating_mul(rows)
             + 44 * n_pairs
             + 3 * n_items * row

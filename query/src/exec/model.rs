@@ -259,9 +259,13 @@ pub(crate) fn explain_train(
     for (option, value) in &plan.options {
         line(option, value.clone());
     }
+    line("device", plan.device.name().to_owned());
     line("estimated memory", bytes(plan.estimate.bytes));
     line("estimated model size", bytes(plan.estimate.model_bytes));
-    line("estimated time", format!("{:.1} s", plan.estimate.seconds));
+    match plan.estimate.device_bytes.filter(|_| plan.device != Device::Cpu) {
+        Some(of_device) => line("estimated memory of the device", bytes(of_device)),
+        None => line("estimated time", format!("{:.1} s", plan.estimate.seconds)),
+    }
     Ok(Outcome::with_rows("EXPLAIN", grid.finish()?))
 }
 
