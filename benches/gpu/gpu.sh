@@ -27,7 +27,7 @@ python=${PYTHON:-$target/torch/venv/bin/python}
 for dataset; do
     (
         . "$target/torch/env"
-        TASTEDB_DATA=$data cargo bench --profile release --workspace --features torch --bench devices -- "$dataset"
+        TASTEDB_DATA=$data cargo bench --profile release --workspace --features torch --bench devices -- "$dataset" bpr lightgcn
     )
     "$python" benches/gpu/epochs.py "$data/$dataset" "$device"
 done

@@ -1,6 +1,6 @@
 //! The time of an epoch by device, on the shared data.
 //!
-//! `cargo bench --profile release -p tastedb-engine --features torch --bench devices -- DATASET [DEVICE …]`;
+//! `cargo bench --profile release --workspace --features torch --bench devices -- DATASET [DEVICE … ALGORITHM …]`;
 //! without devices `cpu`, `torch` and `gpu`. One that is not there is passed over and says so. An epoch
 //! is all of it: comparisons are drawn, sent and learned from; nothing is validated between. The recall on
 //! the test users after these few epochs tells whether the devices came to the same.
@@ -38,11 +38,16 @@ impl Progress for Clock {
 fn main() {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let [dataset, devices @ ..] = arguments.as_slice() else {
-        println!("usage: devices DATASET [DEVICE …]");
+    let [dataset, names @ ..] = arguments.as_slice() else {
+        println!("usage: devices DATASET [DEVICE … ALGORITHM …]");
         return;
     };
-    let mut devices: Vec<Device> = devices.iter().filter_map(|name| Device::named(name)).collect();
+    let mut devices: Vec<Device> = names.iter().filter_map(|name| Device::named(name)).collect();
+    let named = |algorithm: &&str| names.iter().any(|name| name == algorithm);
+    let mut algorithms: Vec<&str> = ALGORITHMS.into_iter().filter(named).collect();
+    if algorithms.is_empty() {
+        algorithms = ALGORITHMS.to_vec();
+    }
     if devices.is_empty() {
         devices = vec![Device::Cpu, Device::Torch, Device::Gpu];
     }
@@ -53,7 +58,7 @@ fn main() {
         .with("retrain", OptionValue::Text("no".to_owned()));
     let metrics = [Metric::Recall(20)];
     println!("{dataset}, {} pairs: seconds of an epoch", split.train.n_pairs());
-    for algorithm in ALGORITHMS {
+    for algorithm in algorithms {
         for device in &devices {
             let clock = Arc::new(Clock::default());
             let progress = Arc::clone(&clock) as Arc<dyn Progress>;
