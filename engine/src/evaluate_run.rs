@@ -4,7 +4,7 @@
 //! training table, each model is fitted anew, in memory, on the part that is not held out; nothing
 //! is published. The ranking and the metrics are [`evaluate`](crate::evaluate)'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tastedb_storage::{Interaction, ItemId, Read, Snapshot, TableId, UserId};
@@ -83,7 +83,9 @@ pub(crate) fn evaluate(
     for subject in &subjects {
         measure(engine, snapshot, request, subject, &held, work, &mut result)?;
     }
-    result.protocol.dedup();
+    // What holds for all is said once.
+    let mut said = HashSet::new();
+    result.protocol.retain(|line| said.insert(line.clone()));
     Ok(result)
 }
 
