@@ -18,16 +18,14 @@ use tastedb_storage::ItemId;
 
 pub(crate) use self::neighbours::{Neighbours, Stored};
 
-use crate::compute::{Native, Place, Scoring, place};
+use crate::compute::{Native, PRODUCTS, Place, Scoring, place};
 use crate::kernels::dot;
-use crate::linalg::{BLOCK, products, products_of};
+use crate::linalg::{products, products_of};
 use crate::matrix::Csr;
 use crate::topk::{Allow, Scored, top_k};
 use crate::trainer::Table;
 use crate::{EmbeddingMatrix, Result, Work};
 
-/// Products that are there at a time, if rows are that few: a quarter of a gigabyte.
-const PRODUCTS: usize = 1 << 26;
 /// Rows beyond the nearest that a place is asked for, since their products are rounded.
 const SPARE: usize = 16;
 
@@ -169,7 +167,7 @@ fn nearest_by(
         return Ok(vec![Vec::new(); n]);
     }
     let there = compute.lend(rows)?;
-    let group = (PRODUCTS / n.max(1)).max(rayon::current_num_threads() * 2 * BLOCK);
+    let group = compute.at_once(n);
     let mut found = Vec::with_capacity(n);
     for first in (0..n).step_by(group) {
         work.step("neighbours", first as u64, n as u64)?;
@@ -202,7 +200,7 @@ fn nearest_of<T: Send>(
     work: &Work,
     each: impl Fn(u32, &mut [f32]) -> T + Sync,
 ) -> Result<Vec<T>> {
-    let group = rayon::current_num_threads().max(1) * 2 * BLOCK;
+    let group = Native.at_once(all.rows());
     let mut found = Vec::with_capacity(rows.len());
     for (at, of_group) in rows.chunks(group).enumerate() {
         work.step("neighbours", (at * group) as u64, rows.len() as u64)?;

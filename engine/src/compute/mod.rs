@@ -20,7 +20,7 @@ pub use device::Device;
 pub(crate) use device::{Place, place, settle};
 pub(crate) use native::Native;
 pub(crate) use operations::{
-    Batches, Compute, Graphs, Losses, Maps, NOWHERE, Parts, Scoring, Tables,
+    Batches, Compute, Graphs, Losses, Maps, NOWHERE, PRODUCTS, Parts, Scoring, Tables,
 };
 #[cfg(all(test, feature = "torch"))]
 pub(crate) use torch::Torch;

@@ -15,7 +15,7 @@ pub(crate) use batches::{Batches, Parts};
 pub(crate) use graphs::Graphs;
 pub(crate) use losses::Losses;
 pub(crate) use maps::Maps;
-pub(crate) use scoring::Scoring;
+pub(crate) use scoring::{PRODUCTS, Scoring};
 pub(crate) use tables::{NOWHERE, Tables};
 
 /// A place that computes.

@@ -8,10 +8,14 @@ use tch::{Device, Kind, Tensor};
 use super::tables::Rows;
 use super::{Done, Torch};
 use crate::Result;
-use crate::compute::Scoring;
+use crate::compute::{PRODUCTS, Scoring};
 use crate::topk::Scored;
 
 impl Scoring for Torch {
+    fn at_once(self, rows: usize) -> usize {
+        (PRODUCTS / rows.max(1)).max(1)
+    }
+
     fn nearest(self, all: &Rows, rows: Range<usize>, k: usize) -> Result<Vec<Vec<Scored>>> {
         let n = self.done(all.tensor.size2())?.0;
         let most = (k as i64).min(n - 1);
