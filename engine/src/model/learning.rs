@@ -225,14 +225,17 @@ pub(super) fn estimate(checked: &Checked, effort: Effort, size: &Size, threads: 
     // On a device the same tables and what steps of Adam compute of one; the graph, twice where it is
     // thinned; the embeddings, and the products that neighbours are looked for by; what is computed of a
     // batch.
-    let graph = layers.map_or(0, |_| 32 * n_pairs);
-    let alike = if looks_at_embeddings { 8 * embeddings + products_bytes(n_items) } else { 0 };
+    let graph = layers.map_or(0, |_| n_pairs.saturating_mul(32));
+    let alike = match looks_at_embeddings {
+        true => embeddings.saturating_mul(8).saturating_add(products_bytes(n_items)),
+        false => 0,
+    };
     let batch = 30 * 3 * (checked.int("batch") * negatives) as u64 * row;
     let device_bytes = (tables + 2)
         .saturating_mul(rows)
         .saturating_add(graph)
         .saturating_add(alike)
-        .saturating_add(batch.min(30 * rows));
+        .saturating_add(batch.min(rows.saturating_mul(30)));
     Estimate {
         device_bytes: Some(device_bytes),
         bytes: tables.saturating_mul(rows)
