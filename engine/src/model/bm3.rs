@@ -9,13 +9,16 @@
 //! Zhou et al. 2023, as in MMRec, except that embeddings are centred and stay as they are, that P and
 //! W_m have no offset, and that vectors are held short by their squares. The score is ⟨P u, P i⟩;
 //! what is kept is P of the item side. For an item that nobody had, i is what its t_m foretell.
+//!
+//! It is best after a few epochs and loses with each more, so a refresh trains nothing: e are those of the
+//! training, or made of them, and are smoothed over what was had since.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, Everywhere, FACTORS, Learned, RETRAIN, Settings, layers, learning_rate,
+    self, BATCH, EPOCHS, Everywhere, FACTORS, Learned, RETRAIN, Settings, layers, learning_rate,
     patience, regularization, validate_every,
 };
 use super::modalities::{MODALITIES, graph, trained_on};
@@ -23,7 +26,7 @@ use super::{Algorithm, Embeddings, Model};
 use crate::compute::{Compute, NOWHERE, Parts};
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Features, Graph, Learner, Table, Triples};
+use crate::trainer::{Features, Graph, Learner, Linear, Table, Triples};
 use crate::{Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
 
 const NAME: &str = "bm3";
@@ -73,12 +76,17 @@ fn fit(
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let parts = modalities.len() as f32;
     let weighed = |(matrix, weight)| (Features::new(&[matrix], &data.items), parts * weight);
+    let features: Vec<_> = modalities.into_iter().map(weighed).collect();
+    let settings = Settings::new(&checked, seed);
+    let maps = features.iter().map(|(own, _)| Linear::shape(own.dim(), settings.factors));
+    let predictor = Linear::shape(settings.factors, settings.factors);
+    let weights: Vec<_> = [predictor].into_iter().chain(maps).collect();
     let given = Given {
-        features: modalities.into_iter().map(weighed).collect(),
+        features,
         layers: checked.int("layers") as usize,
         dropout: checked.real("dropout") as f32,
         weight: checked.real("modality_weight") as f32,
-        settings: Settings::new(&checked, seed),
+        settings: settings.continuing_with(side, data, 1, &weights).going_on_for(0),
     };
     let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
@@ -192,6 +200,13 @@ impl<'a, C: Compute> Bm3<'a, C> {
             targets: room()?,
             base,
         })
+    }
+
+    /// P, then W of each modality.
+    fn trained(&mut self) -> Vec<&mut C::Table> {
+        let compute = self.compute;
+        let maps = self.modalities.iter_mut().map(|own| compute.weights(&mut own.map));
+        [compute.weights(&mut self.predictor)].into_iter().chain(maps).collect()
     }
 
     /// Puts Σ_m P t_m in the place of items that nobody had, as long as the others are on average.
@@ -323,5 +338,17 @@ impl<C: Compute> Learner for Bm3<'_, C> {
         let factors = self.foretell_all(compute.table(items)?)?;
         let sums = self.foretell_all(compute.table(levels)?)?;
         Ok(Learned { factors, sums: Some(sums) })
+    }
+
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        self.compute.read(&self.base).map(Some)
+    }
+
+    fn weights(&mut self) -> Result<Vec<Cow<'_, Table>>> {
+        learning::read(self.compute, self.trained())
+    }
+
+    fn restore(&mut self, earlier: &[Table]) -> Result<()> {
+        learning::restore(self.compute, self.trained(), earlier)
     }
 }

@@ -11,21 +11,23 @@
 //! more than two are mixed one after the other. The spread is that of some nodes of a batch. People
 //! weigh the views alike. The score is the product of vectors as they are.
 
+use std::borrow::Cow;
+
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::freedom::alike;
 use super::learning::{
-    BATCH, EPOCHS, Everywhere, FACTORS, Learned, RETRAIN, Settings, layers, learning_rate,
+    self, BATCH, EPOCHS, Everywhere, FACTORS, Learned, RETRAIN, Settings, layers, learning_rate,
     patience, regularization, validate_every,
 };
-use super::mixture::Mixture;
+use super::mixture::{self, Mixture};
 use super::modalities::{MODALITIES, NEIGHBOURS, trained_on};
-use super::views::{Fusion, Views};
+use super::views::{self, Fusion, Views};
 use super::{Algorithm, Embeddings, Model};
 use crate::compute::{Compute, Parts};
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Features, Learner, Triples};
+use crate::trainer::{Features, Learner, Table, Triples};
 use crate::{Csr, Dataset, ModelOptions, OptionKind, OptionSpec, Result, SideData, Work};
 
 const NAME: &str = "cm3";
@@ -82,14 +84,19 @@ fn fit(
     let without = "the items have no embeddings; `lightgcn` needs none";
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let feature = |(matrix, _): &(_, f32)| Features::new(&[*matrix], &data.items);
+    let features: Vec<_> = modalities.iter().map(feature).collect();
+    let settings = Settings::new(&checked, seed);
+    let mixed = mixture::shapes(&features, settings.factors);
+    let weights = views::shapes(&features, settings.factors, mixed);
+    let settings = settings.continuing_with(side, data, features.len() + 1, &weights);
     let given = Given {
         alike: alike(&modalities, side, data, checked.int("neighbours") as usize, work)?,
-        features: modalities.iter().map(feature).collect(),
+        features,
         layers: checked.int("layers") as usize,
         spread: checked.real("spread") as f32,
         mixing: checked.real("mixing"),
         most_alike: checked.real("most_alike") as f32,
-        settings: Settings::new(&checked, seed),
+        settings,
     };
     let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
@@ -136,6 +143,12 @@ impl<'a, C: Compute> Cm3<'a, C> {
             users: data.n_users(),
             views: Views::new(compute, data, settings, features, fusion, *layers, alike)?,
         })
+    }
+
+    fn trained(&mut self) -> Vec<&mut C::Table> {
+        let (mut weights, mixture) = self.views.trained();
+        weights.extend(mixture.weights());
+        weights
     }
 
     /// γ/2 times the spread of some places of the batch, all of people or all of items.
@@ -208,5 +221,17 @@ impl<C: Compute> Learner for Cm3<'_, C> {
 
     fn state(&mut self) -> Result<Learned> {
         self.views.learned()
+    }
+
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        Ok(Some(Cow::Owned(self.views.rows()?)))
+    }
+
+    fn weights(&mut self) -> Result<Vec<Cow<'_, Table>>> {
+        learning::read(self.compute, self.trained())
+    }
+
+    fn restore(&mut self, earlier: &[Table]) -> Result<()> {
+        learning::restore(self.compute, self.trained(), earlier)
     }
 }

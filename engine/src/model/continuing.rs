@@ -2,20 +2,20 @@
 //! the weights that it learned beside them.
 //!
 //! ```text
-//! e_u = c · |x|^−½ Σ e_i     the rows of people, whom nobody keeps: c makes them as long as they were
-//! e_j ∥ Σ e_u of who had j   the rows of new items, as long as rows are in the mean
+//! e_u of Σ e_i               the rows of people, whom nobody keeps: see `people`
+//! e_j ∥ Σ e_u of who had j   the rows of items that nobody had before, as long as rows are in the mean
 //! ```
 //!
-//! Neither is where training would end, but much nearer to it than where it would begin. Where rows are
-//! made of several blocks side by side, which are of no common length, each block has a c of its own.
+//! Neither is where training would end, but much nearer to it than where it would begin.
 //!
 //! Not here: moments of Adam, which are soon found again, and how long a refresh goes on, but for the
 //! number of its epochs.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use super::factors::{MOST_FACTORS, WIDEST};
 use super::file::{Array, Sections, Writer, corrupt};
+use super::people::{People, sum_up};
 use super::undoing::Reach;
 use crate::kernels::stride;
 use crate::trainer::Table;
@@ -26,6 +26,8 @@ use tastedb_storage::ItemId;
 const SHARE: usize = 4;
 /// Epochs of a refresh at least: where one table of rows is all, and where more was trained and is kept.
 const LEAST: [usize; 2] = [10, 5];
+/// Numbers of a row at most: those of the widest model.
+const MOST: usize = WIDEST * MOST_FACTORS;
 
 /// What a model keeps of its training for the next one.
 pub(super) struct Beginning {
@@ -33,8 +35,7 @@ pub(super) struct Beginning {
     pub(super) rows: Array<f32>,
     /// The numbers of such a row.
     dim: usize,
-    /// c, of each block of the rows.
-    pub(super) people: Vec<f32>,
+    pub(super) people: People,
     /// What was trained beside the rows, one after the other, and its shapes.
     weights: Array<f32>,
     shapes: Vec<[usize; 2]>,
@@ -53,43 +54,36 @@ pub(crate) struct Earlier {
     items: Vec<ItemId>,
     rows: Vec<f32>,
     dim: usize,
-    pub(super) people: Vec<f32>,
+    people: People,
     weights: Vec<Table>,
     pub(super) epochs: usize,
     pub(super) ridge: Option<[f64; 2]>,
     pub(super) reach: Option<Reach>,
     pub(super) notes: Vec<String>,
-    taken: AtomicBool,
+    /// The epochs that a training went on from it, once one has.
+    went_on: OnceLock<usize>,
 }
 
 impl Beginning {
-    /// What rows of users, then items, leave behind, in blocks of so many factors. `data` has the users and
-    /// items in that order.
+    /// What rows of users, then items, leave behind. `data` has the users and items in that order; what
+    /// nobody had of them has learned nothing, and its row is zero.
     pub(super) fn of(
         base: &Table,
         data: &Dataset,
-        factors: usize,
+        people: People,
         weights: Vec<Table>,
     ) -> Beginning {
-        let users = data.n_users();
-        let rows = base.data()[users * base.stride()..].to_vec();
-        let mut products = vec![(0f64, 0f64); base.dim().div_ceil(factors)];
-        let mut sum = vec![0f32; base.stride()];
-        for user in 0..users {
-            history(&rows, base.stride(), data.by_user.row(user).0, &mut sum);
-            let own = base.row(user)[..base.dim()].chunks(factors);
-            for (products, (sum, own)) in products.iter_mut().zip(sum.chunks(factors).zip(own)) {
-                for (value, other) in sum.iter().zip(own) {
-                    products.0 += f64::from(*value) * f64::from(*other);
-                    products.1 += f64::from(*value) * f64::from(*value);
-                }
+        let (users, stride) = (data.n_users(), base.stride());
+        let mut rows = base.data()[users * stride..].to_vec();
+        for (item, row) in rows.chunks_exact_mut(stride).enumerate() {
+            if data.by_item.degree(item) == 0 {
+                row.fill(0.0);
             }
         }
-        let people = |(both, own): &(f64, f64)| if *own > 0.0 { (both / own) as f32 } else { 0.0 };
         Beginning {
             rows: Array::Owned(rows),
             dim: base.dim(),
-            people: products.iter().map(people).collect(),
+            people,
             shapes: weights.iter().map(|table| [table.rows(), table.dim()]).collect(),
             weights: Array::Owned(weights.iter().flat_map(Table::data).copied().collect()),
             epochs: 0,
@@ -101,15 +95,14 @@ impl Beginning {
     pub(super) fn write<'a>(&'a self, writer: &mut Writer<'a>) {
         writer.array("base", &self.rows);
         let [all, diagonal] = self.ridge.unwrap_or([-1.0; 2]);
-        let first = self.people.first().copied().unwrap_or(0.0);
-        let numbers = vec![f64::from(first), self.epochs as f64, all, diagonal];
-        writer.owned("beginning", numbers);
+        // The first was a c, where there was one for all.
+        writer.owned("beginning", vec![0.0, self.epochs as f64, all, diagonal]);
         if let Some(Reach { level, step, content }) = self.reach {
             writer.owned("reach", vec![level, step]);
             writer.owned("content", vec![content]);
         }
         writer.owned("base_dim", vec![self.dim as u32]);
-        writer.array("people", &self.people);
+        self.people.write(writer);
         if !self.shapes.is_empty() {
             writer.array("weights", &self.weights);
             let shapes = self.shapes.iter().flatten().map(|number| *number as u32);
@@ -151,17 +144,14 @@ impl Beginning {
             }
             false => None,
         };
-        let (dim, people) = match sections.has("base_dim") {
-            true => {
-                let dim = *sections.array_of::<u32>("base_dim", 1)?.first().unwrap_or(&0);
-                (dim as usize, sections.array::<f32>("people")?.to_vec())
-            }
-            false => (dim, vec![first as f32]),
+        let dim = match sections.has("base_dim") {
+            true => *sections.array_of::<u32>("base_dim", 1)?.first().unwrap_or(&0) as usize,
+            false => dim,
         };
-        let blocks = people.len();
-        if blocks == 0 || dim == 0 || dim % blocks != 0 || people.iter().any(|c| !c.is_finite()) {
-            return Err(corrupt("the rows to begin from are not in blocks"));
+        if dim == 0 || dim > MOST {
+            return Err(corrupt("the rows to begin from have no length"));
         }
+        let people = People::read(sections, dim, first as f32)?;
         let numbers = items.checked_mul(stride(dim));
         let numbers = numbers.ok_or_else(|| corrupt("it has too many rows to begin from"))?;
         let (weights, shapes) = weights(sections)?;
@@ -197,13 +187,13 @@ impl Beginning {
             ridge: self.ridge,
             reach: self.reach,
             notes,
-            taken: AtomicBool::new(false),
+            went_on: OnceLock::new(),
         }
     }
 
     /// The bytes in use.
     pub(super) fn memory(&self) -> usize {
-        size_of_val(&*self.rows) + size_of_val(&*self.weights)
+        size_of_val(&*self.rows) + size_of_val(&*self.weights) + self.people.memory()
     }
 }
 
@@ -225,17 +215,6 @@ fn weights(sections: &Sections) -> Result<(Array<f32>, Vec<[usize; 2]>)> {
     Ok((sections.array_of("weights", length)?, shapes))
 }
 
-/// |x|^−½ Σ e_i.
-pub(super) fn history(rows: &[f32], stride: usize, items: &[u32], out: &mut [f32]) {
-    out.fill(0.0);
-    for item in items {
-        let row = &rows[*item as usize * stride..][..stride];
-        out.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-    }
-    let scale = (items.len().max(1) as f32).sqrt().recip();
-    out.iter_mut().for_each(|sum| *sum *= scale);
-}
-
 fn length(row: &[f32]) -> f32 {
     row.iter().map(|value| value * value).sum::<f32>().sqrt()
 }
@@ -243,7 +222,7 @@ fn length(row: &[f32]) -> f32 {
 impl Earlier {
     /// The epochs that a refresh goes on for.
     pub(super) fn more(&self) -> usize {
-        let more = self.people.len() > 1 || !self.weights.is_empty();
+        let more = self.people.blocks() > 1 || !self.weights.is_empty();
         (self.epochs / SHARE).max(LEAST[usize::from(more)])
     }
 
@@ -255,14 +234,19 @@ impl Earlier {
     /// Whether it has rows of so many blocks of so many factors, and weights of these shapes.
     pub(super) fn fits(&self, [blocks, factors]: [usize; 2], weights: &[[usize; 2]]) -> bool {
         let own = self.weights.iter().map(|table| [table.rows(), table.dim()]);
-        self.people.len() == blocks
+        self.people.blocks() == blocks
             && self.dim == blocks * factors
             && own.eq(weights.iter().copied())
     }
 
-    /// Whether a training has gone on from it.
-    pub(super) fn was_taken(&self) -> bool {
-        self.taken.load(Ordering::Relaxed)
+    /// A training has gone on from it for so many epochs.
+    pub(super) fn go_on(&self, epochs: usize) {
+        self.went_on.get_or_init(|| epochs);
+    }
+
+    /// The epochs that one has; `None` where none did.
+    pub(super) fn went_on(&self) -> Option<usize> {
+        self.went_on.get().copied()
     }
 
     /// The weights that it ended with.
@@ -272,40 +256,35 @@ impl Earlier {
 
     /// The rows of the users and items of other data, users first.
     pub(super) fn table(&self, data: &Dataset) -> Table {
-        self.taken.store(true, Ordering::Relaxed);
         let (users, stride) = (data.n_users(), stride(self.dim));
         let mut table = Table::zeros(users + data.n_items(), self.dim);
         let mut fresh = Vec::new();
-        let factors = self.dim / self.people.len().max(1);
-        let (mut lengths, mut known) = (vec![0f64; self.people.len()], 0u32);
+        let blocks = self.people.blocks();
+        let factors = self.dim / blocks.max(1);
+        let (mut lengths, mut known) = (vec![0f64; blocks], 0u32);
         for (row, item) in data.items.iter().enumerate() {
-            match self.items.binary_search(item) {
-                Ok(at) => {
-                    let own = &self.rows[at * stride..][..stride];
+            let own =
+                self.items.binary_search(item).ok().map(|at| &self.rows[at * stride..][..stride]);
+            match own.filter(|own| own.iter().any(|value| *value != 0.0)) {
+                Some(own) => {
                     table.row_mut(users + row).copy_from_slice(own);
                     for (sum, own) in lengths.iter_mut().zip(own.chunks(factors)) {
                         *sum += f64::from(length(own));
                     }
                     known += 1;
                 }
-                Err(_) => fresh.push(row),
+                None => fresh.push(row),
             }
         }
         let mut sum = vec![0f32; stride];
         for user in 0..users {
             let rows = &table.data()[users * stride..];
-            history(rows, stride, data.by_user.row(user).0, &mut sum);
-            let to = table.row_mut(user)[..self.dim].chunks_mut(factors);
-            for (people, (to, sum)) in self.people.iter().zip(to.zip(sum.chunks(factors))) {
-                to.iter_mut().zip(sum).for_each(|(to, value)| *to = people * value);
-            }
+            sum_up(rows, stride, data.by_user.row(user).0, &mut sum);
+            self.people.row(&sum, self.dim, table.row_mut(user));
         }
         for row in fresh {
-            sum.fill(0.0);
-            for user in data.by_item.row(row).0 {
-                let own = table.row(*user as usize);
-                sum.iter_mut().zip(own).for_each(|(sum, value)| *sum += value);
-            }
+            let people = &table.data()[..users * stride];
+            sum_up(people, stride, data.by_item.row(row).0, &mut sum);
             let to = table.row_mut(users + row)[..self.dim].chunks_mut(factors);
             for (all, (to, sum)) in lengths.iter().zip(to.zip(sum.chunks(factors))) {
                 let (mean, length) = ((all / f64::from(known.max(1))) as f32, length(sum));

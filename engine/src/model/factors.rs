@@ -154,7 +154,7 @@ impl Factors {
 /// The largest number of factors that an option may ask for.
 pub(super) const MOST_FACTORS: usize = 1024;
 /// The vectors of some models hold several of so many: `ngcf` all its layers.
-const WIDEST: usize = 9;
+pub(super) const WIDEST: usize = 9;
 
 impl Model for Factors {
     fn algorithm(&self) -> &'static str {
@@ -239,18 +239,18 @@ impl Model for Factors {
         let Some(earlier) = self.earlier() else {
             return refitted(name, options, news, seed, work);
         };
-        let (more, new) = (earlier.more(), earlier.new_items(news.items()));
+        let new = earlier.new_items(news.items());
         let earlier = Arc::new(earlier);
         let side = SideData { earlier: Some(Arc::clone(&earlier)), ..news.side().clone() };
         let options = options.into_iter().collect();
         let model = (algorithm(name)?.fit)(news.data()?, &side, &options, seed, work)?;
         // With other columns of vectors than it was trained on there is nothing to go on from.
-        let anew = !earlier.was_taken();
-        let how = match anew {
-            true => ANEW.to_owned(),
-            false => format!("{more} epochs more, {new} new items"),
+        let how = match earlier.went_on() {
+            None => ANEW.to_owned(),
+            Some(0) => format!("made again from what was learned, {new} new items"),
+            Some(more) => format!("{more} epochs more, {new} new items"),
         };
-        Ok(Refreshed { model, how, anew })
+        Ok(Refreshed { model, how, anew: earlier.went_on().is_none() })
     }
 
     fn unlearn(&self, news: &News<'_>, seed: u64, work: &Work) -> Result<Refreshed> {

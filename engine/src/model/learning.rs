@@ -9,6 +9,7 @@ use super::estimate::dataset_bytes;
 use super::factors::{Factors, Fold, MOST_FACTORS};
 use super::file::Array;
 use super::holdout::{Case, holdouts};
+use super::people::People;
 use super::ridge::Ridge;
 use super::undoing::{self, Reach, Shape};
 use super::{Algorithm, Embeddings, Size};
@@ -42,6 +43,8 @@ pub(super) struct Settings {
     schedule: Schedule,
     /// What it goes on from, and the rows to begin with.
     earlier: Option<(Continued, Table)>,
+    /// The epochs that it goes on for, where they are not those of [`Earlier::more`](super::continuing::Earlier::more).
+    more: Option<usize>,
     /// For a model that undoes: its shape, and what stands for the embeddings it looks at.
     undoes: Option<(Shape, u64)>,
 }
@@ -318,6 +321,7 @@ impl Settings {
                 patience: int("patience"),
             },
             earlier: None,
+            more: None,
             undoes: Shape::of(|name| checked.get(name)).map(|shape| (shape, 0)),
         }
     }
@@ -342,6 +346,12 @@ impl Settings {
         };
         let table = earlier.table(data);
         Settings { earlier: Some((Continued::clone(earlier), table)), undoes, ..self }
+    }
+
+    /// The same, going on for so many epochs. After none, rows are as they are made, so those of people are
+    /// made as near as they can be to what they were.
+    pub(super) fn going_on_for(self, epochs: usize) -> Settings {
+        Settings { more: Some(epochs), ..self }
     }
 
     /// The rows of users, then of items, that an earlier training left for so many.
@@ -402,7 +412,9 @@ impl Settings {
         if let Some((earlier, _)) = &self.earlier {
             let way = earlier.ridge.map_or(Way::Sums, Way::Ridge);
             let notes = earlier.notes.clone();
-            let epochs = [earlier.more(), earlier.epochs];
+            let more = self.more.unwrap_or_else(|| earlier.more());
+            earlier.go_on(more);
+            let epochs = [more, earlier.epochs];
             let now = |reach: Reach| Reach { content: self.content(), ..reach };
             let ending = Ending { epochs, way, notes, reach: earlier.reach.map(now) };
             return self.last(algorithm, [all, &data], &learner, ending, work);
@@ -471,7 +483,11 @@ impl Settings {
         let weights = last.weights()?.into_iter().map(Cow::into_owned).collect();
         let rows = last.rows()?;
         let beginning = rows.map(|rows| {
-            let mut beginning = Beginning::of(&rows, data, self.factors, weights);
+            let people = match self.more {
+                Some(0) => People::mapped(&rows, data),
+                _ => People::scaled(&rows, data, self.factors),
+            };
+            let mut beginning = Beginning::of(&rows, data, people, weights);
             (beginning.epochs, beginning.ridge, beginning.reach) = (remembered, ridge, reach);
             beginning
         });

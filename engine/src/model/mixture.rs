@@ -14,10 +14,15 @@ use super::views::Fusion;
 use crate::Result;
 use crate::compute::Compute;
 use crate::seeded::number;
-use crate::trainer::Features;
+use crate::trainer::{Features, Linear};
 
 /// Draws before the halves are taken.
 const DRAWS: u64 = 64;
+
+/// The shapes of the weights of such a view.
+pub(super) fn shapes(features: &[Features], dim: usize) -> impl Iterator<Item = [usize; 2]> {
+    features.iter().map(move |own| Linear::shape(own.dim(), dim))
+}
 
 /// The s of all items.
 pub(super) struct Mixture<'a, C: Compute> {
@@ -62,6 +67,12 @@ impl<'a, C: Compute> Mixture<'a, C> {
             shares: Vec::new(),
             features,
         })
+    }
+
+    /// The P_m.
+    pub(super) fn weights(&mut self) -> impl Iterator<Item = &mut C::Table> {
+        let compute = self.compute;
+        self.maps.iter_mut().map(move |map| compute.weights(map))
     }
 
     /// The shares of what came before, where modality `at` of each item is mixed in.

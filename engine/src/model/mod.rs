@@ -34,6 +34,7 @@ mod modalities;
 mod news;
 mod ngcf;
 mod on_catalogue;
+mod people;
 mod perceptron;
 mod popular;
 mod ridge;

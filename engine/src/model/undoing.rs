@@ -25,7 +25,6 @@
 
 use tastedb_storage::{ItemId, UserId};
 
-use super::continuing::history;
 use super::counted::counted;
 use super::factors::Factors;
 use super::file::Array;
@@ -33,6 +32,7 @@ use super::holdout::{Case, Holdout, holdouts};
 use super::learning::{APPROXIMATE, LAYERS, Learned, UNLEARN, Way, questions};
 use super::modalities::NEIGHBOURS;
 use super::news::News;
+use super::people::{People, sum_up};
 use crate::kernels::{dot, stride};
 use crate::linalg::{Cholesky, inner};
 use crate::seeded::number;
@@ -252,7 +252,8 @@ impl Undoing {
         base.data_mut().copy_from_slice(&beginning.rows);
         let all = parted.all();
         if shape.layers > 0 {
-            let [people] = *beginning.people else { return None };
+            let People::Scaled(people) = &beginning.people else { return None };
+            let [people] = **people else { return None };
             let stays = smoothed(&base, people, &parted.stays.by_user, shape.layers);
             let before = smoothed(&base, people, &all, shape.layers);
             change(&mut factors, &stays.0, &before.0);
@@ -307,7 +308,7 @@ fn smoothed(items: &Table, people: f32, pairs: &Csr, layers: usize) -> (Table, T
     base.part_mut(users..users + items.rows()).copy_from_slice(items.data());
     for (user, (own, _)) in pairs.rows().enumerate() {
         let row = base.row_mut(user);
-        history(items.data(), stride, own, row);
+        sum_up(items.data(), stride, own, row);
         row.iter_mut().for_each(|value| *value *= people);
     }
     Smoothing::new(Graph::new(pairs, &pairs.transpose()), layers, dim).items(&base)
@@ -327,7 +328,7 @@ fn direction(factors: &Table, parted: &Parted, degrees: &[usize]) -> Option<Tabl
     for (user, (own, _)) in stays.rows().enumerate() {
         let own = if own.is_empty() { parted.goes.row(user).0 } else { own };
         let row = people.row_mut(user);
-        history(factors.data(), stride(dim), own, row);
+        sum_up(factors.data(), stride(dim), own, row);
         let length = dot(row, row).sqrt();
         if length > 0.0 {
             row.iter_mut().for_each(|value| *value /= length);

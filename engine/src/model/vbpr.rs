@@ -9,11 +9,13 @@
 //! are centred and of length one. An item that nobody had is W x_i alone, and is served by it. As for
 //! `bpr`, the p_u are not kept.
 
+use std::borrow::Cow;
+
 use super::comparisons::{CLIP, Comparing, Comparisons, DEBIAS, DENOISE};
 use super::estimate::{MEMORY_LIMIT, within_limit};
 use super::factors::{self, Factors};
 use super::learning::{
-    BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate,
+    self, BATCH, EPOCHS, Everywhere, FACTORS, Learned, NEGATIVES, RETRAIN, Settings, learning_rate,
     patience, regularization, validate_every,
 };
 use super::modalities::{MODALITIES, trained_on};
@@ -21,10 +23,12 @@ use super::{Algorithm, Embeddings, Model};
 use crate::compute::Compute;
 use crate::options::Checked;
 use crate::seeded::number;
-use crate::trainer::{Features, Learner, Table};
+use crate::trainer::{Features, Learner, Linear, Table};
 use crate::{Dataset, ModelOptions, Result, SideData, Work};
 
 const NAME: &str = "vbpr";
+/// The epochs of a refresh: with more it ranks worse.
+const MORE: usize = 3;
 
 pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: NAME,
@@ -64,7 +68,10 @@ fn fit(
     let modalities = trained_on(NAME, &checked, data, side, without)?;
     let matrices: Vec<_> = modalities.iter().map(|(matrix, _)| *matrix).collect();
     let features = Features::new(&matrices, &data.items);
-    let given = Given::new(&checked, Settings::new(&checked, seed), features);
+    let settings = Settings::new(&checked, seed);
+    let weights = [Linear::shape(features.dim(), settings.factors)];
+    let settings = settings.continuing_with(side, data, 2, &weights).going_on_for(MORE);
+    let given = Given::new(&checked, settings, features);
     let model = given.settings.learn_there(NAME, data, &given, work)?;
     Ok(Box::new(Factors { options: checked.into_list(), ..model }))
 }
@@ -110,12 +117,14 @@ impl<'a, C: Compute> Vbpr<'a, C> {
     fn new(compute: C, data: &Dataset, given: &'a Given) -> Result<Vbpr<'a, C>> {
         let settings = &given.settings;
         let (users, items, half) = (data.n_users(), data.n_items(), settings.factors);
-        let (mut base, drawn) =
-            (Table::zeros(users + items, 2 * half), settings.drawn(users, items));
-        for item in users..users + items {
-            base.row_mut(item)[..half].copy_from_slice(&drawn.row(item)[..half]);
-        }
-        base.draw(0..users, (6.0 / (users + 2 * half) as f32).sqrt(), number(settings.seed, 3));
+        let base = match settings.begun(users + items) {
+            Some(begun) => {
+                let mut base = begun.clone();
+                (users..users + items).for_each(|item| base.row_mut(item)[half..].fill(0.0));
+                base
+            }
+            None => drawn(settings, users, items),
+        };
         let (rate, seed) = (settings.rate, number(settings.seed, 4));
         Ok(Vbpr {
             compute,
@@ -128,6 +137,17 @@ impl<'a, C: Compute> Vbpr<'a, C> {
             settings,
         })
     }
+}
+
+/// The p_u, then the [q_i | 0], before anything is learned.
+fn drawn(settings: &Settings, users: usize, items: usize) -> Table {
+    let half = settings.factors;
+    let (mut base, drawn) = (Table::zeros(users + items, 2 * half), settings.drawn(users, items));
+    for item in users..users + items {
+        base.row_mut(item)[..half].copy_from_slice(&drawn.row(item)[..half]);
+    }
+    base.draw(0..users, (6.0 / (users + 2 * half) as f32).sqrt(), number(settings.seed, 3));
+    base
 }
 
 impl<C: Compute> Learner for Vbpr<'_, C> {
@@ -165,5 +185,25 @@ impl<C: Compute> Learner for Vbpr<'_, C> {
             row[half..2 * half].copy_from_slice(&content.row(item)[..half]);
         }
         Ok(Learned { factors, sums: None })
+    }
+
+    fn rows(&mut self) -> Result<Option<Cow<'_, Table>>> {
+        // With the second half of the items, which is what people's is made of again.
+        let mut rows = self.compute.left(&self.base)?.into_owned();
+        let (half, content) = (self.settings.factors, self.compute.mapped(&self.content)?);
+        for item in 0..content.rows() {
+            let to = &mut rows.row_mut(self.users + item)[half..2 * half];
+            to.copy_from_slice(&content.row(item)[..half]);
+        }
+        Ok(Some(Cow::Owned(rows)))
+    }
+
+    fn weights(&mut self) -> Result<Vec<Cow<'_, Table>>> {
+        learning::read(self.compute, vec![self.compute.weights_of_map(&mut self.content)])
+    }
+
+    fn restore(&mut self, earlier: &[Table]) -> Result<()> {
+        let weights = vec![self.compute.weights_of_map(&mut self.content)];
+        learning::restore(self.compute, weights, earlier)
     }
 }

@@ -89,6 +89,10 @@ impl<'a> Projector<'a> {
         self.map.step();
     }
 
+    pub(crate) fn weights(&mut self) -> &mut Table {
+        self.map.weights()
+    }
+
     /// All items, projected.
     pub(crate) fn all(&self) -> Table {
         let table = self.features.table();

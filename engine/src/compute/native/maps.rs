@@ -44,6 +44,10 @@ impl Maps for Native {
         Ok(())
     }
 
+    fn weights_of_map<'a>(self, map: &'a mut Projector<'_>) -> &'a mut Table {
+        map.weights()
+    }
+
     fn mapped(self, map: &Projector<'_>) -> Result<Table> {
         Ok(map.all())
     }

@@ -36,6 +36,9 @@ pub(crate) trait Maps: Batches {
     /// A step of Adam of a map that was applied to a batch.
     fn step_map(self, map: &mut Self::Map<'_>) -> Result<()>;
 
+    /// The weights of a map of features.
+    fn weights_of_map<'a>(self, map: &'a mut Self::Map<'_>) -> &'a mut Self::Table;
+
     /// What the map makes of all items.
     fn mapped(self, map: &Self::Map<'_>) -> Result<Table>;
 

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::adam::Adam;
-use super::{Batch, Done, Torch};
+use super::{Batch, Done, Rows, Torch};
 use crate::Result;
 use crate::kernels::stride;
 use crate::trainer::{Features, Linear, Table};
@@ -16,8 +16,8 @@ pub(crate) struct Map<'a> {
     dim: usize,
     /// The features of all items.
     rows: Tensor,
-    /// One row for each number that comes out.
-    weights: Tensor,
+    /// One row for each number that comes out, and rows of zeros up to a whole number of lines.
+    weights: Rows,
     adam: Adam,
     /// Where the items with features are in the batch, and whether each of its nodes is one.
     places: Tensor,
@@ -38,17 +38,14 @@ impl<'a> Map<'a> {
         seed: u64,
     ) -> Result<Map<'a>> {
         let mut drawn = Linear::drawn(features.dim(), dim, rate, seed);
-        let weights = torch.rows(drawn.weights())?.tensor;
-        // Copied, so that Adam moves rows of its own.
-        let weights = torch.done(weights.f_narrow(0, 0, dim as i64))?;
-        let weights = torch.done(weights.f_detach_copy())?;
+        let weights = torch.rows(drawn.weights())?;
         let none = || torch.blank(0, 1);
         Ok(Map {
             features,
             users,
             dim,
             rows: torch.rows(features.table())?.tensor,
-            adam: torch.done(Adam::new(&weights, rate))?,
+            adam: torch.done(Adam::new(&torch.done(first(&weights, dim))?, rate))?,
             weights,
             places: none()?,
             has: none()?,
@@ -75,7 +72,7 @@ impl<'a> Map<'a> {
         let items = torch.send(&items)?;
         let mut map = || -> Done<()> {
             self.inputs = self.rows.f_index_select(0, &items)?;
-            self.values = self.inputs.f_mm(&self.weights.f_tr()?)?;
+            self.values = self.inputs.f_mm(&first(&self.weights, self.dim)?.f_tr()?)?;
             self.gradient = self.values.f_zeros_like()?;
             Ok(())
         };
@@ -103,7 +100,11 @@ impl<'a> Map<'a> {
     /// Moves the map along the gradient.
     pub(super) fn step(&mut self) -> Done<()> {
         let slopes = self.gradient.f_tr()?.f_mm(&self.inputs)?;
-        self.adam.all(&mut self.weights, &slopes)
+        self.adam.all(&mut first(&self.weights, self.dim)?, &slopes)
+    }
+
+    pub(super) fn weights(&mut self) -> &mut Rows {
+        &mut self.weights
     }
 
     /// All items, mapped.
@@ -111,7 +112,7 @@ impl<'a> Map<'a> {
         let count = self.features.table().rows() as i64;
         let rows = torch.blank(count, stride(self.dim) as i64)?;
         let fill = || -> Done<()> {
-            let values = self.rows.f_mm(&self.weights.f_tr()?)?;
+            let values = self.rows.f_mm(&first(&self.weights, self.dim)?.f_tr()?)?;
             self.part(&rows, 0)?.f_copy_(&values)
         };
         torch.done(fill())?;
@@ -123,6 +124,11 @@ impl<'a> Map<'a> {
         let has = |places: &Tensor| self.has.f_index_select(0, places);
         has(items)?.f_mul(&has(others)?)
     }
+}
+
+/// The rows of weights that numbers come out of, where they are.
+fn first(weights: &Rows, dim: usize) -> Done<Tensor> {
+    weights.tensor.f_narrow(0, 0, dim as i64)
 }
 
 /// How many of what is zero or one are one, and one at least.

@@ -44,6 +44,10 @@ impl Maps for Torch {
         self.done(map.step())
     }
 
+    fn weights_of_map<'a>(self, map: &'a mut Map<'_>) -> &'a mut Rows {
+        map.weights()
+    }
+
     fn mapped(self, map: &Map<'_>) -> Result<Table> {
         map.all(self)
     }

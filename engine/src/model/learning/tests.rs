@@ -15,8 +15,6 @@ use crate::{EmbeddingMatrix, History, ModelOptions, OptionValue, ScoreInput, Ser
 const TRAINED: [&str; 10] =
     ["bpr", "lightgcn", "ngcf", "vbpr", "freedom", "lattice", "bm3", "mmhcl", "lirdrec", "cm3"];
 const CONTENT: [&str; 7] = ["vbpr", "freedom", "lattice", "bm3", "mmhcl", "lirdrec", "cm3"];
-/// Those whose refresh goes on from what was trained.
-const CONTINUED: [&str; 7] = ["bpr", "lightgcn", "ngcf", "freedom", "lattice", "mmhcl", "lirdrec"];
 
 const GROUPS: u64 = 4;
 
@@ -299,7 +297,7 @@ fn a_refresh_goes_on_and_ranks_as_a_training_on_all_does() {
         part(&|user, item| user < 230 && item < 78 && !number(user, item).is_multiple_of(15), 78);
     let new = 1.0 - old.n_pairs() as f64 / data.n_pairs() as f64;
     assert!((0.08..0.2).contains(&new), "{new} is new");
-    for name in CONTINUED {
+    for name in TRAINED {
         let first = train(name, &old, &small(), 0);
         let mut bytes = Vec::new();
         first.save(&mut bytes).unwrap();
@@ -307,15 +305,52 @@ fn a_refresh_goes_on_and_ranks_as_a_training_on_all_does() {
         let side = side();
         let news = crate::model::News::new(data.items.clone(), &side, None, || Ok(data.clone()));
         let refreshed = crate::model::refresh(first.as_ref(), &news, 0, &Work::quiet()).unwrap();
-        assert!(refreshed.how.ends_with(" epochs more, 2 new items"), "{}", refreshed.how);
+        assert!(refreshed.how.ends_with(&told(name, 2)), "{name}: {}", refreshed.how);
         assert_eq!(refreshed.model.options(), first.options());
         assert_eq!(refreshed.model.notes(), first.notes());
         let trained = found(train(name, &data, &small(), 0).as_ref(), &data, &cases);
         let own = found(refreshed.model.as_ref(), &data, &cases);
-        assert!(own > trained - 0.02, "{name}: {own} instead of {trained}, {}", refreshed.how);
+        // `bm3` learns nothing more, and `cm3` less than it would have to.
+        let less = match name {
+            "bm3" => 0.05,
+            "cm3" => 0.03,
+            _ => 0.02,
+        };
+        assert!(own > trained - less, "{name}: {own} instead of {trained}, {}", refreshed.how);
         // It can be refreshed again.
         let again = crate::model::refresh(refreshed.model.as_ref(), &news, 0, &Work::quiet());
-        assert!(again.unwrap().how.ends_with(" epochs more, 0 new items"));
+        assert!(again.unwrap().how.ends_with(&told(name, 0)));
+    }
+}
+
+/// How a refresh ends, in words.
+fn told(name: &str, new: usize) -> String {
+    let how = if name == "bm3" { "made again from what was learned" } else { " epochs more" };
+    format!("{how}, {new} new items")
+}
+
+/// Nothing was learned of them, and they have no embeddings.
+#[test]
+fn items_that_somebody_has_at_last_are_ranked_by_who_that_is() {
+    let (data, _) = planted();
+    let cold = [4, 5, 6, 11, 40, 41, 42, 43];
+    let kept = data.by_user.rows().enumerate().flat_map(|(user, (items, _))| {
+        let kept = items.iter().filter(|item| !cold.contains(&u64::from(**item)));
+        kept.map(move |item| (UserId(user as u64), ItemId(u64::from(*item)), 1.0, None))
+    });
+    let old = Dataset::build((0..80).map(ItemId).collect(), kept.collect::<Vec<_>>()).unwrap();
+    let mut side = side();
+    let mut text = EmbeddingMatrix::clone(&side.embeddings["text"]);
+    cold.iter().for_each(|item| text.remove(ItemId(*item)));
+    side.embeddings.insert("text".to_owned(), Arc::new(text));
+    for name in TRAINED {
+        let first = fit(name, &old, &side, &small(), 0, &Work::quiet()).unwrap();
+        let news = crate::model::News::new(data.items.clone(), &side, None, || Ok(data.clone()));
+        let refreshed = crate::model::refresh(first.as_ref(), &news, 0, &Work::quiet()).unwrap();
+        assert!(refreshed.how.ends_with(&told(name, 0)), "{name}: {}", refreshed.how);
+        let found = order(refreshed.model.as_ref(), &data, &side, &cold);
+        let least = if name == "bm3" { 0.8 } else { 0.9 };
+        assert!(found > least, "{name} puts {found} in order");
     }
 }
 
