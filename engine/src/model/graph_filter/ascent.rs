@@ -1,8 +1,9 @@
 //! The search for weights: one after the other, each at the value that ranks the hidden items best,
 //! until none moves.
 //!
-//! All values of a weight are compared on the same users, so that small differences show; among
-//! those that are as good as the best, within a part of a standard error, the smallest is taken.
+//! All values of a weight are compared on the same users, so that small differences show. Among those
+//! that are as good as the best, within a part of a standard error, nothing is taken sooner than little,
+//! and else the one in the middle, which is as far as can be from where it gets worse.
 
 use super::layout::{CONTENT_TERMS, Layout};
 use super::pool::{Point, Pool};
@@ -135,7 +136,7 @@ pub(super) fn ascend(
             work.check()?;
             let mut tried = along(pools, layout, &here.weights, *knob);
             tried.sort_by(|a, b| knob.size(&a.weights).total_cmp(&knob.size(&b.weights)));
-            here = smallest(tried, *knob);
+            here = settled(tried, *knob);
         }
         if here.weights == before {
             break;
@@ -209,8 +210,8 @@ fn along(pools: &[Pool], layout: Layout, here: &Weights, knob: Knob) -> Vec<Asce
         .collect()
 }
 
-/// Of settings in the order of their size, the first that is as good as the best.
-fn smallest(tried: Vec<Ascent>, knob: Knob) -> Ascent {
+/// Of settings in the order of their size, one that is as good as the best.
+fn settled(tried: Vec<Ascent>, knob: Knob) -> Ascent {
     let means: Vec<f64> = tried.iter().map(|tried| mean(&tried.gains)).collect();
     let best = (1..tried.len()).fold(0, |best, at| if means[at] > means[best] { at } else { best });
     let as_good = |at: &usize| {
@@ -218,7 +219,9 @@ fn smallest(tried: Vec<Ascent>, knob: Knob) -> Ascent {
         let (errors, share) = knob.tolerance(&tried[*at].weights);
         behind <= (errors * error).max(share * means[best])
     };
-    let taken = (0..best).find(as_good).unwrap_or(best);
+    let good: Vec<usize> = (0..tried.len()).filter(as_good).collect();
+    let little = tried[good[0]].weights.amount(knob) == 0.0 || knob.stays_small();
+    let taken = if little { good[0] } else { good[good.len() / 2] };
     tried.into_iter().nth(taken).expect("it is one of them")
 }
 
@@ -237,6 +240,12 @@ impl Knob {
             Knob::Item => (1.0, 0.0),
             _ => (0.5, 0.0),
         }
+    }
+
+    /// Whether the smallest of what is as good is taken: hidden pairs make popularity look better than it
+    /// will be, and t has a middling value that it is small beside.
+    fn stays_small(self) -> bool {
+        matches!(self, Knob::Popularity | Knob::Item)
     }
 
     /// What it turns, in words.
