@@ -162,9 +162,12 @@ pub(crate) fn refresh(
     Ok(outcome.notice(summary(&request.model, &version)))
 }
 
-/// An error with the place of what it is about.
-fn placed(train: &TrainModel, cause: EngineError) -> Error {
+/// An error with the place of what it is about. Who misspells an option may have meant one of a run.
+fn placed(train: &TrainModel, mut cause: EngineError) -> Error {
     let place = place_of(&train.options, &cause).unwrap_or(train.model.span);
+    if let EngineError::NoSuchOption { known, .. } = &mut cause {
+        known.extend([SEED, DEVICE].map(str::to_owned));
+    }
     Error::from(cause).at(place)
 }
 
@@ -289,6 +292,10 @@ fn request(
 /// Options as they were given, each with its place.
 type Rest = Vec<(String, Value, Span)>;
 
+/// The options that a run has beside those of the algorithm.
+const SEED: &str = "seed";
+const DEVICE: &str = "device";
+
 /// The options of a run; the last are those of the algorithm.
 struct Run {
     seed: Option<u64>,
@@ -297,11 +304,11 @@ struct Run {
 }
 
 fn run_options(mut options: Options<'_>) -> Result<Run> {
-    let seed = options.number("seed")?;
-    let device = match options.text("device")? {
+    let seed = options.number(SEED)?;
+    let device = match options.text(DEVICE)? {
         None => Device::default(),
         Some((name, place)) => Device::named(&name).ok_or_else(|| {
-            Error::option_value("device", "'auto', 'cpu', 'gpu' or 'torch'").at(place)
+            Error::option_value(DEVICE, "'auto', 'cpu', 'gpu' or 'torch'").at(place)
         })?,
     };
     Ok(Run { seed, device, options: options.rest()? })
