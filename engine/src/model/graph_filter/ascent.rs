@@ -3,7 +3,8 @@
 //!
 //! All values of a weight are compared on the same users, so that small differences show. Among those
 //! that are as good as the best, within a part of a standard error, nothing is taken sooner than little,
-//! and else the one in the middle, which is as far as can be from where it gets worse.
+//! and else the one in the middle, which is as far as can be from where it gets worse. Of few users
+//! nearly all values are as good as the best, and their middle says nothing: there the smallest is taken.
 
 use super::layout::{CONTENT_TERMS, Layout};
 use super::pool::{Point, Pool};
@@ -20,6 +21,8 @@ const WEIGHTS: [f32; 14] =
 const POPULAR: f32 = 1.0;
 /// How many of them are for popularity alone.
 const TOUCHES: usize = 2;
+/// Fewer users than these, and little is sooner taken than much.
+const FEW: usize = 500;
 /// How t moves.
 const STEPS: [f64; 6] = [-0.2, -0.1, -0.05, 0.05, 0.1, 0.2];
 /// What t can be.
@@ -220,8 +223,11 @@ fn settled(tried: Vec<Ascent>, knob: Knob) -> Ascent {
         behind <= (errors * error).max(share * means[best])
     };
     let good: Vec<usize> = (0..tried.len()).filter(as_good).collect();
-    let little = tried[good[0]].weights.amount(knob) == 0.0 || knob.stays_small();
-    let taken = if little { good[0] } else { good[good.len() / 2] };
+    let [smallest, middle] = [good[0], good[good.len() / 2]];
+    let little = tried[smallest].weights.amount(knob) == 0.0
+        || knob.stays_small()
+        || tried[smallest].gains.len() < FEW;
+    let taken = if little { smallest } else { middle };
     tried.into_iter().nth(taken).expect("it is one of them")
 }
 
