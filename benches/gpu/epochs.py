@@ -2,7 +2,8 @@
 
     python epochs.py FOLDER DEVICE
 
-FOLDER holds train.csv and test.csv (or .gz) with columns user_id and item_id; DEVICE is `cuda` or `cpu`.
+FOLDER holds train.csv and test.csv (or .gz) with columns user_id and item_id, or train.npy and test.npy of
+`made_up.py`; DEVICE is `cuda` or `cpu`. BATCH in the environment is how many pairs a step takes.
 The models are those of MMRec (Zhou 2023) with the settings that TasteDB has by default: parameters and
 Adam over all rows, the normalised graph as a sparse tensor, gradients by autograd, each pair once an epoch
 with one item that its user had not, drawn for a batch at once. (MMRec draws item by item in Python, which
@@ -22,7 +23,8 @@ import numpy as np
 import torch
 
 torch.sparse.check_sparse_tensor_invariants.disable()
-DIM, LAYERS, BATCH, EPOCHS, SEED = 64, 2, 2048, 6, 1
+DIM, LAYERS, EPOCHS, SEED = 64, 2, 6, 1
+BATCH = int(os.environ.get("BATCH", "2048"))
 # Learning rate and regularisation of each model.
 SETTINGS = {"bpr": (1e-3, 0.1), "lightgcn": (2e-3, 1e-3)}
 
@@ -37,6 +39,8 @@ def pairs(folder, split):
 
 def read(folder):
     """Users and items by number: the training pairs, the test items of each user, and how many there are."""
+    if os.path.exists(os.path.join(folder, "train.npy")):
+        return read_arrays(folder)
     train, test = pairs(folder, "train"), pairs(folder, "test")
     with open(os.path.join(folder, "items.csv"), newline="") as file:
         items = {row["item_id"]: at for at, row in enumerate(csv.DictReader(file))}
@@ -49,6 +53,16 @@ def read(folder):
         if user in users:
             held_out.setdefault(users[user], set()).add(items[item])
     return train, held_out, len(users), len(items)
+
+
+def read_arrays(folder):
+    """The same of two arrays of numbers."""
+    train, test = (np.load(os.path.join(folder, f"{split}.npy")).astype(np.int64) for split in ("train", "test"))
+    n_users, n_items = np.concatenate([train, test]).max(0) + 1
+    held_out = {}
+    for user, item in test:
+        held_out.setdefault(int(user), set()).add(int(item))
+    return train, held_out, int(n_users), int(n_items)
 
 
 class Loop:
@@ -141,7 +155,7 @@ def main():
     if device == "cpu":
         torch.set_num_threads(int(os.environ.get("THREADS", "1")))
     train, held_out, n_users, n_items = read(folder)
-    print(f"PyTorch {torch.__version__}, {device}, {len(train)} pairs: seconds of an epoch")
+    print(f"PyTorch {torch.__version__}, {device}, {len(train)} pairs, {BATCH} a step: seconds of an epoch")
     for name in SETTINGS:
         loop = Loop(name, train, n_users, n_items, device)
         times = []

@@ -3,19 +3,24 @@
 //! `cargo bench --profile release --workspace --features torch --bench devices -- DATASET [DEVICE … ALGORITHM …]`;
 //! without devices `cpu`, `torch` and `gpu`. One that is not there is passed over and says so. An epoch
 //! is all of it: comparisons are drawn, sent and learned from; nothing is validated between. The recall on
-//! the test users after these few epochs tells whether the devices came to the same.
+//! the test users after these few epochs tells whether the devices came to the same. BATCH in the environment
+//! is how many pairs a step takes, 2048 unless said. A DATASET with a `/` is a folder that
+//! `benches/gpu/made_up.py` has written.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 #[path = "../tests/shared_data/data.rs"]
 mod data;
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tastedb_engine::evaluate::{Metric, evaluate};
+use tastedb_engine::evaluate::{Case, Metric, evaluate};
 use tastedb_engine::model::fit;
-use tastedb_engine::{Device, ModelOptions, OptionValue, Progress, Work};
+use tastedb_engine::storage::{ItemId, UserId};
+use tastedb_engine::{Dataset, Device, ModelOptions, OptionValue, Progress, SideData, Work};
 
 /// The epochs that are measured; the first is left out, in which libraries and caches warm up.
 const EPOCHS: usize = 6;
@@ -51,13 +56,20 @@ fn main() {
     if devices.is_empty() {
         devices = vec![Device::Cpu, Device::Torch, Device::Gpu];
     }
-    let Some(split) = data::dataset(dataset) else { return };
+    let split = match dataset.contains('/') {
+        true => made_up(Path::new(dataset)),
+        false => data::dataset(dataset),
+    };
+    let Some(split) = split else { return };
+    let batch = std::env::var("BATCH").ok().and_then(|text| text.parse().ok()).unwrap_or(2048);
     let options = ModelOptions::new()
+        .with("batch", OptionValue::Int(batch))
         .with("epochs", OptionValue::Int(EPOCHS as i64))
         .with("validate_every", OptionValue::Int(1000))
         .with("retrain", OptionValue::Text("no".to_owned()));
     let metrics = [Metric::Recall(20)];
-    println!("{dataset}, {} pairs: seconds of an epoch", split.train.n_pairs());
+    let pairs = split.train.n_pairs();
+    println!("{dataset}, {pairs} pairs, {batch} a step: seconds of an epoch");
     for algorithm in algorithms {
         for device in &devices {
             let clock = Arc::new(Clock::default());
@@ -76,6 +88,35 @@ fn main() {
             println!("  {algorithm:<10} {:<6} {told}", device.name());
         }
     }
+}
+
+/// What `made_up.py` has written.
+fn made_up(folder: &Path) -> Option<data::Split> {
+    let (train, test) = (pairs(&folder.join("train.npy")), pairs(&folder.join("test.npy")));
+    let items = train.iter().chain(&test).map(|(_, item)| item + 1).max()?;
+    let weighed = train.iter().map(|(user, item)| (UserId(*user), ItemId(*item), 1.0, None));
+    let train = Dataset::build((0..items).map(ItemId).collect(), weighed).expect("pairs");
+    let mut held_out: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    for (user, item) in test {
+        held_out.entry(user).or_default().push(item as u32);
+    }
+    let case = |(user, held_out): (u64, Vec<u32>)| {
+        let row = train.user_row(UserId(user))?;
+        let (items, weights) = train.by_user.row(row as usize);
+        let history = items.iter().copied().zip(weights.iter().copied()).collect();
+        Some(Case { history, held_out, group: None })
+    };
+    let cases = held_out.into_iter().filter_map(case).collect();
+    Some(data::Split { train, cases, side: SideData::default() })
+}
+
+/// The rows of a `.npy` file of two 32-bit integers each.
+fn pairs(file: &Path) -> Vec<(u64, u64)> {
+    let bytes = std::fs::read(file).expect("a file of made_up.py");
+    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let number = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().expect("four")));
+    let rows = bytes[header..].chunks_exact(8);
+    rows.map(|row| (number(&row[..4]), number(&row[4..]))).collect()
 }
 
 /// The median of the times between, without the first and the last, in which recall is measured.
