@@ -26,7 +26,7 @@ use crate::{
 
 /// Where nothing can be hidden, training goes on for so many epochs at most.
 const BLIND_EPOCHS: usize = 30;
-/// The epochs that a training goes on for, more or less.
+/// The epochs that a training goes on for, more or less: those of both trainings, halved.
 const USUAL_EPOCHS: f64 = 60.0;
 /// People who are asked about to choose how histories become vectors, at most.
 const ASKED: usize = 3_000;
@@ -135,6 +135,8 @@ pub(super) const fn validate_every(default: i64) -> OptionSpec {
 pub(super) struct Effort {
     /// How often vectors are smoothed, if they are.
     layers: Option<u64>,
+    /// The epochs that it goes on for, more or less.
+    epochs: f64,
     /// The items that a pair is compared with.
     negatives: i64,
     /// The numbers of a vector over the option `factors`.
@@ -170,17 +172,25 @@ impl Effort {
             "cm3" => 0.04,
             _ => 0.0,
         };
+        let epochs = match algorithm.name {
+            // Nothing smooths: each row has to find its own way.
+            "bpr" => 200.0,
+            "vbpr" => 100.0,
+            "bm3" => 20.0,
+            _ => USUAL_EPOCHS,
+        };
         // Of two modalities.
         let compared = if algorithm.name == "lattice" { 6e-9 } else { 0.0 };
         let looks_at_embeddings = algorithm.embeddings != Embeddings::Unused;
-        Effort { layers, negatives, width, each, contrast, compared, looks_at_embeddings }
+        Effort { layers, epochs, negatives, width, each, contrast, compared, looks_at_embeddings }
     }
 }
 
 /// What a training takes, once on a part of the pairs and once on all. How many epochs it goes on for
 /// is not known before; the usual number is taken.
 pub(super) fn estimate(checked: &Checked, effort: Effort, size: &Size, threads: f64) -> Estimate {
-    let Effort { layers, negatives, width, each, contrast, compared, looks_at_embeddings } = effort;
+    let Effort { layers, negatives, width, each, contrast, compared, .. } = effort;
+    let looks_at_embeddings = effort.looks_at_embeddings;
     let Size { users: n_users, items: n_items, pairs: n_pairs, embeddings } = *size;
     let dim = width * checked.int("factors") as u64;
     let row = 4 * dim.next_multiple_of(LANES as u64);
@@ -206,7 +216,7 @@ pub(super) fn estimate(checked: &Checked, effort: Effort, size: &Size, threads: 
         false => (0.0, 0.0),
     };
     let epoch = pairs * 0.7e-6 * dims + smoothing + beside + mapped / threads;
-    let epochs = (checked.int("epochs") as f64).min(USUAL_EPOCHS);
+    let epochs = (checked.int("epochs") as f64).min(effort.epochs);
     // Those who are asked about, at each validation and for each way to read a history.
     let users = n_users as f64;
     let undoes = Shape::of(|name| checked.get(name)).map_or(0, |_| undoing::TRIES);
