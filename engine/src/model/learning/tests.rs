@@ -153,18 +153,24 @@ fn order(model: &dyn Model, data: &Dataset, side: &SideData, among: &[u64]) -> f
     right / all
 }
 
-#[test]
-fn items_that_nobody_had_are_ranked_by_their_content() {
-    let (data, _) = planted();
-    let cold = [4, 5, 6, 11, 40, 41, 42, 43];
+/// Two items of each taste.
+const COLD: [u64; 8] = [4, 5, 6, 11, 40, 41, 42, 43];
+
+/// The same without the pairs of these.
+fn without_cold(data: &Dataset) -> Dataset {
     let kept = data.by_user.rows().enumerate().flat_map(|(user, (items, _))| {
-        let kept = items.iter().filter(|item| !cold.contains(&u64::from(**item)));
+        let kept = items.iter().filter(|item| !COLD.contains(&u64::from(**item)));
         kept.map(move |item| (UserId(user as u64), ItemId(u64::from(*item)), 1.0, None))
     });
-    let data = Dataset::build((0..80).map(ItemId).collect(), kept.collect::<Vec<_>>()).unwrap();
+    Dataset::build((0..80).map(ItemId).collect(), kept.collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn items_that_nobody_had_are_ranked_by_their_content() {
+    let data = without_cold(&planted().0);
     for name in CONTENT {
         let model = train(name, &data, &small(), 0);
-        let found = order(model.as_ref(), &data, &side(), &cold);
+        let found = order(model.as_ref(), &data, &side(), &COLD);
         // The embeddings of bm3 are foretold from, not a part of the vectors.
         let least = if name == "bm3" { 0.7 } else { 0.9 };
         assert!(found > least, "{name} puts {found} in order");
@@ -333,22 +339,17 @@ fn told(name: &str, new: usize) -> String {
 #[test]
 fn items_that_somebody_has_at_last_are_ranked_by_who_that_is() {
     let (data, _) = planted();
-    let cold = [4, 5, 6, 11, 40, 41, 42, 43];
-    let kept = data.by_user.rows().enumerate().flat_map(|(user, (items, _))| {
-        let kept = items.iter().filter(|item| !cold.contains(&u64::from(**item)));
-        kept.map(move |item| (UserId(user as u64), ItemId(u64::from(*item)), 1.0, None))
-    });
-    let old = Dataset::build((0..80).map(ItemId).collect(), kept.collect::<Vec<_>>()).unwrap();
+    let old = without_cold(&data);
     let mut side = side();
     let mut text = EmbeddingMatrix::clone(&side.embeddings["text"]);
-    cold.iter().for_each(|item| text.remove(ItemId(*item)));
+    COLD.iter().for_each(|item| text.remove(ItemId(*item)));
     side.embeddings.insert("text".to_owned(), Arc::new(text));
     for name in TRAINED {
         let first = fit(name, &old, &side, &small(), 0, &Work::quiet()).unwrap();
         let news = crate::model::News::new(data.items.clone(), &side, None, || Ok(data.clone()));
         let refreshed = crate::model::refresh(first.as_ref(), &news, 0, &Work::quiet()).unwrap();
         assert!(refreshed.how.ends_with(&told(name, 0)), "{name}: {}", refreshed.how);
-        let found = order(refreshed.model.as_ref(), &data, &side, &cold);
+        let found = order(refreshed.model.as_ref(), &data, &side, &COLD);
         let least = if name == "bm3" { 0.8 } else { 0.9 };
         assert!(found > least, "{name} puts {found} in order");
     }
