@@ -116,7 +116,7 @@ impl People {
     }
 }
 
-/// s of all of one side, from the rows of the other.
+/// s of everybody.
 fn sums(rows: &[f32], dim: usize, pairs: &Csr) -> Table {
     let mut sums = Table::zeros(pairs.n_rows(), dim);
     for (at, (others, _)) in pairs.rows().enumerate() {
